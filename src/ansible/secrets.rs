@@ -91,7 +91,8 @@ impl Secrets {
 fn spellings(secret: &str) -> Vec<String> {
     let mut spellings = vec![
         secret.to_owned(),
-        secret.trim().to_owned(),
+        // A file that holds a password ends with a line end; what it is used for does not.
+        secret.trim_end_matches(['\r', '\n']).to_owned(),
         secret.escape_debug().to_string(),
         secret.escape_default().to_string(),
         Value::from(secret).to_string().trim_matches('"').to_owned(),

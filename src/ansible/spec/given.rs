@@ -39,8 +39,14 @@ impl Given {
             Self::Float(value) => (*value).into(),
             Self::Str(value) => value.as_str().into(),
             Self::List(items) => items.iter().map(Self::to_value).collect(),
-            Self::Dict(entries) => Value::Object(object(entries)),
+            Self::Dict(entries) => Value::Object(Self::object(entries)),
         }
+    }
+
+    /// The entries as modules read them.
+    pub(super) fn object(entries: &[(String, Self)]) -> Map<String, Value> {
+        let entry = |(key, value): &(String, Self)| (key.clone(), value.to_value());
+        entries.iter().map(entry).collect()
     }
 
     fn json_type(&self) -> &'static str {
@@ -53,14 +59,6 @@ impl Given {
             Self::Dict(_) => "object",
         }
     }
-}
-
-/// The entries as modules read them.
-pub(super) fn object(entries: &[(String, Given)]) -> Map<String, Value> {
-    entries
-        .iter()
-        .map(|(key, value)| (key.clone(), value.to_value()))
-        .collect()
 }
 
 fn integer(digits: &str) -> Option<Number> {
@@ -159,7 +157,7 @@ mod tests {
         ];
         assert_eq!(given, expected);
         assert_eq!(
-            Value::Object(object(&given)),
+            Value::Object(Given::object(&given)),
             json!({"a": [1.5, null], "b": 2, "c": "\u{1f600}"})
         );
     }

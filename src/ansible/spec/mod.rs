@@ -6,13 +6,11 @@
 //! than 64 bits, infinity and not-a-number are refused where an option is a number: Python can hold
 //! them, but no option of ours means anything by them.
 
-mod coerce;
 mod given;
 mod python;
 mod validate;
 
-pub(super) use coerce::boolean;
-pub(super) use validate::validate;
+pub(super) use validate::{boolean, validate};
 
 use serde_json::{Map, Value};
 

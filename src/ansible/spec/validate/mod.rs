@@ -1,11 +1,15 @@
 //! The checks of `ArgumentSpecValidator`, in its order: aliases, secrets, defaults, required, types,
 //! choices, and unknown options last.
 
+mod coerce;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Default, Given, Kind, Opt, Valid, coerce, get, given, set};
+use super::{Default, Given, Kind, Opt, Valid, get, set};
+
+pub(crate) use coerce::boolean;
 
 /// Python's booleans in text, of which YAML makes real ones where the user meant a choice.
 const FALSE_WORDS: [&str; 6] = ["n", "no", "off", "0", "false", "f"];
@@ -24,7 +28,7 @@ pub(crate) fn validate(
     let unknown = unknown_names(spec, &given);
     set_defaults(spec, &mut given);
     for opt in spec.iter().filter(|opt| opt.no_log) {
-        if let Some(value) = get(&given, opt.name) {
+        if let Some(value) = get(&given, opt.name).filter(|value| !is_zero(value)) {
             tell_strings(value, learn);
         }
     }
@@ -42,7 +46,7 @@ pub(crate) fn validate(
     }
     Ok(Valid {
         params: spec.iter().map(|opt| param(opt, &given)).collect(),
-        module_args: given::object(&given),
+        module_args: Given::object(&given),
         warnings,
     })
 }
@@ -105,6 +109,11 @@ fn default_of(opt: &Opt) -> Option<Given> {
         Default::Bool(value) => Some(Given::Bool(value)),
         Default::List(items) => Some(Given::List(items.iter().map(string).collect())),
     }
+}
+
+/// Python takes a zero for nothing given, and so do we: as a secret it would mask every number.
+fn is_zero(value: &Given) -> bool {
+    matches!(value, Given::Int(_) | Given::Float(_)) && coerce::boolean(value) == Ok(false)
 }
 
 /// Every string in a secret value is a secret, and so is a number as it is written.
