@@ -113,7 +113,7 @@ fn default_of(opt: &Opt) -> Option<Given> {
 
 /// Python takes a zero for nothing given, and so do we: as a secret it would mask every number.
 fn is_zero(value: &Given) -> bool {
-    matches!(value, Given::Int(_) | Given::Float(_)) && coerce::boolean(value) == Ok(false)
+    matches!(value, Given::Int(_) | Given::Float(_)) && boolean(value) == Ok(false)
 }
 
 /// Every string in a secret value is a secret, and so is a number as it is written.
