@@ -160,6 +160,7 @@ pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
     let mut warnings = call.warnings.clone();
     warnings.append(&mut outcome.warnings);
     outcome.warnings = warnings;
+    outcome.diff = outcome.diff.filter(|_| call.diff);
     let mut map = reply::of(outcome);
     if !call.no_log {
         let module_args = Value::Object(call.module_args.clone());

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// What stands for a string that is a secret.
 const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
@@ -54,21 +54,20 @@ impl Secrets {
 
     fn mask(&self, value: &mut Value) {
         match value {
-            Value::Null | Value::Bool(_) => {}
             Value::String(text) => self.mask_text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
             Value::Object(map) => map.values_mut().for_each(|item| self.mask(item)),
-            Value::Number(number) => {
-                let text = number.to_string();
-                if self
-                    .spellings
-                    .iter()
-                    .any(|spelling| text.contains(spelling))
-                {
-                    *value = WHOLE.into();
-                }
-            }
+            Value::Number(number) if self.is_in(number) => *value = WHOLE.into(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// As text or as a value: Python and Rust do not write every number alike.
+    fn is_in(&self, number: &Number) -> bool {
+        let text = number.to_string();
+        let is_same = |spelling: &str| spelling.parse().ok() == number.as_f64();
+        let shows = |spelling: &String| text.contains(spelling) || is_same(spelling);
+        self.spellings.iter().any(shows)
     }
 
     fn mask_text(&self, text: &mut String) {
@@ -198,8 +197,11 @@ mod tests {
     #[test]
     fn a_number_that_shows_a_secret_is_masked_whole() {
         assert_eq!(
-            masked(&["1234"], json!([1234, 912_345, 12, 1234.5])),
-            json!([WHOLE, WHOLE, 12, WHOLE])
+            masked(
+                &["1234", "1e-05"],
+                json!([1234, 912_345, 12, 1234.5, 0.000_01])
+            ),
+            json!([WHOLE, WHOLE, 12, WHOLE, WHOLE])
         );
     }
 

@@ -49,7 +49,12 @@ pub(super) fn whole(text: &str) -> Option<String> {
 
 /// A float given as text; underscores only between digits.
 pub(super) fn float(text: &str) -> Option<f64> {
-    let text = trim(text);
+    // Python strips the four separators here only beside characters that are not ASCII.
+    let text = if text.is_ascii() {
+        text.trim()
+    } else {
+        trim(text)
+    };
     let bytes = text.as_bytes();
     let is_digit = |at: Option<usize>| {
         at.and_then(|at| bytes.get(at))
@@ -123,8 +128,10 @@ mod tests {
     #[test]
     fn floats_in_text() {
         assert_eq!(float(" 1_000.5e1 "), Some(10_005.0));
-        assert_eq!(float("5."), Some(5.0));
-        for text in ["", "_1", "1_", "1__0", "1_.0", "1e_3", "0x10", "1 0", "abc"] {
+        assert_eq!(float("\u{a0}\x1f5."), Some(5.0));
+        for text in [
+            "", "_1", "1_", "1__0", "1_.0", "1e_3", "0x10", "1 0", "\x1f1", "abc",
+        ] {
             assert_eq!(float(text), None, "{text}");
         }
     }
