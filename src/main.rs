@@ -1,8 +1,10 @@
 //! One binary, several Ansible modules: read the call, run the module, print the reply, exit.
 
 mod ansible;
+mod feed;
 mod host;
 mod modules;
+mod pulp;
 
 use std::process::ExitCode;
 
