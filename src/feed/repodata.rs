@@ -3,6 +3,7 @@
 //! Every value that is put into the XML is made by us from letters, digits and dashes, or is one
 //! of the package's constants, so nothing needs to be escaped.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use anyhow::Result;
@@ -21,15 +22,15 @@ pub(super) fn write(package: &Package) -> Result<Vec<File>> {
     ] {
         let packed = gzip(xml.as_bytes())?;
         let path = format!("repodata/{kind}.xml.gz");
-        entries += &format!(
-            r#"<data type="{kind}"><checksum type="sha256">{}</checksum><open-checksum type="sha256">{}</open-checksum><location href="{path}"/><timestamp>{}</timestamp><size>{}</size><open-size>{}</open-size></data>
-"#,
+        writeln!(
+            entries,
+            r#"<data type="{kind}"><checksum type="sha256">{}</checksum><open-checksum type="sha256">{}</open-checksum><location href="{path}"/><timestamp>{}</timestamp><size>{}</size><open-size>{}</open-size></data>"#,
             sha256(&packed),
             sha256(xml.as_bytes()),
             package.built_at,
             packed.len(),
             xml.len(),
-        );
+        )?;
         files.push(File {
             path,
             bytes: packed,

@@ -47,7 +47,7 @@ const SPEC: &[Opt] = &[
 ];
 
 /// The most that a clean-up after a failure may take, and is kept for it out of `timeout`.
-const CLEAN_UP: Duration = Duration::from_secs(60);
+const CLEAN_UP: Duration = Duration::from_mins(1);
 
 #[derive(Deserialize)]
 struct Params {

@@ -1,7 +1,6 @@
 //! One HTTP request and its answer: every timeout set, every body capped, every failure in words
 //! that say what to look at.
 
-use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 

@@ -55,10 +55,10 @@ pub(crate) fn primary(repomd: &[u8]) -> Result<Primary> {
                 }
             }
             Event::Text(part) => text.push_str(&part),
-            Event::End(tag) if here && checksum_is_sha256 => {
-                if tag.local_name().as_ref() == "checksum" {
-                    found.sha256 = Some(text.trim().to_owned());
-                }
+            Event::End(tag)
+                if here && checksum_is_sha256 && tag.local_name().as_ref() == "checksum" =>
+            {
+                found.sha256 = Some(text.trim().to_owned());
             }
             _ => {}
         }
@@ -96,7 +96,7 @@ pub(crate) fn packages(bytes: &[u8], mut each: impl FnMut(Listed)) -> Result<u64
             }
             Event::Text(part) => text.push_str(&part),
             Event::End(tag) => match tag.name().as_ref() {
-                "name" => package.name = text.trim().to_owned(),
+                "name" => text.trim().clone_into(&mut package.name),
                 "checksum" if checksum_is_sha256 => {
                     package.sha256 = Some(text.trim().to_owned());
                 }

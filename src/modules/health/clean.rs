@@ -79,7 +79,7 @@ fn delete_orphan(check: &mut Check, deadline: Deadline) -> Result<Map<String, Va
         }
         return Ok(detail([("found", false.into())]));
     }
-    let mut look = || {
+    let look = || {
         check
             .pulp
             .find_orphan(&package.name, &package.sha256, deadline)

@@ -1,5 +1,6 @@
 //! What the module replies: the plan in check mode, else what happened, step by step.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -107,7 +108,9 @@ fn message(check: &Check, took: Duration) -> String {
         ),
     };
     for left in &check.leftovers {
-        text += &format!(
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
             "; LEFTOVERS: {} `{}` is left behind ({}), {}",
             left.kind,
             left.id,
