@@ -1,8 +1,10 @@
 //! One binary, several Ansible modules: read the call, run the module, print the reply, exit.
 
 mod ansible;
+mod broker;
 mod host;
 mod modules;
+mod service;
 
 use std::process::ExitCode;
 
