@@ -1,7 +1,7 @@
 //! The message broker: where it is, whether it answers, how it is taken away and given back, and the
 //! undo that gives it back when nobody else does.
 
-pub(crate) mod connected;
+pub(crate) mod consumers;
 pub(crate) mod endpoint;
 pub(crate) mod probe;
 pub(crate) mod settings;

@@ -30,7 +30,7 @@ const UNIT_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Held {
     /// How long it was watched, in seconds.
-    pub(crate) held_seconds: f64,
+    pub(crate) watched_seconds: f64,
     /// How often it was asked; it never answered.
     pub(crate) probes: u32,
     /// The longest time between two of these, in seconds: what was not watched.
@@ -81,7 +81,7 @@ pub(crate) fn hold(broker: &Broker, length: Duration) -> Result<Held> {
         }
         Ok((now - begin >= length).then_some(()))
     })?;
-    held.held_seconds = seconds(last - begin);
+    held.watched_seconds = seconds(last - begin);
     held.longest_gap_seconds = seconds(longest);
     Ok(held)
 }

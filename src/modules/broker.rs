@@ -159,7 +159,7 @@ impl Outage<'_> {
         });
         let record = undo::arm(self.run_id, taking, self.restore_after)?;
         self.inject_and_hold(&control, &record)
-            .or_else(|error| give_back(error, &record, self.timeout))
+            .or_else(|error| give_back(&error, &record, self.timeout))
     }
 
     fn inject_and_hold(&self, control: &Answer, record: &Record) -> Result<Outcome> {
@@ -187,7 +187,7 @@ impl Outage<'_> {
             "positive_control": control.to_string(),
             "down_at": humantime::format_rfc3339_millis(down_at).to_string(),
             "stop_seconds": stopped_after.as_secs_f64(),
-            "held_seconds": held.held_seconds,
+            "held_seconds": held.watched_seconds,
             "probes": held.probes,
             "longest_gap_seconds": held.longest_gap_seconds,
             "restores_at": record.restores_at,
@@ -202,7 +202,7 @@ impl Outage<'_> {
 
 /// An outage that could not be made or was cut short ends at once: the undo runs now, under systemd,
 /// and is waited for whatever signal came.
-fn give_back(error: anyhow::Error, record: &Record, timeout: Duration) -> Result<Outcome> {
+fn give_back(error: &anyhow::Error, record: &Record, timeout: Duration) -> Result<Outcome> {
     undo::run_now(record).with_context(|| {
         format!(
             "{error:#}; the undo could not be started at once, but runs by itself at {}",

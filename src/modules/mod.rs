@@ -34,7 +34,7 @@ const RESTORE_AFTER: Opt = Opt::new("restore_after", Kind::Int);
 const BY_HAND: &str = "by-hand";
 
 /// How much longer than the outage itself the undo waits, unless the user says otherwise.
-const RESTORE_MARGIN: Duration = Duration::from_secs(120);
+const RESTORE_MARGIN: Duration = Duration::from_mins(2);
 
 /// The validated parameters as the module's own type.
 fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {

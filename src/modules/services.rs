@@ -1,9 +1,9 @@
 //! `pulp_services`: a set of services is in a state, proven by process, with the undo armed before
 //! anything is stopped.
 //!
-//! `connected: true` judges instead of acting: nothing is started; each named service must run, and
-//! each worker and the resource manager must hold a connection to the broker for 5 s. Durations are
-//! seconds. `changed` means that the service manager was asked to do something.
+//! `connected: true` and `met_outage: true` judge instead of acting: nothing is started; each named
+//! service must run, and each worker and the resource manager must hold a connection to the broker
+//! for 5 s, or must have said that it could not reach the broker. Durations are seconds. `changed` means that the service manager was asked to do something.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN
 use super::{discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::connected::{self, Expectation};
+use crate::broker::consumers::{self, Expectation};
 use crate::broker::undo::{self, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
@@ -31,6 +31,7 @@ pub(super) const MODULE: Module = Module {
             .required()
             .choices(&["started", "stopped", "restarted"]),
         Opt::new("connected", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("met_outage", Kind::Bool).default(Default::Bool(false)),
         Opt::new("timeout", Kind::Int).default(Default::Int(120)),
         RUN_ID,
         RESTORE_AFTER,
@@ -45,6 +46,7 @@ struct Params {
     name: Option<Vec<String>>,
     state: State,
     connected: bool,
+    met_outage: bool,
     timeout: i64,
     run_id: Option<String>,
     restore_after: Option<i64>,
@@ -67,8 +69,12 @@ fn run(call: &Call) -> Result<Outcome> {
         Some(value) => seconds("restore_after", value)?,
         None => RESTORE_MARGIN,
     };
-    if params.connected && params.state != State::Started {
-        bail!("connected is true but state is not started");
+    if params.connected && params.met_outage {
+        bail!("parameters are mutually exclusive: connected|met_outage");
+    }
+    let judges = params.connected || params.met_outage;
+    if judges && params.state != State::Started {
+        bail!("connected and met_outage judge services that run: state must be started");
     }
     identity::require_root("control services")?;
     if !systemd::is_manager() {
@@ -82,7 +88,7 @@ fn run(call: &Call) -> Result<Outcome> {
     if params.name.is_some() {
         refuse_unknown(&before)?;
     }
-    if params.connected {
+    if judges {
         return judge(call, &params, &before, Deadline::after(timeout));
     }
     let set = Set {
@@ -210,22 +216,47 @@ impl Set<'_> {
     }
 }
 
-/// Judges the services as they are and waits until the consumers are connected.
+/// Judges the services as they are: waits until the consumers are connected, or have met the outage.
 fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Result<Outcome> {
     if call.check_mode {
         return Ok(reply(units, units, &[]));
     }
+    let names: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
+    if params.met_outage {
+        let met = consumers::wait_met(&names, deadline)?;
+        let msg = format!("MET the absent broker: {}", listed(&met));
+        return Ok(Outcome {
+            msg: Some(msg),
+            ..reply(units, units, &[])
+        }
+        .with("met", met));
+    }
     let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
         "failed to find the broker that the services should be connected to; set `broker_url`",
     )?;
-    let names: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
     let expectation = Expectation {
         names: &names,
         broker: &broker,
     };
-    let actors = connected::wait(&expectation, deadline)?;
+    let actors = consumers::wait_connected(&expectation, deadline)?;
+    let told: Vec<String> = actors
+        .iter()
+        .map(|a| format!("{} after {:.1} s", a.name, a.connected_after_seconds))
+        .collect();
     let after = systemd::observe(&names)?;
-    Ok(reply(units, &after, &[]).with("connections", json!(actors)))
+    Ok(Outcome {
+        msg: Some(format!("CONNECTED: {}", listed(&told))),
+        ..reply(units, &after, &[])
+    }
+    .with("connections", json!(actors)))
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "no consumer runs on this host".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn describe(unit: &Unit) -> String {
@@ -256,10 +287,11 @@ fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
         .map(|a| format!("systemctl {} {}", a.verb.word(), a.units.join(" ")))
         .collect();
     let states = |units: &[Unit]| -> String {
-        units
+        let lines: Vec<String> = units
             .iter()
-            .map(|u| format!("{} {}\n", u.name, u.active_state))
-            .collect()
+            .map(|u| format!("{} {}", u.name, u.active_state))
+            .collect();
+        lines.join("\n") + "\n"
     };
     Outcome {
         changed: !actions.is_empty(),

@@ -53,7 +53,7 @@ fn worker_files() -> BTreeSet<String> {
     UNIT_DIRS
         .iter()
         .filter_map(|dir| std::fs::read_dir(dir).ok())
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with(WORKER_PREFIX) && name.ends_with(".service"))
         .collect()

@@ -1,16 +1,18 @@
-//! Whether Pulp's consumers have come back: each worker and the resource manager holds an
-//! established connection to the broker, and still the same one 5 s later (RabbitMQ costs one or two
-//! further losses right after the first reconnect).
+//! Pulp's consumers, each worker and the resource manager: whether they have met an absent broker, by
+//! their own words in the journal; and whether they have come back: each holds an established
+//! connection, and still the same one 5 s later (RabbitMQ costs one or two further losses right after
+//! the first reconnect).
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::Broker;
+use crate::host::journal;
 use crate::host::sockets;
-use crate::host::wait::{Deadline, Pace, until};
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::service::{Unit, systemd};
 
 /// How long a connection must stand to count.
@@ -20,6 +22,21 @@ const STANDING: Duration = Duration::from_secs(5);
 const PACE: Pace = Pace {
     first: Duration::from_millis(50),
     last: Duration::from_millis(250),
+};
+
+/// What a client says when nobody accepts its connection: kombu's and gofer's words, and the error's
+/// own.
+const MET: &[&str] = &[
+    "Cannot connect to",
+    "Connection to broker lost",
+    "Connection refused",
+    "ECONNREFUSED",
+];
+
+/// How often the journal is read.
+const JOURNAL_PACE: Pace = Pace {
+    first: Duration::from_millis(250),
+    last: Duration::from_secs(1),
 };
 
 /// Which services, and connected to what.
@@ -43,7 +60,7 @@ pub(crate) struct Actor {
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process is gone, `FAILED not_recovered` when
 /// the deadline finds a consumer without a standing connection; both name it.
-pub(crate) fn wait(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
+pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
     let begin = Instant::now();
     let mut ages = Ages::default();
     let mut seen = Vec::new();
@@ -60,12 +77,64 @@ pub(crate) fn wait(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec
         Ok((connected.len() == consumers).then_some(connected))
     });
     reached.map_err(|error| {
-        if error.to_string().starts_with("timed out") {
+        if error.is::<TimedOut>() {
             error.context(not_recovered(&ages, &seen, expected.broker, begin))
         } else {
             error
         }
     })
+}
+
+/// Waits until every consumer has said, since it was started, that it could not reach the broker.
+/// Returns their names.
+///
+/// # Errors
+/// `FAILED service_exited` as soon as a service's main process is gone; at the deadline `VOID
+/// not_exercised`, with the consumers that said nothing.
+pub(crate) fn wait_met(names: &[String], deadline: Deadline) -> Result<Vec<String>> {
+    let mut silent = Vec::new();
+    let reached = until(
+        "every consumer to meet the absent broker",
+        deadline,
+        JOURNAL_PACE,
+        || {
+            let seen = systemd::observe(names)?;
+            refuse_exited(&seen)?;
+            let consumers: Vec<&Unit> = seen.iter().filter(|u| u.consumes()).collect();
+            let met = said_met(&consumers)?;
+            silent = consumers
+                .iter()
+                .filter(|u| !met.contains(&u.name))
+                .map(|u| u.name.clone())
+                .collect();
+            Ok(silent.is_empty().then(|| met.into_iter().collect()))
+        },
+    );
+    reached.map_err(|error| {
+        if !error.is::<TimedOut>() {
+            return error;
+        }
+        error.context(format!(
+            "VOID not_exercised: {} runs, but nothing in its journal says that it met the absent broker; \
+             see `journalctl -u {}`",
+            silent.join(", "),
+            silent.first().map_or("", String::as_str)
+        ))
+    })
+}
+
+fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
+    let names: Vec<&str> = consumers.iter().map(|u| u.name.as_str()).collect();
+    let since = consumers.iter().map(|u| u.active_since_us).min();
+    let Some(since) = since else {
+        return Ok(BTreeSet::new());
+    };
+    let lines = journal::since(&names, Duration::from_micros(since), SystemTime::now())?;
+    Ok(lines
+        .into_iter()
+        .filter(|line| MET.iter().any(|words| line.message.contains(words)))
+        .map(|line| line.unit)
+        .collect())
 }
 
 /// A service without main process is no service, whatever its unit says; one that its supervisor is
