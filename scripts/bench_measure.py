@@ -119,4 +119,5 @@ def print_table(rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-main()
+if __name__ == "__main__":
+    main()
