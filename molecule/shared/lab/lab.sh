@@ -71,7 +71,7 @@ lab_image() {
     name=$(image_name)
     if ! podman image exists "$name"; then
         podman image exists "$base" || make_base
-        podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >&2
+        podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >/dev/null
     fi
     echo "$name"
 }
