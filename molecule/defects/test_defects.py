@@ -31,30 +31,31 @@ class Defects(Claims):
         self.assertEqual(self.lab.dead(), [])
         self.assertEqual(self.lab.left_behind(), [])
 
-    def with_defect(self, defect, actors=""):
-        self.addCleanup(self.lab.use_defect)
-        self.lab.use_defect(defect, actors)
+    @classmethod
+    def tearDownClass(cls):
+        cls.lab.use_defect()
 
     def test_a_healthy_pulp_passes_with_the_same_limits(self):
+        self.lab.use_defect()
         for playbook in (CONNECT, RECONNECT):
             with self.subTest(playbook.stem):
                 self.demand_pass(self.play(playbook, variables=LIMITS))
                 self.demand_as_before()
 
     def test_one_worker_that_exits_when_the_broker_goes_away_is_named(self):
-        self.with_defect("worker_exits_without_broker", "pulp_worker-1")
+        self.lab.use_defect("worker_exits_without_broker", "pulp_worker-1")
         self.demand_verdict(RECONNECT, "FAILED service_exited: ", [WORKER], [OTHER, MANAGER])
 
     def test_all_that_exit_without_a_broker_at_their_start_are_named(self):
-        self.with_defect("worker_exits_without_broker")
+        self.lab.use_defect("worker_exits_without_broker")
         self.demand_verdict(CONNECT, "FAILED service_exited: ", [WORKER, OTHER, MANAGER], [])
 
     def test_one_worker_that_never_reconnects_is_named(self):
-        self.with_defect("worker_never_reconnects", "pulp_worker-1")
+        self.lab.use_defect("worker_never_reconnects", "pulp_worker-1")
         self.demand_verdict(RECONNECT, "FAILED not_recovered: ", [WORKER], [OTHER, MANAGER])
 
     def test_one_worker_that_never_connects_after_its_start_is_named(self):
-        self.with_defect("worker_never_reconnects", "pulp_worker-1")
+        self.lab.use_defect("worker_never_reconnects", "pulp_worker-1")
         self.demand_verdict(CONNECT, "FAILED not_recovered: ", [WORKER], [OTHER, MANAGER])
 
 

@@ -1,5 +1,7 @@
 """The base of all claims: plays that are cleaned up after, and the demands that are made again and again."""
 
+import sys
+import time
 import unittest
 
 from harness.lab import labs
@@ -15,6 +17,13 @@ class Claims(unittest.TestCase):
     def setUpClass(cls):
         cls.labs = labs()
         cls.lab = cls.labs[0]
+
+    def setUp(self):
+        self.began = time.monotonic()
+
+    def tearDown(self):
+        # In unittest's verbose listing, between the claim's name and what came of it.
+        print(f"{time.monotonic() - self.began:.0f} s", end=" ", file=sys.stderr)
 
     def play(self, *arguments, **options):
         play = Play(*arguments, **options)
