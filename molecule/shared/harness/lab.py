@@ -72,16 +72,20 @@ class Lab:
         self.exec("pulp-lab", "wait", str(seconds), timeout=seconds + 30)
         until(f"{self.name}: every main process", lambda: not self.dead(), seconds)
 
-    def left_behind(self):
-        """What a run made and did not remove: on the host, and in Pulp."""
+    def left_on_host(self):
+        """The undo and its timer, and what Ansible brought."""
         files = self.shell("ls -d /run/pulp_broker 2>/dev/null; ls -d /root/.ansible/tmp/* /tmp/ansible* 2>/dev/null; true")
         timers = self.exec("systemctl", "list-units", "--all", "--plain", "--no-legend", "pulp_broker-*")
-        found = files.split() + [line.split()[0] for line in timers.splitlines()]
+        return files.split() + [line.split()[0] for line in timers.splitlines()]
+
+    def left_behind(self):
+        """What a run made and did not remove: on the host, and in Pulp."""
+        found = self.left_on_host()
         if self.serves:
-            found += [r["id"] for r in self.api("repositories/")]
+            found += [repository["id"] for repository in self.api("repositories/")]
             orphans = self.api("content/orphans/")["rpm"]["count"]
             found += [f"{orphans} orphaned packages"] if orphans else []
-            found += [f"task {t['task_id']} {t['state']}" for t in self.tasks()]
+            found += [f"task {task['task_id']} {task['state']}" for task in self.tasks()]
         return found
 
     def tasks(self):
