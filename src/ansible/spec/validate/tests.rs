@@ -211,7 +211,7 @@ fn secrets_are_told_before_anything_can_fail() {
         let mut told = Vec::new();
         let given = Given::parse_object(given).unwrap();
         let _ = validate(spec, given, "sample", false, &mut |secret| {
-            told.push(secret.to_owned())
+            told.push(secret.to_owned());
         });
         told
     };
