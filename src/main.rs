@@ -2,8 +2,10 @@
 
 mod ansible;
 mod broker;
+mod feed;
 mod host;
 mod modules;
+mod pulp;
 mod service;
 
 use std::process::ExitCode;
