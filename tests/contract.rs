@@ -10,13 +10,15 @@ mod common;
 
 use std::fs::File;
 use std::io::Read as _;
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 
-use common::{Call, binary, reply};
+use common::{Call, Ran, binary, reply};
 
 /// A call that succeeds on any host and does nothing: the broker is another host's.
 fn remote() -> Call {
@@ -244,6 +246,34 @@ fn on_a_terminal_the_reply_is_one_line_too() {
     assert!(child.wait().unwrap().success());
     let text = String::from_utf8(text).unwrap().replace("\r\n", "\n");
     assert_eq!(reply(&text)["role"], "remote");
+}
+
+/// Whoever interrupts the play still gets to know what became of the host.
+#[test]
+fn a_signal_ends_the_work_with_a_reply() {
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let call = Call::new("pulp_health")
+            .param("pulp_url", url)
+            .param("username", "admin")
+            .param("password", "hunter2")
+            .param("request_timeout", 1);
+        let mut command = call.command();
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let connection = silent.accept().unwrap();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran = Ran::of(
+            &child.wait_with_output().unwrap(),
+            call.args_file().exists(),
+        );
+        ran.failure();
+        drop(connection);
+    }
 }
 
 #[test]

@@ -126,7 +126,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output, args_left: bool) -> Self {
+    /// What a call wrote.
+    pub(crate) fn of(output: &Output, args_left: bool) -> Self {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         let line = String::from_utf8(output.stdout.clone()).unwrap();
         let reply = reply(&line);
