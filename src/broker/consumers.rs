@@ -71,7 +71,7 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
     let reached = until(&what, deadline, PACE, || {
         seen = systemd::observe(expected.names)?;
         refuse_exited(&seen)?;
-        ages.look(&seen, expected.broker, Instant::now());
+        ages.look(&seen, expected.broker, Instant::now())?;
         let connected = ages.actors(&seen, begin);
         let consumers = seen.iter().filter(|u| u.consumes()).count();
         Ok((connected.len() == consumers).then_some(connected))
@@ -192,13 +192,14 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
 struct Ages(BTreeMap<(u32, u64), (Instant, Instant)>);
 
 impl Ages {
-    fn look(&mut self, units: &[Unit], broker: &Broker, now: Instant) {
+    fn look(&mut self, units: &[Unit], broker: &Broker, now: Instant) -> Result<()> {
         for unit in units.iter().filter(|u| u.consumes() && u.running) {
-            for inode in sockets::connections(unit.main_pid, broker.addresses()) {
+            for inode in sockets::connections(unit.main_pid, broker.addresses())? {
                 self.note(unit.main_pid, inode, now);
             }
         }
         self.0.retain(|_, (_, last)| *last == now);
+        Ok(())
     }
 
     fn note(&mut self, pid: u32, inode: u64, now: Instant) {

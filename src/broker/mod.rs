@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
+use crate::ansible::secrets;
 use crate::host::sockets;
 use crate::service::{Unit, full_name, systemd};
 use endpoint::Endpoint;
@@ -93,6 +94,9 @@ impl Broker {
                 None => return Ok(None),
             },
         };
+        for secret in endpoint::secrets(&url) {
+            secrets::add(&secret);
+        }
         let endpoint = Endpoint::parse(&url, &source)?;
         let addresses = endpoint
             .addresses()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result};
+use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::{FDTarget, Process};
 
@@ -15,18 +16,27 @@ pub(crate) struct Listener {
     pub(crate) unit: Option<String>,
 }
 
-/// The inodes of the established connections of one process to any of `peers`.
-pub(crate) fn connections(pid: u32, peers: &[SocketAddr]) -> BTreeSet<u64> {
+/// The inodes of the established connections of one process to any of `peers`; none when there is no
+/// such process.
+///
+/// # Errors
+/// The kernel does not let this process see the other's open files.
+pub(crate) fn connections(pid: u32, peers: &[SocketAddr]) -> Result<BTreeSet<u64>> {
     let Some(process) = i32::try_from(pid).ok().and_then(|p| Process::new(p).ok()) else {
-        return BTreeSet::new();
+        return Ok(BTreeSet::new());
     };
-    let own = inodes(&process);
+    let own = inodes(&process).with_context(|| {
+        format!(
+            "failed to read `/proc/{pid}/fd`: root needs CAP_SYS_PTRACE to see the open files of other \
+             users' processes; a container lacks it unless it is given"
+        )
+    })?;
     let mut table = process.tcp().unwrap_or_default();
     // A kernel without IPv6 has no such table.
     table.extend(process.tcp6().unwrap_or_default());
-    established(&table, peers)
+    Ok(established(&table, peers)
         .filter(|inode| own.contains(inode))
-        .collect()
+        .collect())
 }
 
 fn established<'a>(
@@ -48,7 +58,7 @@ pub(crate) fn listening(port: u16) -> Result<bool> {
     Ok(!listener_inodes(port)?.is_empty())
 }
 
-/// Who listens on the port; a process is found only by root.
+/// Who listens on the port, as far as the kernel lets this process see others' open files.
 ///
 /// # Errors
 /// The kernel's tables cannot be read.
@@ -60,7 +70,7 @@ pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
     let processes = procfs::process::all_processes().context("failed to list `/proc`")?;
     Ok(processes
         .flatten()
-        .find(|p| !inodes(p).is_disjoint(&wanted))
+        .find(|p| inodes(p).is_ok_and(|own| !own.is_disjoint(&wanted)))
         .map(|p| Listener {
             pid: p.pid,
             unit: unit_of(&p),
@@ -77,16 +87,27 @@ fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
         .collect())
 }
 
-fn inodes(process: &Process) -> BTreeSet<u64> {
-    let Ok(fds) = process.fd() else {
-        return BTreeSet::new();
+/// The sockets among a process's open files; none when the process is gone meanwhile.
+fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
+    let mut own = BTreeSet::new();
+    let fds = match process.fd() {
+        Err(ProcError::NotFound(_)) => return Ok(own),
+        fds => fds?,
     };
-    fds.flatten()
-        .filter_map(|fd| match fd.target {
-            FDTarget::Socket(inode) => Some(inode),
-            _ => None,
-        })
-        .collect()
+    for fd in fds {
+        match fd {
+            Ok(fd) => {
+                if let FDTarget::Socket(inode) = fd.target {
+                    own.insert(inode);
+                }
+            }
+            // Closed between listing and reading.
+            Err(ProcError::NotFound(_)) => {}
+            Err(ProcError::Io(e, _)) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(own)
 }
 
 fn unit_of(process: &Process) -> Option<String> {
@@ -147,10 +168,10 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = socket.local_addr().unwrap();
         let client = TcpStream::connect(peer).unwrap();
-        assert_eq!(connections(std::process::id(), &[peer]).len(), 1);
-        assert!(connections(1, &[peer]).is_empty());
+        assert_eq!(connections(std::process::id(), &[peer]).unwrap().len(), 1);
+        assert!(connections(1, &[peer]).unwrap().is_empty());
         drop(client);
-        assert!(connections(std::process::id(), &[peer]).is_empty());
+        assert!(connections(std::process::id(), &[peer]).unwrap().is_empty());
     }
 
     #[test]

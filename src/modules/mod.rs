@@ -3,6 +3,7 @@
 
 mod broker;
 mod facts;
+mod health;
 mod services;
 
 use std::time::Duration;
@@ -16,7 +17,12 @@ use crate::ansible::{Call, Module};
 use crate::broker::{Broker, Overrides};
 
 /// Every module, by the name that playbooks use.
-pub(crate) const ALL: &[Module] = &[facts::MODULE, services::MODULE, broker::MODULE];
+pub(crate) const ALL: &[Module] = &[
+    facts::MODULE,
+    services::MODULE,
+    broker::MODULE,
+    health::MODULE,
+];
 
 /// Where the broker is, instead of what Pulp's configuration says.
 const BROKER_URL: Opt = Opt::new("broker_url", Kind::Str).secret();

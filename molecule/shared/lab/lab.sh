@@ -71,7 +71,7 @@ lab_image() {
     name=$(image_name)
     if ! podman image exists "$name"; then
         podman image exists "$base" || make_base
-        podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >&2
+        podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >/dev/null
     fi
     echo "$name"
 }
@@ -118,7 +118,7 @@ lab_up() {
         while read -r variable; do
             [ -z "$variable" ] || options+=(--env "$variable")
         done <<<"$variables"
-        podman run --detach --systemd=always --cap-add NET_ADMIN --name "$container" --hostname "$(fqdn "$name")" \
+        podman run --detach --systemd=always --cap-add NET_ADMIN,SYS_PTRACE --name "$container" --hostname "$(fqdn "$name")" \
             --label "pulp-lab=$(wanted "$image" "$(printf '%s\n' "$@" | LC_ALL=C sort)")" \
             --env "PULP_LAB_AUTHORIZED_KEY=$(cat "$state/id_ed25519.pub")" \
             --volume "$server-state:/var/lib/pulp" "${options[@]}" "$image" >/dev/null

@@ -37,6 +37,10 @@ class Heartbeat(bootsteps.StartStopStep):
             self.timer.cancel()
             self.timer = None
 
+    def shutdown(self, consumer):
+        """Celery's own signal is not sent when SIGQUIT ends a worker; this is called either way."""
+        workers.stops(consumer.hostname)
+
 
 celery.steps["consumer"].add(Heartbeat)
 
@@ -52,8 +56,10 @@ def worker_starts(sender, **_):
 
 
 @signals.worker_shutdown.connect(weak=False)
-def worker_stops(sender, **_):
-    workers.stops(sender.hostname)
+def keep_exit_status(sender, **_):
+    """Celery 5.2's command line drops the status of a worker that failed; Celery 4, which Pulp 2 ran, exits with it."""
+    if sender.exitcode:
+        raise SystemExit(sender.exitcode)
 
 
 class PulpTask(Task):

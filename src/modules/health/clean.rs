@@ -1,0 +1,108 @@
+//! The steps that clean up: exactly what is ours, and what could not be deleted is named.
+//!
+//! With a feed of the user's own only the repository is deleted. Its packages may have been in
+//! Pulp before, or may be wanted by another sync at this moment; how many units were left without
+//! a repository is told instead.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde_json::{Map, Value};
+
+use super::{Check, Leftover, detail};
+use crate::host::wait::{Deadline, Pace, until};
+use crate::pulp::steps::Kind;
+use crate::pulp::v2::TaskState;
+
+/// How long a package that a canceled sync had fetched may take to appear.
+const LATE: Duration = Duration::from_secs(5);
+const LATE_PACE: Pace = Pace {
+    first: Duration::from_millis(100),
+    last: Duration::from_millis(500),
+};
+
+/// Whether there is anything to do.
+pub(super) fn is_needed(check: &Check, kind: Kind) -> bool {
+    check.created
+        && match kind {
+            Kind::Cancel => check.has_failed(),
+            Kind::DeleteOrphan => check.feed.is_some(),
+            _ => true,
+        }
+}
+
+pub(super) fn step(
+    check: &mut Check,
+    kind: Kind,
+    deadline: Deadline,
+) -> Result<Map<String, Value>> {
+    match kind {
+        Kind::Cancel => {
+            let canceled = check.pulp.cancel(&check.name, deadline)?;
+            Ok(detail([("canceled", canceled.into())]))
+        }
+        Kind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
+            leave(&mut check.leftovers, "repository", &check.name, cause);
+        }),
+        _ => delete_orphan(check, deadline).inspect_err(|cause| {
+            leave(&mut check.leftovers, "package", &check.name, cause);
+        }),
+    }
+}
+
+fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
+    leftovers.push(Leftover {
+        kind,
+        id: id.to_owned(),
+        cause: format!("{cause:#}"),
+    });
+}
+
+fn delete_repository(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let existed = check.pulp.delete_repository(&check.name, deadline)?;
+    if let Some(before) = check.orphans_before {
+        let after = check.pulp.orphan_count(deadline).ok();
+        check.orphans_left = after.map(|after| after.saturating_sub(before));
+    }
+    Ok(detail([("existed", existed.into())]))
+}
+
+fn delete_orphan(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let Some(feed) = &check.feed else {
+        return Ok(Map::new());
+    };
+    let package = &feed.package;
+    let fetched = feed.requests().iter().any(|r| r.path == package.filename);
+    if check.leftovers.iter().any(|left| left.kind == "repository") {
+        if fetched {
+            bail!("its repository is left behind, and holds it");
+        }
+        return Ok(detail([("found", false.into())]));
+    }
+    let look = || {
+        check
+            .pulp
+            .find_orphan(&package.name, &package.sha256, deadline)
+    };
+    let mut orphan = look()?;
+    // A sync that Pulp canceled may still be running on its worker.
+    let canceled = check
+        .pulp
+        .tasks
+        .iter()
+        .any(|t| t.state == TaskState::Failed);
+    if orphan.is_none() && fetched && canceled {
+        let late = deadline.at_most(LATE);
+        orphan = until("the package", late, LATE_PACE, || look().map(Some))
+            .ok()
+            .flatten();
+    }
+    let Some(orphan) = orphan else {
+        return Ok(detail([("found", false.into())]));
+    };
+    check.pulp.delete_orphan(&orphan, deadline)?;
+    Ok(detail([
+        ("found", true.into()),
+        ("unit_id", orphan.id.into()),
+    ]))
+}

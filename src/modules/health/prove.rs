@@ -1,0 +1,323 @@
+//! The steps that prove: each fails with what it expected, what it found and what to do.
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value};
+
+use super::{Check, Published, detail};
+use crate::feed::{self, Feed};
+use crate::host::wait::Deadline;
+use crate::pulp::repodata::{self, Listed};
+use crate::pulp::steps::Kind;
+use crate::pulp::v2::Pulp2;
+use crate::pulp::{self};
+
+/// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
+const REPOMD_CAP: u64 = 1024 * 1024;
+const PRIMARY_CAP: u64 = 64 * 1024 * 1024;
+const PACKAGE_CAP: u64 = 64 * 1024 * 1024;
+
+pub(super) fn step(
+    check: &mut Check,
+    kind: Kind,
+    deadline: Deadline,
+) -> Result<Map<String, Value>> {
+    match kind {
+        Kind::Status => status(check, deadline),
+        Kind::Idle => idle(check, deadline),
+        Kind::Feed => feed(check),
+        Kind::Create => create(check, deadline),
+        Kind::Sync => sync(check, deadline),
+        Kind::Distributor => {
+            check.pulp.add_distributor(&check.name, deadline)?;
+            Ok(Map::new())
+        }
+        Kind::Publish => {
+            check.pulp.publish(&check.name, deadline)?;
+            Ok(Map::new())
+        }
+        Kind::Find => find(check, deadline),
+        Kind::Download => download(check, deadline),
+        Kind::Compare => compare(check),
+        Kind::Cancel | Kind::DeleteRepository | Kind::DeleteOrphan => Ok(Map::new()),
+    }
+}
+
+fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let status = check.pulp.status(deadline)?;
+    check.version.clone_from(&status.version);
+    if let Some(objection) = Pulp2::objection(&status) {
+        bail!("failed to use `{}`: {objection}", check.pulp.door.base);
+    }
+    Ok(detail([
+        ("pulp_version", status.version.into()),
+        ("database_connected", status.database.into()),
+        ("messaging_connected", status.messaging.into()),
+        ("workers", status.workers.into()),
+    ]))
+}
+
+fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    check.busy = check.pulp.open_tasks(deadline)?;
+    let count = check.busy.len();
+    if count > 0 {
+        let first: Vec<_> = check
+            .busy
+            .iter()
+            .take(3)
+            .map(|task| format!("`{}` ({}, {})", task.id, task.word, task.tags.join(" ")))
+            .collect();
+        bail!(
+            "VOID busy: {count} tasks of others run or wait at `{}`: {}{}; wait until they have \
+             ended, or call without require_idle",
+            check.pulp.door.base,
+            first.join(", "),
+            if count > first.len() { ", …" } else { "" }
+        );
+    }
+    Ok(Map::new())
+}
+
+fn feed(check: &mut Check) -> Result<Map<String, Value>> {
+    let request = &check.request;
+    let feed = Feed::serve(
+        &check.name,
+        &check.nonce,
+        &request.feed_host,
+        request.feed_port,
+    )?;
+    let told = detail([
+        ("url", feed.url.clone().into()),
+        ("package", feed.package.filename.clone().into()),
+        ("sha256", feed.package.sha256.clone().into()),
+    ]);
+    check.feed = Some(feed);
+    Ok(told)
+}
+
+fn feed_url(check: &Check) -> &str {
+    let built_in = check.feed.as_ref().map(|feed| feed.url.as_str());
+    check
+        .request
+        .feed
+        .as_deref()
+        .or(built_in)
+        .unwrap_or_default()
+}
+
+fn create(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    if check.request.feed.is_some() {
+        // Only told, so a Pulp that cannot count them in time is not at fault.
+        check.orphans_before = check.pulp.orphan_count(deadline).ok();
+    }
+    let name = &check.name;
+    // From here on it may exist, even if the answer gets lost.
+    check.created = true;
+    let answer = check.pulp.create(name, feed_url(check), deadline);
+    match answer {
+        Ok(true) => Ok(detail([("repository", name.as_str().into())])),
+        Ok(false) => {
+            check.created = false;
+            bail!(
+                "failed to create repository `{name}`: it exists, and is not ours; call again, \
+                 which makes another name"
+            )
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let synced = check.pulp.sync(&check.name, deadline);
+    let counted = synced.and_then(|added| {
+        let counts = check.pulp.counts(&check.name, deadline)?;
+        let counts = counts
+            .with_context(|| format!("failed to read repository `{}`: it is gone", check.name))?;
+        let packages = counts["rpm"].as_u64().unwrap_or_default();
+        judge(feed_url(check), check.feed.is_some(), added, packages)?;
+        Ok((added, packages, counts))
+    });
+    let requests = check.feed.as_ref().map(Feed::requests);
+    let (added, packages, counts) = counted.map_err(|error| {
+        let began = check
+            .pulp
+            .tasks
+            .last()
+            .is_some_and(|task| task.worker.is_some());
+        match &requests {
+            Some(requests) if began => {
+                anyhow::anyhow!("{error:#}; {}", witness(feed_url(check), requests))
+            }
+            _ => error,
+        }
+    })?;
+    check.packages = packages;
+    Ok(detail([
+        ("added", added.into()),
+        ("content_unit_counts", counts),
+        ("feed_requests", requests.map(|r| r.len()).into()),
+    ]))
+}
+
+/// A sync that ended well may have added nothing; only the counts tell.
+fn judge(feed: &str, built_in: bool, added: Option<u64>, packages: u64) -> Result<()> {
+    let told = added.map_or("not told".to_owned(), |added| added.to_string());
+    match (built_in, added, packages) {
+        (true, Some(1) | None, 1) => Ok(()),
+        (true, ..) => bail!(
+            "the sync ended well, but of the feed's 1 package the repository holds {packages} \
+             (added_count: {told})"
+        ),
+        (false, Some(0), _) | (false, _, 0) => bail!(
+            "the sync ended well, but the repository holds {packages} packages (added_count: \
+             {told}); does the feed `{feed}` hold any?"
+        ),
+        (false, ..) => Ok(()),
+    }
+}
+
+/// What the feed saw of a sync that failed.
+fn witness(url: &str, requests: &[feed::Request]) -> String {
+    if requests.is_empty() {
+        return format!(
+            "the feed `{url}` saw no request, so the workers never reached it; check on their \
+             hosts a proxy that applies to it, SELinux denials and the firewall, and that \
+             feed_host is an address of this host that they reach"
+        );
+    }
+    let seen: Vec<_> = requests
+        .iter()
+        .map(|request| format!("{} ({})", request.path, request.status))
+        .collect();
+    format!("the workers fetched from the feed: {}", seen.join(", "))
+}
+
+fn find(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let base = check.pulp.published(&check.name);
+    let get = |path: &str, cap: u64| -> Result<Vec<u8>> {
+        let url = pulp::below(&base, path)?;
+        Ok(check.pulp.door.content(&url, cap, deadline)?.body)
+    };
+    let unreadable = || format!("failed to read what is published at `{base}`");
+    let primary =
+        repodata::primary(&get("repodata/repomd.xml", REPOMD_CAP)?).with_context(unreadable)?;
+    let bytes = get(&primary.href, PRIMARY_CAP)?;
+    if primary
+        .sha256
+        .is_some_and(|sum| sum != repodata::sha256(&bytes))
+    {
+        bail!(
+            "failed to verify `{base}{}`: its bytes are not those that repomd.xml names",
+            primary.href
+        );
+    }
+    let wanted = check.feed.as_ref().map(|feed| feed.package.name.as_str());
+    let mut found: Option<Listed> = None;
+    let count = repodata::packages(&bytes, |package| {
+        let smaller = found.as_ref().is_none_or(|known| package.size < known.size);
+        if wanted.map_or(smaller, |name| package.name == name) {
+            found = Some(package);
+        }
+    })
+    .with_context(unreadable)?;
+    let Some(listed) = found else {
+        bail!(
+            "failed to find `{}` in `{base}{}`: it lists {count} packages, none of them ours",
+            wanted.unwrap_or("a package"),
+            primary.href
+        );
+    };
+    if count != check.packages {
+        bail!(
+            "failed to verify `{base}{}`: it lists {count} packages, the repository holds {}",
+            primary.href,
+            check.packages
+        );
+    }
+    let url = pulp::below(&base, &listed.href)?;
+    let told = detail([
+        ("packages", count.into()),
+        ("href", listed.href.clone().into()),
+    ]);
+    check.published = Some(Published {
+        listed,
+        url,
+        bytes: Vec::new(),
+    });
+    Ok(told)
+}
+
+fn download(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
+    let Some(published) = &mut check.published else {
+        bail!("failed to download the package: it was not found");
+    };
+    let answer = check
+        .pulp
+        .door
+        .content(&published.url, PACKAGE_CAP, deadline)?;
+    published.bytes = answer.body;
+    Ok(detail([
+        ("url", published.url.clone().into()),
+        ("bytes", published.bytes.len().into()),
+    ]))
+}
+
+fn compare(check: &mut Check) -> Result<Map<String, Value>> {
+    let Some(Published { listed, url, bytes }) = &check.published else {
+        bail!("failed to compare the package: it was not downloaded");
+    };
+    let made = check.feed.as_ref().map(|feed| &feed.package);
+    let found = repodata::sha256(bytes);
+    let expected = made.map(|package| package.sha256.as_str());
+    let Some(expected) = expected.or(listed.sha256.as_deref()) else {
+        bail!(
+            "failed to compare `{url}`: its repository names no SHA-256 checksum; use a feed \
+             with SHA-256 checksums"
+        );
+    };
+    if found != expected || made.is_some_and(|package| package.bytes != *bytes) {
+        bail!(
+            "failed to compare `{url}`: Pulp serves {} bytes with SHA-256 {found}, expected were \
+             {} bytes with {expected}",
+            bytes.len(),
+            made.map_or(listed.size, |package| package.bytes.len() as u64),
+        );
+    }
+    Ok(detail([("sha256", found.into())]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sync_is_judged_by_what_arrived() {
+        assert!(judge("f", true, Some(1), 1).is_ok());
+        assert!(judge("f", true, None, 1).is_ok());
+        for (added, packages) in [(Some(0), 0), (Some(1), 0), (Some(0), 1), (None, 2)] {
+            assert!(judge("f", true, added, packages).is_err());
+        }
+        assert!(judge("f", false, Some(7), 5).is_ok());
+        let error = judge("https://f/", false, Some(0), 0).expect_err("empty");
+        assert!(
+            error
+                .to_string()
+                .contains("does the feed `https://f/` hold any")
+        );
+    }
+
+    #[test]
+    fn a_feed_that_nobody_reached_says_what_to_check() {
+        let text = witness("http://f/", &[]);
+        for word in ["never reached", "proxy", "SELinux", "firewall", "feed_host"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        let seen = feed::Request {
+            path: "repodata/repomd.xml".to_owned(),
+            status: 200,
+        };
+        assert_eq!(
+            witness("http://f/", &[seen]),
+            "the workers fetched from the feed: repodata/repomd.xml (200)"
+        );
+    }
+}

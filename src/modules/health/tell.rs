@@ -1,0 +1,201 @@
+//! What the module replies: the plan in check mode, else what happened, step by step.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Map, Value, json};
+
+use super::{Check, Request, Taken};
+use crate::ansible::Outcome;
+use crate::pulp::v2::Task;
+
+/// How many tasks of others are listed; their number is told in any case.
+const LISTED: usize = 20;
+
+/// What would be done.
+pub(super) fn plan(request: &Request, base: &str) -> Outcome {
+    let steps: Vec<_> = request
+        .plan()
+        .map(|step| json!({"name": step.name, "purpose": step.purpose}))
+        .collect();
+    Outcome {
+        msg: Some(format!(
+            "would check `{base}` in {} steps within {} s; nothing was sent",
+            steps.len(),
+            request.timeout.as_secs()
+        )),
+        ..Outcome::default()
+    }
+    .with("plan", steps)
+    .with("pulp_url", base)
+}
+
+/// What was done.
+pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
+    let healthy = !check.has_failed();
+    let mut outcome = Outcome {
+        // What is left behind is a change that the user did not ask for.
+        changed: !check.leftovers.is_empty(),
+        failed: !healthy,
+        msg: Some(message(check, took)),
+        ..Outcome::default()
+    }
+    .with("healthy", healthy)
+    .with("pulp_url", check.pulp.door.base.as_str())
+    .with("pulp_version", check.version.as_deref())
+    .with("repository", check.name.as_str())
+    .with("duration_seconds", seconds(took))
+    .with("steps", check.taken.iter().map(step).collect::<Vec<_>>())
+    .with(
+        "tasks",
+        check.pulp.tasks.iter().map(task).collect::<Vec<_>>(),
+    )
+    .with("leftovers", leftovers(check))
+    .with("feed", feed(check));
+    if healthy {
+        outcome = outcome.with("healthy_at", instant(SystemTime::now()));
+    }
+    if let Some(taken) = proof_failure(check) {
+        outcome = outcome.with("failed_step", taken.step.name);
+    }
+    if let Some(published) = &check.published {
+        outcome = outcome.with(
+            "package",
+            json!({
+                "name": published.listed.name,
+                "url": published.url,
+                "size": published.bytes.len(),
+                "sha256": published.listed.sha256,
+            }),
+        );
+    }
+    if check.request.feed.is_some() {
+        outcome = outcome.with("orphans_left", check.orphans_left);
+    }
+    if !check.busy.is_empty() {
+        let listed: Vec<_> = check.busy.iter().take(LISTED).map(task).collect();
+        outcome = outcome
+            .with("void", "busy")
+            .with("busy", json!({"count": check.busy.len(), "tasks": listed}));
+    }
+    outcome
+}
+
+fn message(check: &Check, took: Duration) -> String {
+    let base = &check.pulp.door.base;
+    let mut text = match proof_failure(check) {
+        Some(Taken {
+            error: Some(error), ..
+        }) if !check.busy.is_empty() => format!("{error:#}"),
+        Some(Taken {
+            step,
+            error: Some(error),
+            ..
+        }) => {
+            format!("health step `{}` failed: {error:#}", step.name)
+        }
+        _ => format!(
+            "Pulp {} at `{base}` synced, published and served {} in {:.1} s",
+            check.version.as_deref().unwrap_or("2"),
+            check
+                .published
+                .as_ref()
+                .map_or("nothing".to_owned(), |p| format!(
+                    "`{}` unchanged",
+                    p.listed.name
+                )),
+            took.as_secs_f64()
+        ),
+    };
+    for left in &check.leftovers {
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "; LEFTOVERS: {} `{}` is left behind ({}), {}",
+            left.kind,
+            left.id,
+            left.cause,
+            remedy(left.kind, &left.id)
+        );
+    }
+    text
+}
+
+/// The first failure; those of the clean-up are told as leftovers.
+fn proof_failure(check: &Check) -> Option<&Taken> {
+    check
+        .taken
+        .iter()
+        .find(|taken| taken.error.is_some() && !taken.step.cleans_up)
+}
+
+fn remedy(kind: &str, id: &str) -> String {
+    match kind {
+        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
+        _ => format!("delete it, once it is an orphan, by its unit id: its name is {id}"),
+    }
+}
+
+fn leftovers(check: &Check) -> Vec<Value> {
+    check
+        .leftovers
+        .iter()
+        .map(|left| {
+            json!({
+                "kind": left.kind,
+                "id": left.id,
+                "cause": left.cause,
+                "remedy": remedy(left.kind, &left.id),
+            })
+        })
+        .collect()
+}
+
+fn feed(check: &Check) -> Value {
+    match (&check.request.feed, &check.feed) {
+        (Some(url), _) => json!({"url": url, "built_in": false}),
+        (None, Some(feed)) => {
+            let requests: Vec<_> = feed
+                .requests()
+                .iter()
+                .map(|seen| json!({"path": seen.path, "status": seen.status}))
+                .collect();
+            json!({"url": feed.url, "built_in": true, "requests": requests})
+        }
+        (None, None) => Value::Null,
+    }
+}
+
+fn step(taken: &Taken) -> Value {
+    let mut told: Map<String, Value> = taken.detail.clone();
+    told.insert("name".to_owned(), taken.step.name.into());
+    told.insert("ok".to_owned(), taken.error.is_none().into());
+    told.insert("duration_seconds".to_owned(), seconds(taken.took));
+    if let Some(error) = &taken.error {
+        told.insert("error".to_owned(), format!("{error:#}").into());
+    }
+    Value::Object(told)
+}
+
+fn task(task: &Task) -> Value {
+    json!({
+        "task_id": task.id,
+        "task_type": task.kind,
+        "state": task.word,
+        "worker": task.worker,
+        "started_at": task.started_at,
+        "finished_at": task.finished_at,
+        "known_at": task.known_at.map(instant),
+        "error": task.error,
+        "tags": task.tags,
+    })
+}
+
+fn instant(time: SystemTime) -> String {
+    humantime::format_rfc3339_nanos(time).to_string()
+}
+
+/// Rounded to microseconds; more would be noise.
+fn seconds(duration: Duration) -> Value {
+    json!((duration.as_secs_f64() * 1e6).round() / 1e6)
+}

@@ -1,0 +1,224 @@
+//! One HTTP request and its answer: every timeout set, every body capped, every failure in words
+//! that say what to look at.
+
+use std::io;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use rustls::CertificateError;
+use ureq::tls::TlsConfig;
+use ureq::{Agent, Body, http};
+
+use super::{Answer, Ask};
+
+/// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
+const IDLE: Duration = Duration::from_secs(3);
+
+/// A connection pool with our rules.
+#[derive(Debug)]
+pub(super) struct Client(Agent);
+
+impl Client {
+    pub(super) fn new(tls: TlsConfig) -> Self {
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .proxy(None)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_age(IDLE)
+            .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self(config.new_agent())
+    }
+
+    pub(super) fn send(
+        &self,
+        ask: &Ask,
+        url: &str,
+        authorization: Option<&str>,
+        limit: Duration,
+    ) -> Result<Answer> {
+        let mut request = http::Request::builder().method(ask.method).uri(url);
+        if let Some(value) = authorization {
+            request = request.header("Authorization", value);
+        }
+        let answer = match &ask.body {
+            Some(body) => {
+                let request = request
+                    .header("Content-Type", "application/json")
+                    .body(body.to_string())?;
+                self.run(request, limit)
+            }
+            None => self.run(request.body(())?, limit),
+        };
+        let mut answer = answer.map_err(|cause| explain(&cause, limit))?;
+        let body = answer
+            .body_mut()
+            .with_config()
+            .limit(ask.cap)
+            .read_to_vec()
+            .map_err(|cause| match cause {
+                ureq::Error::BodyExceedsLimit(_) => anyhow!(
+                    "the answer is larger than {} bytes, which nothing that Pulp sends here \
+                     should be",
+                    ask.cap
+                ),
+                other => explain(&other, limit),
+            })?;
+        let header = |name: &str| {
+            let value = answer.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        Ok(Answer {
+            method: ask.method,
+            url: url.to_owned(),
+            status: answer.status().as_u16(),
+            location: header("Location"),
+            body,
+        })
+    }
+
+    fn run(
+        &self,
+        request: http::Request<impl ureq::AsSendBody>,
+        limit: Duration,
+    ) -> Result<http::Response<Body>, ureq::Error> {
+        let request = self
+            .0
+            .configure_request(request)
+            .timeout_global(Some(limit))
+            .timeout_resolve(Some(limit))
+            .timeout_connect(Some(limit))
+            .build();
+        self.0.run(request)
+    }
+}
+
+/// The value of the `Authorization` header.
+pub(super) fn basic(username: &str, password: &str) -> String {
+    format!(
+        "Basic {}",
+        base64(format!("{username}:{password}").as_bytes())
+    )
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk
+            .iter()
+            .chain(&[0, 0])
+            .take(3)
+            .fold(0_usize, |group, byte| (group << 8) | usize::from(*byte));
+        for place in 0..4 {
+            text.push(if place <= chunk.len() {
+                char::from(ALPHABET[(group >> (18 - 6 * place)) & 63])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+/// What went wrong, and what to look at.
+fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
+    let text = match error {
+        ureq::Error::HostNotFound => "the host name has no address; check the name".to_owned(),
+        ureq::Error::Timeout(phase) => format!(
+            "no answer within {} s ({phase}); is the server overloaded or hanging, or \
+             request_timeout too short?",
+            limit.as_secs_f64().round()
+        ),
+        ureq::Error::Rustls(cause) => tls(cause),
+        ureq::Error::Io(cause) => match rustls_cause(cause) {
+            Some(cause) => tls(cause),
+            None => network(cause),
+        },
+        ureq::Error::ConnectionFailed => network(&io::ErrorKind::ConnectionRefused.into()),
+        other => other.to_string(),
+    };
+    anyhow!(text)
+}
+
+fn network(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "connection refused; is the web server (httpd) running, and are host and port right?"
+                .to_owned()
+        }
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => format!(
+            "{cause}; the web server closed the connection without an answer, see its error log"
+        ),
+        _ => cause.to_string(),
+    }
+}
+
+fn rustls_cause(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner
+        .downcast_ref::<rustls::Error>()
+        .or_else(|| inner.source()?.downcast_ref())
+}
+
+fn tls(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(cause) => certificate(cause),
+        rustls::Error::InvalidMessage(_) => {
+            "it does not speak TLS; is the port right, and is it https there?".to_owned()
+        }
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended the TLS handshake ({alert:?}); it must offer TLS 1.2 or 1.3")
+        }
+        other => format!("TLS: {other}"),
+    }
+}
+
+fn certificate(cause: &CertificateError) -> String {
+    match cause {
+        CertificateError::UnknownIssuer => "the server's certificate was issued by an authority \
+             this host does not trust; set ca_path to the authority's certificate (PEM)"
+            .to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate is for another host name (only subjectAltName counts); use \
+             the name it was issued for in pulp_url, or issue it again"
+                .to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired; renew it, and check this host's clock".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet; check the clocks".to_owned()
+        }
+        other => format!(
+            "the server's certificate cannot be verified ({other}); set ca_path to the authority \
+             that issued it, or replace it by one that an authority issued for this host name"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_credentials_are_encoded_as_the_rfc_says() {
+        assert_eq!(
+            basic("Aladdin", "open sesame"),
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
+        );
+        assert_eq!(base64(b"a"), "YQ==");
+        assert_eq!(base64(b"abc"), "YWJj");
+        assert_eq!(base64(b""), "");
+    }
+
+    #[test]
+    fn an_untrusted_certificate_names_the_remedy() {
+        let error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let wrapped = ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, error));
+        let text = explain(&wrapped, Duration::from_secs(1)).to_string();
+        assert!(text.contains("ca_path"), "{text}");
+    }
+}

@@ -1,0 +1,170 @@
+//! Pulp's REST API: a door through which every request goes, and the steps of the health check.
+//!
+//! Requests and answers are plain data, so that what is asked and how an answer is judged can be
+//! tested without a server. Credentials are sent to `pulp_url` only: paths of the API are made
+//! here, never taken from an answer, and a redirected API request is an error. Published content
+//! is fetched without credentials. No proxy of the environment is ever used, so that a health
+//! check means the same in every shell.
+
+mod address;
+mod client;
+pub(crate) mod repodata;
+pub(crate) mod steps;
+mod trust;
+pub(crate) mod v2;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::host::wait::Deadline;
+
+/// Redirects that published content may take.
+const REDIRECTS: usize = 5;
+
+/// How Pulp is reached.
+#[derive(Debug)]
+pub(crate) struct Access<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) validate_certs: bool,
+    pub(crate) ca_path: Option<&'a Path>,
+    /// One request's limit.
+    pub(crate) request_timeout: Duration,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
+    /// Below `pulp_url`, or a whole URL for published content.
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+    /// The largest answer that is read, in bytes.
+    pub(crate) cap: u64,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) method: &'static str,
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_slice(&self.body).map_err(|cause| {
+            anyhow::anyhow!(
+                "failed to read the answer of `{}`: not JSON ({cause}), it begins with `{}`",
+                self.url,
+                self.beginning()
+            )
+        })
+    }
+
+    /// The first line or so of the body, for a message.
+    pub(crate) fn beginning(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(400)]).into_owned();
+        let words: Vec<_> = text.split_whitespace().collect();
+        words.join(" ").chars().take(120).collect()
+    }
+}
+
+/// The only way to Pulp.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// `scheme://host[:port]`
+    pub(crate) base: String,
+    pub(crate) username: String,
+    authorization: String,
+    client: client::Client,
+    request_timeout: Duration,
+}
+
+impl Door {
+    /// Checks how Pulp is to be reached; nothing is sent yet.
+    pub(crate) fn new(access: &Access) -> Result<Self> {
+        let base = address::base(access.url)?;
+        let tls = trust::config(access.validate_certs, access.ca_path)?;
+        Ok(Self {
+            base,
+            username: access.username.to_owned(),
+            authorization: client::basic(access.username, access.password),
+            client: client::Client::new(tls),
+            request_timeout: access.request_timeout,
+        })
+    }
+
+    /// Asks the API, with credentials.
+    pub(crate) fn call(&self, ask: &Ask, deadline: Deadline) -> Result<Answer> {
+        let url = format!("{}{}", self.base, ask.path);
+        let answer = self.send(ask, &url, Some(&self.authorization), deadline)?;
+        if let (300..400, Some(location)) = (answer.status, &answer.location) {
+            bail!(
+                "failed to {} `{url}`: it redirects to `{location}`, where the credentials are \
+                 not sent; set pulp_url to the address that answers itself",
+                ask.method
+            );
+        }
+        Ok(answer)
+    }
+
+    /// Fetches published content, without credentials, following redirects.
+    pub(crate) fn content(&self, url: &str, cap: u64, deadline: Deadline) -> Result<Answer> {
+        let mut ask = Ask {
+            method: "GET",
+            path: url.to_owned(),
+            body: None,
+            cap,
+        };
+        for _ in 0..=REDIRECTS {
+            let answer = self.send(&ask, &ask.path, None, deadline)?;
+            match (answer.status, &answer.location) {
+                (200, _) => return Ok(answer),
+                (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                    ask.path = address::resolve(&ask.path, location)?;
+                }
+                (status, _) => bail!(
+                    "failed to GET `{}`: status {status}, `{}`",
+                    answer.url,
+                    answer.beginning()
+                ),
+            }
+        }
+        bail!("failed to GET `{url}`: more than {REDIRECTS} redirects")
+    }
+
+    fn send(
+        &self,
+        ask: &Ask,
+        url: &str,
+        authorization: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Answer> {
+        deadline.check_signals(url)?;
+        let limit = self.request_timeout.min(deadline.remaining());
+        if limit.is_zero() {
+            bail!("failed to {} `{url}`: the time is over", ask.method);
+        }
+        self.client
+            .send(ask, url, authorization, limit)
+            .with_context(|| format!("failed to {} `{url}`", ask.method))
+    }
+}
+
+/// The address of something that is published below `base`.
+pub(crate) fn below(base: &str, reference: &str) -> Result<String> {
+    address::resolve(base, reference)
+}
+
+/// A URL that a user gave and that is shown in results must not carry a password.
+pub(crate) fn check_feed_url(url: &str) -> Result<()> {
+    address::check_feed(url)
+}

@@ -1,0 +1,125 @@
+//! What is asked of Pulp 2, as plain requests.
+
+use serde_json::{Value, json};
+
+use crate::pulp::Ask;
+
+/// The largest answer about one thing.
+const CAP: u64 = 4 * 1024 * 1024;
+/// The largest list; that of a Pulp with a hundred thousand orphans is below.
+const LIST_CAP: u64 = 128 * 1024 * 1024;
+
+pub(super) fn status() -> Ask {
+    get("/pulp/api/v2/status/")
+}
+
+pub(super) fn status_of_pulp3() -> Ask {
+    get("/pulp/api/v3/status/")
+}
+
+pub(super) fn open_tasks() -> Ask {
+    let filters = json!({"state": {"$in": ["waiting", "accepted", "running", "suspended"]}});
+    Ask {
+        cap: LIST_CAP,
+        ..post(
+            "/pulp/api/v2/tasks/search/",
+            json!({"criteria": {"filters": filters}}),
+        )
+    }
+}
+
+pub(super) fn create(id: &str, feed: &str) -> Ask {
+    let body = json!({
+        "id": id,
+        "display_name": id,
+        "description": "Made by pulp_health, which deletes it again",
+        "notes": {"_repo-type": "rpm-repo"},
+        "importer_type_id": "yum_importer",
+        "importer_config": {"feed": feed},
+        "distributors": [],
+    });
+    post("/pulp/api/v2/repositories/", body)
+}
+
+pub(super) fn read_repository(id: &str) -> Ask {
+    get(&repository(id, ""))
+}
+
+pub(super) fn delete_repository(id: &str) -> Ask {
+    delete(&repository(id, ""))
+}
+
+pub(super) fn sync(id: &str) -> Ask {
+    post(&repository(id, "actions/sync/"), json!({}))
+}
+
+/// A distributor that serves the repository under its own id, by the scheme of `pulp_url`.
+pub(super) fn add_distributor(id: &str, tls: bool) -> Ask {
+    let body = json!({
+        "distributor_id": id,
+        "distributor_type_id": "yum_distributor",
+        "distributor_config": {"relative_url": id, "http": !tls, "https": tls},
+        "auto_publish": false,
+    });
+    post(&repository(id, "distributors/"), body)
+}
+
+pub(super) fn publish(id: &str) -> Ask {
+    post(&repository(id, "actions/publish/"), json!({"id": id}))
+}
+
+pub(super) fn tasks_of(id: &str) -> Ask {
+    get(&format!("/pulp/api/v2/tasks/?tag=pulp:repository:{id}"))
+}
+
+pub(super) fn read_task(id: &str) -> Ask {
+    get(&format!("/pulp/api/v2/tasks/{id}/"))
+}
+
+pub(super) fn cancel_task(id: &str) -> Ask {
+    delete(&format!("/pulp/api/v2/tasks/{id}/"))
+}
+
+pub(super) fn orphans() -> Ask {
+    get("/pulp/api/v2/content/orphans/")
+}
+
+pub(super) fn orphaned_packages() -> Ask {
+    Ask {
+        cap: LIST_CAP,
+        ..get("/pulp/api/v2/content/orphans/rpm/")
+    }
+}
+
+pub(super) fn read_orphan(unit: &str) -> Ask {
+    get(&format!("/pulp/api/v2/content/orphans/rpm/{unit}/"))
+}
+
+pub(super) fn delete_orphan(unit: &str) -> Ask {
+    delete(&format!("/pulp/api/v2/content/orphans/rpm/{unit}/"))
+}
+
+fn repository(id: &str, rest: &str) -> String {
+    format!("/pulp/api/v2/repositories/{id}/{rest}")
+}
+
+fn get(path: &str) -> Ask {
+    ask("GET", path, None)
+}
+
+fn post(path: &str, body: Value) -> Ask {
+    ask("POST", path, Some(body))
+}
+
+fn delete(path: &str) -> Ask {
+    ask("DELETE", path, None)
+}
+
+fn ask(method: &'static str, path: &str, body: Option<Value>) -> Ask {
+    Ask {
+        method,
+        path: path.to_owned(),
+        body,
+        cap: CAP,
+    }
+}

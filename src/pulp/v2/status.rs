@@ -1,0 +1,180 @@
+//! Pulp 2's status document, and what it says about whether a health check makes sense.
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use super::Status;
+use crate::pulp::Answer;
+
+/// Reads the answer to `GET /status/`.
+pub(super) fn parse(answer: &Answer) -> Result<Status> {
+    let no_pulp = |why: &str| {
+        format!(
+            "failed to find Pulp 2 at `{}`: {why}; check pulp_url",
+            answer.url
+        )
+    };
+    if answer.status != 200 {
+        bail!(no_pulp(&format!(
+            "status {} and `{}`",
+            answer.status,
+            answer.beginning()
+        )));
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
+        bail!(no_pulp(&format!(
+            "the answer is not JSON, it begins with `{}`",
+            answer.beginning()
+        )));
+    };
+    let version = body["versions"]["platform_version"].as_str();
+    let is_two = body["api_version"].as_str() == Some("2")
+        || version.is_some_and(|version| version.starts_with("2."));
+    if !is_two {
+        bail!(no_pulp(&format!(
+            "its status document is not Pulp's, it begins with `{}`",
+            answer.beginning()
+        )));
+    }
+    Ok(Status {
+        version: version.map(str::to_owned),
+        database: body["database_connection"]["connected"].as_bool(),
+        messaging: body["messaging_connection"]["connected"].as_bool(),
+        workers: body["known_workers"].as_array().map(|list| {
+            list.iter()
+                // The served key is `_id`; Pulp's documentation says `name`.
+                .filter_map(|w| w["_id"].as_str().or(w["name"].as_str()))
+                .map(str::to_owned)
+                .collect()
+        }),
+    })
+}
+
+/// The version of the Pulp 3 that answered instead, if one did.
+pub(super) fn pulp3_version(answer: &Answer) -> Option<String> {
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let components = body["versions"].as_array()?;
+    let core = components
+        .iter()
+        .find(|component| component["component"] == "core")
+        .or(components.first())?;
+    core["version"].as_str().map(str::to_owned)
+}
+
+/// Why a repository that is created now could neither be synced nor deleted again. A Pulp before
+/// 2.6 says nothing about its parts, and is given the benefit of the doubt.
+pub(super) fn objection(status: &Status) -> Option<String> {
+    if status.database == Some(false) {
+        return Some(
+            "Pulp is not connected to its database (database_connection.connected=false); is \
+             MongoDB running?"
+                .to_owned(),
+        );
+    }
+    if status.messaging == Some(false) {
+        return Some(
+            "Pulp is not connected to its broker (messaging_connection.connected=false); is the \
+             broker running, and does Pulp's web server reach it?"
+                .to_owned(),
+        );
+    }
+    let workers = status.workers.as_ref()?;
+    let missing: Vec<_> = [
+        ("resource_manager@", "pulp_resource_manager"),
+        ("reserved_resource_worker-", "pulp_workers"),
+    ]
+    .iter()
+    .filter(|(prefix, _)| !workers.iter().any(|name| name.starts_with(prefix)))
+    .map(|(_, service)| *service)
+    .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "Pulp knows no running {}, so its tasks would wait for ever; start what is missing, or \
+         wait until it has reconnected (known_workers: {})",
+        missing.join(" and no "),
+        if workers.is_empty() {
+            "none".to_owned()
+        } else {
+            workers.join(", ")
+        }
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer {
+            method: "GET",
+            url: "https://p/pulp/api/v2/status/".to_owned(),
+            status,
+            location: None,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    const GOOD: &str = r#"{"api_version":"2","versions":{"platform_version":"2.21.5"},
+        "database_connection":{"connected":true},"messaging_connection":{"connected":true},
+        "known_workers":[{"_id":"scheduler@h"},{"_id":"resource_manager@h"},
+        {"_id":"reserved_resource_worker-0@h"}]}"#;
+
+    #[test]
+    fn a_healthy_pulp_is_read_and_not_objected_to() {
+        let status = parse(&answer(200, GOOD)).expect("status");
+        assert_eq!(status.version.as_deref(), Some("2.21.5"));
+        assert_eq!(status.workers.as_ref().map(Vec::len), Some(3));
+        assert_eq!(objection(&status), None);
+    }
+
+    #[test]
+    fn the_status_of_an_old_pulp_is_enough() {
+        let status = parse(&answer(200, r#"{"api_version":"2"}"#)).expect("status");
+        assert_eq!(objection(&status), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_objected_to_by_name() {
+        let said = |body: String| objection(&parse(&answer(200, &body)).expect("status"));
+        let messaging = GOOD.replace(
+            r#""messaging_connection":{"connected":true}"#,
+            r#""messaging_connection":{"connected":false}"#,
+        );
+        assert!(
+            said(messaging).is_some_and(|s| s.contains("messaging_connection.connected=false"))
+        );
+        let database = GOOD.replacen("true", "false", 1);
+        assert!(said(database).is_some_and(|s| s.contains("MongoDB")));
+        let workers = GOOD.replace("reserved_resource_worker-0", "gone");
+        assert!(said(workers).is_some_and(|s| s.contains("no running pulp_workers,")));
+    }
+
+    #[test]
+    fn foreign_answers_are_no_pulp() {
+        for (status, body) in [
+            (404, "<html>Not Found</html>"),
+            (404, "null"),
+            (200, "null"),
+            (200, "<html>Welcome</html>"),
+            (200, "[1]"),
+            (200, r#"{"status":"ok"}"#),
+        ] {
+            let error = parse(&answer(status, body)).expect_err(body).to_string();
+            assert!(
+                error.contains("failed to find Pulp 2 at `https://p"),
+                "{error}"
+            );
+            assert!(error.contains("check pulp_url"), "{error}");
+        }
+    }
+
+    #[test]
+    fn pulp_3_is_recognised() {
+        let body = r#"{"versions":[{"component":"rpm","version":"3.25"},
+            {"component":"core","version":"3.49.1"}]}"#;
+        assert_eq!(pulp3_version(&answer(200, body)).as_deref(), Some("3.49.1"));
+        assert_eq!(pulp3_version(&answer(200, GOOD)), None);
+    }
+}
