@@ -88,50 +88,55 @@ make_base() {
 
 bootstrap() (
     root=$(mktemp -d)
-    trap 'rm -rf "$root"' EXIT
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >&2
+    trap 'rm -rf "$root" "$root.log"' EXIT
+    if ! debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$root.log" 2>&1; then
+        tail -n 20 "$root.log" >&2
+        fail "debootstrap failed"
+    fi
     rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
     tar -C "$root" -c . | podman import --quiet - "$base" >/dev/null
 )
 
 lab_up() {
     [ $# -ge 1 ] || fail "up: which lab?"
-    local name=$1 container image variables broker address
+    local name=$1 container image wanted
     shift
     container=$(container "$name")
     image=$(lab_image)
     ssh_key
-    variables=$(printf '%s\n' "$@" | LC_ALL=C sort)
-    if [ "$(podman inspect --format '{{.State.Running}} {{index .Config.Labels "pulp-lab"}}' "$container" 2>/dev/null)" \
-        != "true $(wanted "$image" "$variables")" ]; then
-        local options=() server
-        server=$(container "$name")
-        broker=$(sed -n 's/^PULP_LAB_BROKER=//p' <<<"$variables")
-        if [ -n "$broker" ]; then
-            server=$(container "$broker")
-            address=$(address "$broker")
-            broker=$(fqdn "$broker")
-            options+=(--add-host "$broker:$address" --env "PULP_LAB_SERVER=$broker")
-            variables=$(sed "s/^PULP_LAB_BROKER=.*/PULP_LAB_BROKER=$broker/" <<<"$variables")
-        fi
-        remove "$name"
-        while read -r variable; do
-            [ -z "$variable" ] || options+=(--env "$variable")
-        done <<<"$variables"
-        podman run --detach --systemd=always --cap-add NET_ADMIN,SYS_PTRACE --name "$container" --hostname "$(fqdn "$name")" \
-            --label "pulp-lab=$(wanted "$image" "$(printf '%s\n' "$@" | LC_ALL=C sort)")" \
-            --env "PULP_LAB_AUTHORIZED_KEY=$(cat "$state/id_ed25519.pub")" \
-            --volume "$server-state:/var/lib/pulp" "${options[@]}" "$image" >/dev/null
+    # A lab is what it should be if image, variables and the key that opens it are the same.
+    wanted=$(printf '%s\n' "$image" "$(cat "$state/id_ed25519.pub")" "$(printf '%s\n' "$@" | LC_ALL=C sort)" | sha256sum | cut -c1-16)
+    if [ "$(podman inspect --format '{{.State.Running}} {{index .Config.Labels "pulp-lab"}}' "$container" 2>/dev/null)" != "true $wanted" ]; then
+        boot "$name" "$image" "$wanted" "$@"
     fi
     if ! podman exec "$container" pulp-lab wait "$ready_timeout"; then
+        podman logs "$container" >&2 || true
         podman exec "$container" systemctl --no-pager --failed >&2 || true
         fail "$container did not become ready; look with: podman exec $container journalctl -b"
     fi
 }
 
-# Identifies a lab by its image, its variables and the key that opens it.
-wanted() {
-    printf '%s\n' "$@" "$(cat "$state/id_ed25519.pub")" | sha256sum | cut -c1-16
+boot() {
+    local name=$1 image=$2 wanted=$3 server options=() variable broker
+    shift 3
+    server=$(container "$name")
+    for variable in "$@"; do
+        case $variable in
+        PULP_LAB_BROKER=*)
+            broker=${variable#*=}
+            server=$(container "$broker")
+            options+=(--add-host "$(fqdn "$broker"):$(address "$broker")" --env "PULP_LAB_BROKER=$(fqdn "$broker")")
+            ;;
+        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_CONCURRENCY=*) options+=(--env "$variable") ;;
+        *) fail "up: no such variable: $variable (README.md lists them)" ;;
+        esac
+    done
+    remove "$name"
+    # The state's volume says whose state it is, so that a second host can be found and removed with its first.
+    [ "$server" = "$(container "$name")" ] || options+=(--label "pulp-lab-state=$server-state")
+    podman run --detach --systemd=always --cap-add NET_ADMIN,SYS_PTRACE --name "$(container "$name")" --hostname "$(fqdn "$name")" \
+        --label "pulp-lab=$wanted" --env "PULP_LAB_AUTHORIZED_KEY=$(cat "$state/id_ed25519.pub")" \
+        --volume "$server-state:/var/lib/pulp" "${options[@]}" "$image" >/dev/null
 }
 
 address() {
@@ -146,13 +151,16 @@ ssh_key() {
     [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C pulp-lab -f "$state/id_ed25519"
 }
 
+# A second host cannot live without the first one's state: it goes with it.
 remove() {
-    local container
-    container=$(container "$1")
-    podman rm --force --time 0 "$container" >/dev/null 2>&1 || true
-    # A second host shares the first one's state: only its owner takes it away.
-    podman volume rm "$container-state" >/dev/null 2>&1 || true
-    rm -f "$state/$container.known_hosts"
+    local state_volume
+    state_volume=$(container "$1")-state
+    podman ps --all --quiet --filter "label=pulp-lab-state=$state_volume" | xargs --no-run-if-empty podman rm --force --time 0 >/dev/null
+    podman rm --force --time 0 --ignore "$(container "$1")" >/dev/null
+    if podman volume exists "$state_volume"; then
+        podman volume rm "$state_volume" >/dev/null
+    fi
+    rm -f "$state/$(container "$1").known_hosts"
 }
 
 lab_down() {

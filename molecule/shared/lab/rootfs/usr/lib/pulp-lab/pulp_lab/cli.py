@@ -2,7 +2,7 @@
 
     pulp-lab wait SECONDS            until sshd, the broker, the API and all workers of this host are ready; says what is not
     pulp-lab task SECONDS|forever    dispatch somebody else's task; prints its id
-    pulp-lab init                    make the state's database (done at boot)
+    pulp-lab init                    check the chosen defect's name and make the state's database (done at boot)
 """
 
 import json
@@ -14,11 +14,11 @@ import sys
 import time
 import urllib.request
 
-from pulp_lab import settings, store
+from pulp_lab import defects, settings, store
 
 
 def main():
-    commands = {"wait": wait, "task": task, "init": store.initialise}
+    commands = {"wait": wait, "task": task, "init": init}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     # The state belongs to Pulp's account; files made by root would lock Pulp out.
@@ -28,6 +28,13 @@ def main():
         os.setgid(apache.pw_gid)
         os.setuid(apache.pw_uid)
     commands[sys.argv[1]](*sys.argv[2:])
+
+
+def init():
+    chosen, known = os.environ.get("PULP_LAB_DEFECT"), sorted([*defects.SETTINGS, *defects.OTHERS])
+    if chosen and chosen not in known:
+        sys.exit(f"PULP_LAB_DEFECT={chosen} is no defect of this lab; there are: {', '.join(known)}")
+    store.initialise()
 
 
 def task(seconds):
