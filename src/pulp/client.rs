@@ -14,6 +14,8 @@ use super::{Answer, Ask};
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
 
+const NO_ADDRESS: &str = "the host name has no address; check the name, and this host's resolver";
+
 /// A connection pool with our rules.
 #[derive(Debug)]
 pub(super) struct Client(Agent);
@@ -126,7 +128,7 @@ fn base64(bytes: &[u8]) -> String {
 /// What went wrong, and what to look at.
 fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
     let text = match error {
-        ureq::Error::HostNotFound => "the host name has no address; check the name".to_owned(),
+        ureq::Error::HostNotFound => NO_ADDRESS.to_owned(),
         ureq::Error::Timeout(phase) => format!(
             "no answer within {} s ({phase}); is the server overloaded or hanging, or \
              request_timeout too short?",
@@ -152,6 +154,8 @@ fn network(cause: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => format!(
             "{cause}; the web server closed the connection without an answer, see its error log"
         ),
+        // The standard library has no kind for it, only this text.
+        _ if cause.to_string().contains("lookup address") => NO_ADDRESS.to_owned(),
         _ => cause.to_string(),
     }
 }
