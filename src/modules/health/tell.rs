@@ -137,7 +137,10 @@ fn proof_failure(check: &Check) -> Option<&Taken> {
 fn remedy(kind: &str, id: &str) -> String {
     match kind {
         "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-        _ => format!("delete it, once it is an orphan, by its unit id: its name is {id}"),
+        _ => format!(
+            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
+             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
+        ),
     }
 }
 
