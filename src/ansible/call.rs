@@ -1,55 +1,142 @@
-//! The call that comes in: which module, with which parameters, in which mode.
+//! The command line and the args file: `<tmp>/AnsiballZ_<module> <tmp>/args`, always one argument.
+//!
+//! The module's name is taken from the file that was started, not from `_ansible_module_name`: that
+//! one is the name as the playbook wrote it, which is another one after a redirection.
 
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+/// How a person calls a module by hand.
+pub(super) const USAGE: &str = "Ansible calls this program; by hand: `MODULE ARGS_FILE`, where \
+    MODULE is a link to it with a module's name and ARGS_FILE holds the parameters as a JSON object";
 
-use super::{Call, Module, Outcome, reply::Reply};
+/// Ansible reads the whole file into memory too; results of many hosts passed as a parameter fit.
+const SIZE_CAP: u64 = 16 * 1024 * 1024;
 
-/// Reads the args file that Ansible names on the command line and validates it.
-///
-/// # Errors
-/// A call that cannot be read or does not fit the spec is answered by the returned reply.
-pub(crate) fn read(modules: &[Module]) -> Result<Call, Reply> {
-    let mut argv = std::env::args();
-    let program = argv.next().unwrap_or_default();
-    let name = Path::new(&program)
-        .file_name()
-        .map(|n| n.to_string_lossy().replace("AnsiballZ_", ""))
-        .unwrap_or_default();
-    let refuse = |msg: String| Reply::refusal(Outcome::failed(msg));
-    let module = modules
-        .iter()
-        .find(|m| m.name == name)
-        .copied()
-        .ok_or_else(|| refuse(format!("no module named `{name}`")))?;
-    let file = argv
-        .next()
-        .ok_or_else(|| refuse("no args file was given".to_owned()))?;
-    let text = std::fs::read_to_string(&file)
-        .map_err(|e| refuse(format!("failed to read `{file}`: {e}")))?;
-    let raw: Map<String, Value> = serde_json::from_str(&text)
-        .map_err(|e| refuse(format!("failed to parse `{file}`: {e}")))?;
-    let flag = |key: &str| raw.get(key) == Some(&Value::Bool(true));
-    let mut params = Map::new();
-    for opt in module.spec {
-        let default = match opt.default {
-            super::spec::Default::None => Value::Null,
-            super::spec::Default::Str(s) => s.into(),
-            super::spec::Default::Int(i) => i.into(),
-            super::spec::Default::Float(f) => f.into(),
-            super::spec::Default::Bool(b) => b.into(),
+/// What Ansible puts before the module's name.
+const PREFIX: &str = "AnsiballZ_";
+
+/// A command line that names an args file.
+#[derive(Debug)]
+pub(super) struct CommandLine {
+    /// The module's name as the started file has it, without Ansible's prefix and an extension.
+    pub(super) name: String,
+    program: PathBuf,
+    args_file: PathBuf,
+}
+
+/// A command line that names none.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    Help,
+    Version,
+    NoArgsFile(String),
+}
+
+impl CommandLine {
+    pub(super) fn of(argv: impl IntoIterator<Item = OsString>) -> Result<Self, Question> {
+        let mut argv = argv.into_iter();
+        let program = PathBuf::from(argv.next().unwrap_or_default());
+        let name = module_name(&program);
+        let Some(args_file) = argv.next() else {
+            return Err(Question::NoArgsFile(name));
         };
-        params.insert(
-            opt.name.to_owned(),
-            raw.get(opt.name).cloned().unwrap_or(default),
-        );
+        match args_file.to_str() {
+            Some("--help" | "-h") => Err(Question::Help),
+            Some("--version" | "-V") => Err(Question::Version),
+            _ => Ok(Self {
+                name,
+                program,
+                args_file: args_file.into(),
+            }),
+        }
     }
-    Ok(Call {
-        module,
-        params,
-        check_mode: flag("_ansible_check_mode"),
-        diff: flag("_ansible_diff"),
-        warnings: Vec::new(),
-    })
+
+    /// The directory of the args file.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.args_file
+            .parent()
+            .map(Path::to_path_buf)
+            .unwrap_or_default()
+    }
+
+    /// The text of the args file.
+    pub(super) fn read(&self) -> Result<String, String> {
+        let failed = |cause: String| {
+            let shown = self.args_file.display();
+            format!("failed to read `{shown}`: {cause}; {USAGE}")
+        };
+        let mut bytes = Vec::new();
+        File::open(&self.args_file)
+            .and_then(|file| file.take(SIZE_CAP + 1).read_to_end(&mut bytes))
+            .map_err(|error| failed(error.to_string()))?;
+        if bytes.len() as u64 > SIZE_CAP {
+            return Err(failed(format!("it is larger than {SIZE_CAP} bytes")));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            failed(format!("it is not UTF-8 from byte {at} on"))
+        })
+    }
+
+    /// What to say of a text that is not what it should be. Nothing of the text is in it: it may be a
+    /// secret.
+    pub(super) fn unparsable(&self, cause: &str) -> String {
+        format!("failed to parse `{}`: {cause}", self.args_file.display())
+    }
+
+    /// Removes the args file if it is one that Ansible made for this call, and no other file.
+    pub(super) fn remove_args_file(&self) {
+        let made_by_ansible = self.args_file.file_name() == Some(OsStr::new("args"))
+            && self.args_file.parent() == self.program.parent()
+            && file_name(&self.program).starts_with(PREFIX);
+        if made_by_ansible {
+            // Where this fails, Ansible's own clean-up is as good as it gets.
+            let _ = std::fs::remove_file(&self.args_file);
+        }
+    }
+}
+
+fn module_name(program: &Path) -> String {
+    let file = file_name(program);
+    let name = file.strip_prefix(PREFIX).unwrap_or(&file);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    stem.to_owned()
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(argv: &[&str]) -> Result<CommandLine, Question> {
+        CommandLine::of(argv.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_module_is_the_started_file_without_prefix_and_extension() {
+        for program in [
+            "/t/AnsiballZ_pulp_facts",
+            "/t/AnsiballZ_pulp_facts.bin",
+            "library/pulp_facts",
+            "pulp_facts",
+        ] {
+            let name = of(&[program, "/t/args"]).map(|line| line.name);
+            assert_eq!(name, Ok("pulp_facts".to_owned()), "{program}");
+        }
+    }
+
+    #[test]
+    fn without_an_args_file_it_is_a_question() {
+        assert_eq!(of(&["pulp_facts", "--help"]).err(), Some(Question::Help));
+        assert_eq!(of(&["pulp_facts", "-V"]).err(), Some(Question::Version));
+        let nothing = Question::NoArgsFile("pulp_facts".to_owned());
+        assert_eq!(of(&["pulp_facts"]).err(), Some(nothing));
+    }
 }

@@ -1,12 +1,25 @@
 //! Ansible's module protocol: the call that comes in, the argument spec it is held against, the
 //! reply that goes out. What a module does in between is none of this room's business.
+//!
+//! The parts know nothing of each other and are put together here: `call` finds and reads the args
+//! file, `spec` validates it, `secrets` masks, `reply` writes the line, `panics` words a bug.
 
-pub(crate) mod call;
-pub(crate) mod reply;
+mod call;
+#[cfg(test)]
+pub(crate) mod docs;
+mod panics;
+mod reply;
+pub(crate) mod secrets;
 pub(crate) mod spec;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
+
+pub(crate) use reply::Reply;
+use spec::Given;
 
 /// One Ansible module of the binary.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +44,7 @@ impl Module {
 pub(crate) struct Call {
     /// The module that was called.
     pub(crate) module: Module,
-    /// Every option of the spec; `null` where it was not given and has no default.
+    /// Every option of the spec and no other key; `null` where it was not given and has no default.
     pub(crate) params: Map<String, Value>,
     /// Nothing may be changed: the module returns its plan.
     pub(crate) check_mode: bool,
@@ -39,6 +52,54 @@ pub(crate) struct Call {
     pub(crate) diff: bool,
     /// What the validation had to say, such as an option given under two names.
     pub(crate) warnings: Vec<String>,
+    /// The task has `no_log: true`: nothing of its parameters is to be told.
+    no_log: bool,
+    /// The parameters as a Python module would show them in `invocation`, secrets still in them.
+    module_args: Map<String, Value>,
+    /// The directory that Ansible made for this call and removes after it.
+    tmpdir: PathBuf,
+}
+
+impl Call {
+    /// A directory of this call alone. `_ansible_tmpdir` may be null or unexpanded; this is where the
+    /// args file lies. Ansible removes it after the call, so nothing that outlives the call belongs here.
+    #[allow(dead_code, reason = "offered to modules, whichever need it")]
+    pub(crate) fn tmpdir(&self) -> &std::path::Path {
+        &self.tmpdir
+    }
+
+    /// A call with these parameters, validated as Ansible's would be; for the tests of a module.
+    #[cfg(test)]
+    pub(crate) fn of(module: Module, params: &Value) -> Result<Self, String> {
+        let text = params.to_string();
+        let given = Given::parse_object(&text).map_err(|e| e.to_string())?;
+        Self::new(module, given, PathBuf::new())
+    }
+
+    /// Takes Ansible's own keys out of what was given and holds the rest against the spec.
+    fn new(module: Module, given: Vec<(String, Given)>, tmpdir: PathBuf) -> Result<Self, String> {
+        let (own, given): (Vec<_>, Vec<_>) = given
+            .into_iter()
+            .partition(|(key, _)| key.starts_with(OWN_PREFIX));
+        let name = match own_key(&own, "module_name") {
+            Some(Given::Str(name)) => name.clone(),
+            _ => module.name.to_owned(),
+        };
+        let ignore_unknown = own_flag(&own, "ignore_unknown_opts")?;
+        let valid = spec::validate(module.spec, given, &name, ignore_unknown, &mut |secret| {
+            secrets::add(secret);
+        })?;
+        Ok(Self {
+            module,
+            params: valid.params,
+            check_mode: own_flag(&own, "check_mode")?,
+            diff: own_flag(&own, "diff")?,
+            warnings: valid.warnings,
+            no_log: own_flag(&own, "no_log")?,
+            module_args: valid.module_args,
+            tmpdir,
+        })
+    }
 }
 
 /// What a module has to report.
@@ -72,5 +133,128 @@ impl Outcome {
     pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.data.insert(key.to_owned(), value.into());
         self
+    }
+}
+
+/// Ansible's own keys in the args file; unknown ones come with every new version and are ignored.
+const OWN_PREFIX: &str = "_ansible_";
+
+/// The module that was called, for the answer to a panic.
+static CALLED: OnceLock<&'static str> = OnceLock::new();
+
+/// Reads the args file that Ansible names on the command line and validates it.
+///
+/// # Errors
+/// A call that cannot be read or does not fit the spec is answered by the returned reply.
+pub(crate) fn read(modules: &[Module]) -> Result<Call, Reply> {
+    let command_line = match call::CommandLine::of(std::env::args_os()) {
+        Ok(command_line) => command_line,
+        Err(question) => return Err(answer(question, modules)),
+    };
+    read_call(&command_line, modules).map_err(|msg| refusal(&msg))
+}
+
+/// The reply to a call that was carried out.
+pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
+    let mut outcome = outcome;
+    let mut warnings = call.warnings.clone();
+    warnings.append(&mut outcome.warnings);
+    outcome.warnings = warnings;
+    outcome.diff = outcome.diff.filter(|_| call.diff);
+    let mut map = reply::of(outcome);
+    if !call.no_log {
+        let module_args = Value::Object(call.module_args.clone());
+        map.insert(
+            "invocation".to_owned(),
+            Map::from_iter([("module_args".to_owned(), module_args)]).into(),
+        );
+    }
+    masked(map)
+}
+
+/// Makes a panic a failed reply: Ansible would show the usual text as "MODULE FAILURE", or over ssh,
+/// where standard error is part of standard output, might not find the reply at all.
+pub(crate) fn answer_panics() {
+    panics::answer(|what, place| {
+        let name = CALLED.get().copied().unwrap_or(env!("CARGO_PKG_NAME"));
+        refusal(&panics::message(name, what, place)).print();
+    });
+}
+
+fn read_call(command_line: &call::CommandLine, modules: &[Module]) -> Result<Call, String> {
+    let text = command_line.read();
+    let given = text.and_then(|text| {
+        Given::parse_object(&text).map_err(|cause| command_line.unparsable(&cause.to_string()))
+    });
+    // The file may hold secrets, and whatever interrupts this call leaves it behind.
+    let keep = given
+        .as_ref()
+        .is_ok_and(|given| own_flag(given, "keep_remote_files") == Ok(true));
+    if !keep {
+        command_line.remove_args_file();
+    }
+    let given = given?;
+    let by_params = match own_key(&given, "module_name") {
+        Some(Given::Str(name)) => name.rsplit('.').next(),
+        _ => None,
+    };
+    let module = [Some(command_line.name.as_str()), by_params]
+        .into_iter()
+        .flatten()
+        .find_map(|name| modules.iter().find(|module| module.name == name))
+        .ok_or_else(|| {
+            format!(
+                "failed to find a module named `{}`: {}",
+                command_line.name,
+                known(modules)
+            )
+        })?;
+    let _ = CALLED.set(module.name);
+    Call::new(*module, given, command_line.directory())
+}
+
+/// What a person gets who calls the binary by hand.
+fn answer(question: call::Question, modules: &[Module]) -> Reply {
+    let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+    match question {
+        call::Question::Version => Reply::Text(version.to_owned()),
+        call::Question::Help => Reply::Text(format!(
+            "{version}: {}\n{}.\n{}",
+            env!("CARGO_PKG_DESCRIPTION"),
+            known(modules),
+            call::USAGE
+        )),
+        call::Question::NoArgsFile(name) => refusal(&format!(
+            "failed to run `{name}`: no args file was given; {}",
+            call::USAGE
+        )),
+    }
+}
+
+fn refusal(msg: &str) -> Reply {
+    masked(reply::of(Outcome::failed(msg.to_owned())))
+}
+
+fn masked(mut map: Map<String, Value>) -> Reply {
+    secrets::mask(&mut map);
+    Reply::Line(map)
+}
+
+fn known(modules: &[Module]) -> String {
+    let names: Vec<_> = modules.iter().map(|module| module.name).collect();
+    format!("the modules in this binary are {}", names.join(", "))
+}
+
+fn own_key<'a>(given: &'a [(String, Given)], key: &str) -> Option<&'a Given> {
+    let is_it = |name: &str| name.strip_prefix(OWN_PREFIX) == Some(key);
+    given.iter().find(|(name, _)| is_it(name)).map(|(_, v)| v)
+}
+
+/// Ansible sends booleans; another caller may not, and check mode must not be missed for a spelling.
+fn own_flag(given: &[(String, Given)], key: &str) -> Result<bool, String> {
+    match own_key(given, key) {
+        None | Some(Given::Null) => Ok(false),
+        Some(value) => spec::boolean(value)
+            .map_err(|cause| format!("failed to understand `{OWN_PREFIX}{key}`: {cause}")),
     }
 }

@@ -1,6 +1,10 @@
 //! This host: subprocesses through one door, waiting with a deadline, processes and sockets as the
-//! kernel shows them.
+//! kernel shows them, private files.
 
+pub(crate) mod files;
+pub(crate) mod identity;
 pub(crate) mod interrupt;
+pub(crate) mod journal;
 pub(crate) mod process;
+pub(crate) mod sockets;
 pub(crate) mod wait;

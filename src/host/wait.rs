@@ -65,6 +65,26 @@ impl Deadline {
     }
 }
 
+/// A wait whose deadline came first.
+#[derive(Debug)]
+pub(crate) struct TimedOut {
+    what: String,
+    limit: Duration,
+}
+
+impl std::fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.limit.as_secs_f64().round();
+        write!(
+            f,
+            "timed out after {seconds} s while waiting for {}",
+            self.what
+        )
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
 /// How often to look: the first interval, doubling up to the last.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -98,10 +118,11 @@ pub(crate) fn until<T>(
         deadline.check_signals(what)?;
         let left = deadline.remaining();
         if left.is_zero() {
-            bail!(
-                "timed out after {} s while waiting for {what}",
-                deadline.limit.as_secs_f64().round()
-            );
+            return Err(TimedOut {
+                what: what.to_owned(),
+                limit: deadline.limit,
+            }
+            .into());
         }
         pause(interval.min(left), deadline.heeds_signals);
         interval = (interval * 2).min(pace.last);

@@ -1,9 +1,61 @@
 //! The Ansible modules of this binary, one file each, all of the same shape: what it may be asked,
 //! what it does. This is the only list of them.
 
+mod broker;
+mod facts;
 mod health;
+mod services;
 
-use crate::ansible::Module;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::ansible::spec::{Kind, Opt};
+use crate::ansible::{Call, Module};
+use crate::broker::{Broker, Overrides};
 
 /// Every module, by the name that playbooks use.
-pub(crate) const ALL: &[Module] = &[health::MODULE];
+pub(crate) const ALL: &[Module] = &[
+    facts::MODULE,
+    services::MODULE,
+    broker::MODULE,
+    health::MODULE,
+];
+
+/// Where the broker is, instead of what Pulp's configuration says.
+const BROKER_URL: Opt = Opt::new("broker_url", Kind::Str).secret();
+
+/// The broker's unit, instead of the one that listens.
+const BROKER_UNIT: Opt = Opt::new("broker_unit", Kind::Str);
+
+/// The run that takes things away and gives back only what it took.
+const RUN_ID: Opt = Opt::new("run_id", Kind::Str);
+
+/// Seconds after which the undo gives everything back by itself.
+const RESTORE_AFTER: Opt = Opt::new("restore_after", Kind::Int);
+
+/// The run of a person who gave none.
+const BY_HAND: &str = "by-hand";
+
+/// How much longer than the outage itself the undo waits, unless the user says otherwise.
+const RESTORE_MARGIN: Duration = Duration::from_mins(2);
+
+/// The validated parameters as the module's own type.
+fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
+    serde_json::from_value(Value::Object(call.params.clone()))
+        .with_context(|| format!("failed to read the parameters of `{}`", call.module.name))
+}
+
+/// The broker, found with what the user says of it.
+fn discover(url: Option<&str>, unit: Option<&str>) -> Result<Option<Broker>> {
+    Broker::discover(Overrides { url, unit })
+}
+
+/// A duration parameter, which is never negative.
+fn seconds(name: &str, value: i64) -> Result<Duration> {
+    u64::try_from(value)
+        .map(Duration::from_secs)
+        .with_context(|| format!("value of {name} must not be negative, got: {value}"))
+}

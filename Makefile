@@ -1,0 +1,47 @@
+# The front door. Each target calls one script in scripts/, which opens with why it exists.
+# `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all bench build unit lint molecule venv bootstrap lab-down clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## boot a lab with a real broker and run the broker test on it (ARGS='--check' and the like reach ansible-playbook)
+	scripts/demo $(ARGS)
+
+test: ## everything that must hold before a change lands: lint, build, unit and contract tests, labs
+	scripts/test
+
+test-all: ## the same with every molecule scenario, the slow ones too
+	scripts/test --all
+
+bench: ## measure what was promised: size, cost of a call, where a scenario's time goes
+	scripts/bench
+
+build: ## the static release binary, and its name for each module in library/
+	scripts/bootstrap build
+	scripts/build
+
+unit: venv build ## Rust tests: units, and contract tests on the built static binary
+	scripts/unit
+
+lint: venv ## formatting, lints, licences, shell, YAML, playbooks
+	scripts/lint
+
+molecule: venv build ## labs under molecule (ARGS='default defects' names scenarios, nothing means all)
+	scripts/bootstrap lab
+	scripts/molecule $(ARGS)
+
+venv: ## Ansible and the checking tools, pinned, in .cache/venv
+	scripts/bootstrap venv
+	scripts/venv
+
+bootstrap: ## install what this machine lacks, or name it
+	scripts/bootstrap
+
+lab-down: ## remove the lab that `make demo` left running
+	molecule/shared/lab/lab.sh down demo
+
+clean: ## remove everything that was built or cached here; labs and system packages stay
+	scripts/clean

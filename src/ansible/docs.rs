@@ -1,0 +1,363 @@
+//! The documentation beside a module (`library/<module>.yml`) says what its spec says. Only tests
+//! need this: what differs is found before anybody reads it.
+
+use serde_json::{Map, Value};
+
+use super::Module;
+use super::spec::{Default, Kind, Opt};
+
+/// One of these words tells the reader that an option's value is kept secret.
+const SECRET_WORDS: [&str; 4] = ["secret", "not logged", "never logged", "never shown"];
+
+/// Every difference between the documentation and the spec, in words; none: they agree.
+pub(crate) fn differences(module: &Module, yaml: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let Some(sidecar) = parse(yaml) else {
+        return vec!["it is no YAML mapping".to_owned()];
+    };
+    let doc = section(&sidecar, "DOCUMENTATION");
+    if doc.get("module") != Some(&module.name.into()) {
+        found.push(format!("DOCUMENTATION.module is not `{}`", module.name));
+    }
+    for key in ["short_description", "description"] {
+        if !says_something(doc.get(key)) {
+            found.push(format!("DOCUMENTATION.{key} is empty"));
+        }
+    }
+    found.extend(option_differences(module.spec, &object(doc.get("options"))));
+    found.extend(example_differences(module, sidecar.get("EXAMPLES")));
+    found.extend(return_differences(&section(&sidecar, "RETURN")));
+    found
+}
+
+/// A section may be a mapping or the text of one.
+fn section(sidecar: &Map<String, Value>, name: &str) -> Map<String, Value> {
+    match sidecar.get(name) {
+        Some(Value::String(text)) => parse(text).unwrap_or_default(),
+        other => object(other),
+    }
+}
+
+fn parse(yaml: &str) -> Option<Map<String, Value>> {
+    serde_saphyr::from_str(yaml).ok()
+}
+
+fn object(value: Option<&Value>) -> Map<String, Value> {
+    value
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// A text that is not empty, or a list of such.
+fn says_something(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::String(text)) => !text.trim().is_empty(),
+        Some(Value::Array(items)) => {
+            !items.is_empty() && items.iter().all(|item| says_something(Some(item)))
+        }
+        _ => false,
+    }
+}
+
+fn option_differences(spec: &[Opt], options: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in options.keys() {
+        if !spec.iter().any(|opt| opt.name == name) {
+            found.push(format!("options.{name} is not in the spec"));
+        }
+    }
+    for opt in spec {
+        let name = opt.name;
+        match options.get(name).and_then(Value::as_object) {
+            None => found.push(format!("options.{name} is missing")),
+            Some(documented) => {
+                let differ = |what: String| format!("options.{name}.{what}");
+                found.extend(compare(opt, documented).into_iter().map(differ));
+            }
+        }
+    }
+    found
+}
+
+fn compare(opt: &Opt, documented: &Map<String, Value>) -> Vec<String> {
+    let strings = |items: &[&str]| items.iter().map(|item| Value::from(*item)).collect();
+    let list = |items: &[&str]| (!items.is_empty()).then(|| strings(items));
+    let default = match opt.default {
+        Default::None => None,
+        Default::Str(text) => Some(text.into()),
+        Default::Int(value) => Some(value.into()),
+        Default::Float(value) => Some(value.into()),
+        Default::Bool(value) => Some(value.into()),
+        Default::List(items) => Some(strings(items)),
+    };
+    let expected = [
+        ("type", Some(opt.kind.name().into())),
+        ("elements", opt.elements.map(Kind::name).map(Value::from)),
+        ("required", opt.required.then(|| true.into())),
+        ("default", default),
+        ("choices", list(opt.choices)),
+        ("aliases", list(opt.aliases)),
+    ];
+    let mut found = Vec::new();
+    for (key, expected) in expected {
+        let said = match documented.get(key) {
+            // Explained choices are a mapping.
+            Some(Value::Object(map)) => Some(map.keys().cloned().collect()),
+            Some(Value::Bool(false)) if key == "required" => None,
+            other => other.cloned(),
+        };
+        if !is_same(said.as_ref(), expected.as_ref()) {
+            let show = |value: Option<Value>| value.map_or("nothing".to_owned(), |v| v.to_string());
+            let (said, expected) = (show(said), show(expected));
+            found.push(format!("{key} is {said}, in the spec it is {expected}"));
+        }
+    }
+    let description = documented.get("description");
+    if !says_something(description) {
+        found.push("description is empty".to_owned());
+    }
+    let text = description.map(Value::to_string).unwrap_or_default();
+    let text = text.to_lowercase();
+    if opt.no_log && !SECRET_WORDS.iter().any(|word| text.contains(word)) {
+        found.push("description does not say that the value is secret".to_owned());
+    }
+    found
+}
+
+/// The order of choices and of aliases says nothing, nor does 1 for 1.0.
+fn is_same(said: Option<&Value>, expected: Option<&Value>) -> bool {
+    match (said, expected) {
+        (Some(Value::Array(said)), Some(Value::Array(expected))) => {
+            let contains = |items: &[Value], item: &Value| items.contains(item);
+            said.len() == expected.len() && said.iter().all(|item| contains(expected, item))
+        }
+        (Some(Value::Number(said)), Some(Value::Number(expected))) => {
+            said.as_f64() == expected.as_f64()
+        }
+        (said, expected) => said == expected,
+    }
+}
+
+fn example_differences(module: &Module, examples: Option<&Value>) -> Vec<String> {
+    let tasks: Option<Value> = match examples {
+        Some(Value::String(text)) => serde_saphyr::from_str(text).ok(),
+        _ => None,
+    };
+    let Some(tasks) = tasks else {
+        return vec!["EXAMPLES is no text with YAML".to_owned()];
+    };
+    let mut calls = Vec::new();
+    find_calls(module.name, &tasks, &mut calls);
+    if calls.is_empty() {
+        return vec!["EXAMPLES never call the module".to_owned()];
+    }
+    let known = |key: &str| {
+        let is_it = |opt: &Opt| opt.name == key || opt.aliases.contains(&key);
+        module.spec.iter().any(is_it)
+    };
+    let mut found = Vec::new();
+    for call in calls {
+        for key in call.keys().filter(|key| !known(key)) {
+            found.push(format!("EXAMPLES use `{key}`, which is not in the spec"));
+        }
+        for opt in module.spec.iter().filter(|opt| opt.required) {
+            let named = |name: &str| call.contains_key(name);
+            if !named(opt.name) && !opt.aliases.iter().any(|alias| named(alias)) {
+                found.push(format!(
+                    "EXAMPLES leave out `{}`, which is required",
+                    opt.name
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// The parameters of every call of the module, by whichever name, however deep in plays and blocks.
+fn find_calls(name: &str, value: &Value, calls: &mut Vec<Map<String, Value>>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| find_calls(name, item, calls)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                if key.rsplit('.').next() == Some(name) {
+                    calls.push(object(Some(value)));
+                } else {
+                    find_calls(name, value, calls);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn return_differences(values: &Map<String, Value>) -> Vec<String> {
+    if values.is_empty() {
+        return vec!["RETURN is missing".to_owned()];
+    }
+    let mut found = Vec::new();
+    for (name, value) in values {
+        for key in ["description", "returned", "type"] {
+            if !says_something(value.get(key)) {
+                found.push(format!("RETURN.{name}.{key} is empty"));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+
+    const MODULE: Module = Module {
+        name: "sample",
+        spec: &[
+            Opt::new("state", Kind::Str)
+                .required()
+                .choices(&["up", "down"]),
+            Opt::new("hold", Kind::Float).default(Default::Float(1.0)),
+            Opt::new("password", Kind::Str).secret().aliases(&["pw"]),
+            Opt::list_of("units", Kind::Str).default(Default::List(&["a"])),
+        ],
+        work: |_| Ok(Outcome::default()),
+    };
+
+    const YAML: &str = r#"
+DOCUMENTATION:
+  module: sample
+  short_description: Is an example
+  description: [It does nothing., It is documented.]
+  options:
+    state:
+      description: The state.
+      type: str
+      required: true
+      choices: {down: Not there., up: There.}
+    hold: {description: Seconds., type: float, default: 1}
+    password: {description: A secret., type: str, aliases: [pw]}
+    units: {description: [Names.], type: list, elements: str, default: [a], required: false}
+EXAMPLES: |
+  - name: Play
+    hosts: all
+    tasks:
+      - name: Block
+        block:
+          - name: Call it
+            my.pulp.sample: {state: up, pw: "{{ it }}"}
+RETURN:
+  outage: {description: What happened., returned: always, type: dict}
+"#;
+
+    #[test]
+    fn a_true_documentation_has_no_differences() {
+        assert_eq!(differences(&MODULE, YAML), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_found() {
+        for (true_text, wrong, difference) in [
+            (
+                "module: sample",
+                "module: other",
+                "DOCUMENTATION.module is not `sample`",
+            ),
+            (
+                "Is an example",
+                "''",
+                "DOCUMENTATION.short_description is empty",
+            ),
+            (
+                "It does nothing.",
+                "''",
+                "DOCUMENTATION.description is empty",
+            ),
+            (
+                "    units: {desc",
+                "    names: {desc",
+                "options.names is not in the spec",
+            ),
+            (
+                "    units: {desc",
+                "    names: {desc",
+                "options.units is missing",
+            ),
+            (
+                "type: float",
+                "type: int",
+                r#"options.hold.type is "int", in the spec it is "float""#,
+            ),
+            (
+                "elements: str",
+                "elements: int",
+                r#"options.units.elements is "int", in the spec it is "str""#,
+            ),
+            (
+                "required: true",
+                "required: false",
+                "options.state.required is nothing, in the spec it is true",
+            ),
+            (
+                "default: 1}",
+                "default: 2}",
+                "options.hold.default is 2, in the spec it is 1.0",
+            ),
+            (
+                "default: [a]",
+                "default: []",
+                r#"options.units.default is [], in the spec it is ["a"]"#,
+            ),
+            (
+                "up: There.",
+                "off: There.",
+                r#"options.state.choices is ["down","off"], in the spec it is ["up","down"]"#,
+            ),
+            (
+                "aliases: [pw]",
+                "aliases: [pass]",
+                r#"options.password.aliases is ["pass"], in the spec it is ["pw"]"#,
+            ),
+            ("The state.", "''", "options.state.description is empty"),
+            (
+                "A secret.",
+                "A word.",
+                "options.password.description does not say that the value is secret",
+            ),
+            (
+                "sample: {state",
+                "other: {state",
+                "EXAMPLES never call the module",
+            ),
+            (
+                "{state: up, pw",
+                "{state: up, pass",
+                "EXAMPLES use `pass`, which is not in the spec",
+            ),
+            (
+                "{state: up, pw",
+                "{pw",
+                "EXAMPLES leave out `state`, which is required",
+            ),
+            (
+                "- name: Play",
+                "- name: [Play",
+                "EXAMPLES is no text with YAML",
+            ),
+            ("RETURN:", "RETURNS:", "RETURN is missing"),
+            ("returned: always, ", "", "RETURN.outage.returned is empty"),
+            (
+                "DOCUMENTATION:",
+                "DOCUMENTATION: [",
+                "it is no YAML mapping",
+            ),
+        ] {
+            assert!(YAML.contains(true_text), "{true_text}");
+            let found = differences(&MODULE, &YAML.replacen(true_text, wrong, 1));
+            assert!(
+                found.contains(&difference.to_owned()),
+                "{difference}: {found:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What must not leave the module: the values of `no_log` options and whatever a module learns at run
+//! time, such as the password in a broker's URL. Masked as Ansible's `remove_values` does, in the
+//! spellings in which a secret tends to turn up elsewhere.
+
+use std::sync::{Mutex, PoisonError};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use serde_json::{Map, Number, Value};
+
+/// What stands for a string that is a secret.
+const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+
+/// What stands for a secret inside a string.
+const PART: &str = "********";
+
+/// A shorter piece of Base64 is found in any text.
+const SHORTEST_BASE64: usize = 8;
+
+/// Every secret that this process knows.
+static KNOWN: Mutex<Secrets> = Mutex::new(Secrets {
+    spellings: Vec::new(),
+});
+
+/// Keeps a secret, in every usual spelling, out of the reply.
+pub(crate) fn add(secret: &str) {
+    KNOWN
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .add(secret);
+}
+
+/// Masks every known secret in every value; keys stay as they are, as in Ansible.
+pub(super) fn mask(map: &mut Map<String, Value>) {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    map.values_mut().for_each(|value| known.mask(value));
+}
+
+#[derive(Debug, Clone, Default)]
+struct Secrets {
+    /// Longest first, so that a secret within a longer one does not spoil the longer one's mask.
+    spellings: Vec<String>,
+}
+
+impl Secrets {
+    fn add(&mut self, secret: &str) {
+        for spelling in spellings(secret) {
+            if !spelling.is_empty() && !self.spellings.contains(&spelling) {
+                self.spellings.push(spelling);
+            }
+        }
+        self.spellings
+            .sort_by_key(|spelling| std::cmp::Reverse(spelling.chars().count()));
+    }
+
+    fn mask(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.mask_text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
+            Value::Object(map) => map.values_mut().for_each(|item| self.mask(item)),
+            Value::Number(number) if self.is_in(number) => *value = WHOLE.into(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// As text or as a value: Python and Rust do not write every number alike.
+    fn is_in(&self, number: &Number) -> bool {
+        let text = number.to_string();
+        let is_same = |spelling: &str| spelling.parse().ok() == number.as_f64();
+        let shows = |spelling: &String| text.contains(spelling) || is_same(spelling);
+        self.spellings.iter().any(shows)
+    }
+
+    fn mask_text(&self, text: &mut String) {
+        if self.spellings.contains(text) {
+            WHOLE.clone_into(text);
+            return;
+        }
+        for spelling in &self.spellings {
+            if text.contains(spelling) {
+                *text = text.replace(spelling, PART);
+            }
+            if text.contains(['%', '+']) {
+                *text = mask_encoded(text, spelling);
+            }
+        }
+    }
+}
+
+/// Forms that are looked for as they are.
+fn spellings(secret: &str) -> Vec<String> {
+    let mut spellings = vec![
+        secret.to_owned(),
+        // A file that holds a password ends with a line end; what it is used for does not.
+        secret.trim_end_matches(['\r', '\n']).to_owned(),
+        secret.escape_debug().to_string(),
+        secret.escape_default().to_string(),
+        Value::from(secret).to_string().trim_matches('"').to_owned(),
+    ];
+    // Basic authentication encodes `user:password`, so the secret starts at any of three places
+    // within a group of three bytes.
+    spellings.extend((0..3).map(|offset| base64_inside(secret, offset)));
+    spellings
+}
+
+/// Masks a secret that is percent-encoded, in part or as a whole: which characters are encoded, and in
+/// which case, is different in each program that writes URLs.
+fn mask_encoded(text: &str, secret: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = encoded_length(rest.as_bytes(), secret);
+        let (shown, after) = match length.and_then(|length| rest.split_at_checked(length)) {
+            Some((_, after)) => (PART, after),
+            None => rest.split_at(first.len_utf8()),
+        };
+        masked.push_str(shown);
+        rest = after;
+    }
+    masked
+}
+
+/// How much of the text, from its start, is the secret.
+fn encoded_length(text: &[u8], secret: &str) -> Option<usize> {
+    let mut length = 0;
+    for byte in secret.bytes() {
+        length += match text.get(length..)? {
+            [b'%', high, low, ..] if decoded(*high, *low) == Some(byte.into()) => 3,
+            [b'+', ..] if byte == b' ' => 1,
+            [same, ..] if *same == byte => 1,
+            _ => return None,
+        };
+    }
+    Some(length)
+}
+
+fn decoded(high: u8, low: u8) -> Option<u32> {
+    let hex = |digit| char::from(digit).to_digit(16);
+    Some(hex(high)? * 16 + hex(low)?)
+}
+
+/// The part of the Base64 text that depends on the secret alone when `offset` bytes precede it in its
+/// group; empty when that is too little to be recognised.
+fn base64_inside(secret: &str, offset: usize) -> String {
+    let mut bytes = vec![0; offset];
+    bytes.extend_from_slice(secret.as_bytes());
+    let text = STANDARD_NO_PAD.encode(&bytes);
+    let first = (offset * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    let inside = text.get(first..last).unwrap_or_default();
+    if inside.len() < SHORTEST_BASE64 {
+        return String::new();
+    }
+    inside.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::STANDARD;
+    use serde_json::json;
+
+    use super::*;
+
+    fn masked(secrets: &[&str], mut value: Value) -> Value {
+        let mut known = Secrets::default();
+        for secret in secrets {
+            known.add(secret);
+        }
+        known.mask(&mut value);
+        value
+    }
+
+    #[test]
+    fn masks_as_ansible_does() {
+        let value = json!({"whole": "hunter2", "part": "xhunter2y", "deep": [{"k": "hunter2"}], "hunter2": true});
+        let expected = json!({
+            "whole": WHOLE, "part": "x********y", "deep": [{"k": WHOLE}], "hunter2": true,
+        });
+        assert_eq!(masked(&["hunter2"], value), expected);
+    }
+
+    #[test]
+    fn the_longest_secret_is_masked_first() {
+        assert_eq!(
+            masked(&["abc", "abcdef"], json!("-abcdef-abc-")),
+            "-********-********-"
+        );
+    }
+
+    #[test]
+    fn empty_secrets_and_booleans_are_no_matter() {
+        assert_eq!(
+            masked(&["", "true"], json!(["", true, null])),
+            json!(["", true, null])
+        );
+    }
+
+    #[test]
+    fn a_number_that_shows_a_secret_is_masked_whole() {
+        assert_eq!(
+            masked(
+                &["1234", "1e-05"],
+                json!([1234, 912_345, 12, 1234.5, 0.000_01])
+            ),
+            json!([WHOLE, WHOLE, 12, WHOLE, WHOLE])
+        );
+    }
+
+    #[test]
+    fn the_forms_in_a_url_are_masked() {
+        let url = json!("amqp://u:p%40ss%2fw%C3%B6rd!@h/ and p%40ss%2Fw%c3%b6rd%21");
+        assert_eq!(
+            masked(&["p@ss/wörd!"], url),
+            "amqp://u:********@h/ and ********"
+        );
+    }
+
+    #[test]
+    fn escaped_forms_are_masked() {
+        let secret = "a\"b\\c\nd";
+        let debug = format!("{secret:?}");
+        let nested = json!({"body": json!({"p": secret}).to_string(), "debug": debug});
+        let expected = json!({"body": "{\"p\":\"********\"}", "debug": "\"********\""});
+        assert_eq!(masked(&[secret], nested), expected);
+    }
+
+    #[test]
+    fn basic_authentication_is_masked_whatever_the_user() {
+        for user in ["a", "ab", "abc", "abcd"] {
+            let header = STANDARD.encode(format!("{user}:correct horse"));
+            let shown = masked(&["correct horse"], json!(format!("Basic {header}")));
+            let shown = shown.as_str().unwrap_or_default();
+            assert!(shown.contains(PART), "{shown}");
+            let left: usize = shown.replace(PART, "").trim_start_matches("Basic ").len();
+            assert!(left <= user.len() * 8 / 6 + 6, "{shown}");
+        }
+    }
+}

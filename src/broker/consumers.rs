@@ -1,0 +1,249 @@
+//! Pulp's consumers, each worker and the resource manager: whether they have met an absent broker, by
+//! their own words in the journal; and whether they have come back: each holds an established
+//! connection, and still the same one 5 s later (RabbitMQ costs one or two further losses right after
+//! the first reconnect).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use super::Broker;
+use crate::host::journal;
+use crate::host::sockets;
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::service::{Unit, systemd};
+
+/// How long a connection must stand to count.
+const STANDING: Duration = Duration::from_secs(5);
+
+/// How often processes and sockets are looked at.
+const PACE: Pace = Pace {
+    first: Duration::from_millis(50),
+    last: Duration::from_millis(250),
+};
+
+/// What a client says when nobody accepts its connection: kombu's and gofer's words, and the error's
+/// own.
+const MET: &[&str] = &[
+    "Cannot connect to",
+    "Connection to broker lost",
+    "Connection refused",
+    "ECONNREFUSED",
+];
+
+/// How often the journal is read.
+const JOURNAL_PACE: Pace = Pace {
+    first: Duration::from_millis(250),
+    last: Duration::from_secs(1),
+};
+
+/// Which services, and connected to what.
+#[derive(Debug)]
+pub(crate) struct Expectation<'a> {
+    pub(crate) names: &'a [String],
+    pub(crate) broker: &'a Broker,
+}
+
+/// One consumer that is connected.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Actor {
+    pub(crate) name: String,
+    pub(crate) main_pid: u32,
+    /// Seconds from the call until the connection that then stood was first seen.
+    pub(crate) connected_after_seconds: f64,
+}
+
+/// Waits until every service runs and every consumer is connected.
+///
+/// # Errors
+/// `FAILED service_exited` as soon as a service's main process is gone, `FAILED not_recovered` when
+/// the deadline finds a consumer without a standing connection; both name it.
+pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
+    let begin = Instant::now();
+    let mut ages = Ages::default();
+    let mut seen = Vec::new();
+    let what = format!(
+        "a standing connection to the broker at {}",
+        expected.broker.endpoint
+    );
+    let reached = until(&what, deadline, PACE, || {
+        seen = systemd::observe(expected.names)?;
+        refuse_exited(&seen)?;
+        ages.look(&seen, expected.broker, Instant::now())?;
+        let connected = ages.actors(&seen, begin);
+        let consumers = seen.iter().filter(|u| u.consumes()).count();
+        Ok((connected.len() == consumers).then_some(connected))
+    });
+    reached.map_err(|error| {
+        if error.is::<TimedOut>() {
+            error.context(not_recovered(&ages, &seen, expected.broker, begin))
+        } else {
+            error
+        }
+    })
+}
+
+/// Waits until every consumer has said, since it was started, that it could not reach the broker.
+/// Returns their names.
+///
+/// # Errors
+/// `FAILED service_exited` as soon as a service's main process is gone; at the deadline `VOID
+/// not_exercised`, with the consumers that said nothing.
+pub(crate) fn wait_met(names: &[String], deadline: Deadline) -> Result<Vec<String>> {
+    let mut silent = Vec::new();
+    let reached = until(
+        "every consumer to meet the absent broker",
+        deadline,
+        JOURNAL_PACE,
+        || {
+            let seen = systemd::observe(names)?;
+            refuse_exited(&seen)?;
+            let consumers: Vec<&Unit> = seen.iter().filter(|u| u.consumes()).collect();
+            let met = said_met(&consumers)?;
+            silent = consumers
+                .iter()
+                .filter(|u| !met.contains(&u.name))
+                .map(|u| u.name.clone())
+                .collect();
+            Ok(silent.is_empty().then(|| met.into_iter().collect()))
+        },
+    );
+    reached.map_err(|error| {
+        if !error.is::<TimedOut>() {
+            return error;
+        }
+        error.context(format!(
+            "VOID not_exercised: {} runs, but nothing in its journal says that it met the absent broker; \
+             see `journalctl -u {}`",
+            silent.join(", "),
+            silent.first().map_or("", String::as_str)
+        ))
+    })
+}
+
+fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
+    let names: Vec<&str> = consumers.iter().map(|u| u.name.as_str()).collect();
+    let since = consumers.iter().map(|u| u.active_since_us).min();
+    let Some(since) = since else {
+        return Ok(BTreeSet::new());
+    };
+    let lines = journal::since(&names, Duration::from_micros(since), SystemTime::now())?;
+    Ok(lines
+        .into_iter()
+        .filter(|line| MET.iter().any(|words| line.message.contains(words)))
+        .map(|line| line.unit)
+        .collect())
+}
+
+/// A service without main process is no service, whatever its unit says; one that its supervisor is
+/// just restarting is given the time.
+fn refuse_exited(units: &[Unit]) -> Result<()> {
+    let exited: Vec<String> = units
+        .iter()
+        .filter(|u| !u.umbrella && !u.running && u.active_state != "activating")
+        .map(|u| {
+            let how = if u.last_exit.is_empty() {
+                "does not run"
+            } else {
+                &u.last_exit
+            };
+            format!("{} {how}", u.name)
+        })
+        .collect();
+    if exited.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
+         wait and retry; see `journalctl -u {}`",
+        exited.join("; "),
+        exited[0].split(' ').next().unwrap_or_default()
+    )
+}
+
+fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> String {
+    let connected: Vec<String> = ages
+        .actors(units, begin)
+        .into_iter()
+        .map(|a| a.name)
+        .collect();
+    let late: Vec<&Unit> = units
+        .iter()
+        .filter(|u| u.consumes() && !connected.contains(&u.name))
+        .collect();
+    let named: Vec<String> = late
+        .iter()
+        .map(|u| format!("{} (main process {})", u.name, u.main_pid))
+        .collect();
+    format!(
+        "FAILED not_recovered: {} runs but holds no standing connection to the broker at {} after {} s, \
+         although the broker is back; see `journalctl -u {}`",
+        named.join(", "),
+        broker.endpoint,
+        begin.elapsed().as_secs(),
+        late.first().map_or("", |u| u.name.as_str())
+    )
+}
+
+/// Since when each connection of each process has been seen without a break.
+#[derive(Debug, Default)]
+struct Ages(BTreeMap<(u32, u64), (Instant, Instant)>);
+
+impl Ages {
+    fn look(&mut self, units: &[Unit], broker: &Broker, now: Instant) -> Result<()> {
+        for unit in units.iter().filter(|u| u.consumes() && u.running) {
+            for inode in sockets::connections(unit.main_pid, broker.addresses())? {
+                self.note(unit.main_pid, inode, now);
+            }
+        }
+        self.0.retain(|_, (_, last)| *last == now);
+        Ok(())
+    }
+
+    fn note(&mut self, pid: u32, inode: u64, now: Instant) {
+        self.0.entry((pid, inode)).or_insert((now, now)).1 = now;
+    }
+
+    /// The consumers with a connection that has stood long enough.
+    fn actors(&self, units: &[Unit], begin: Instant) -> Vec<Actor> {
+        units
+            .iter()
+            .filter(|u| u.consumes())
+            .filter_map(|unit| {
+                let first = self.standing_since(unit.main_pid)?;
+                let after = first.saturating_duration_since(begin).as_secs_f64();
+                Some(Actor {
+                    name: unit.name.clone(),
+                    main_pid: unit.main_pid,
+                    connected_after_seconds: (after * 1000.0).round() / 1000.0,
+                })
+            })
+            .collect()
+    }
+
+    fn standing_since(&self, pid: u32) -> Option<Instant> {
+        self.0
+            .iter()
+            .filter(|((owner, _), (first, last))| *owner == pid && *last - *first >= STANDING)
+            .map(|(_, (first, _))| *first)
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_counts_only_after_five_seconds_without_a_break() {
+        let mut ages = Ages::default();
+        let begin = Instant::now();
+        ages.note(7, 1, begin);
+        assert_eq!(ages.standing_since(7), None);
+        ages.note(7, 1, begin + STANDING);
+        assert_eq!(ages.standing_since(7), Some(begin));
+        assert_eq!(ages.standing_since(8), None);
+    }
+}

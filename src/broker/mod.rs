@@ -1,0 +1,175 @@
+//! The message broker: where it is, whether it answers, how it is taken away and given back, and the
+//! undo that gives it back when nobody else does.
+
+pub(crate) mod consumers;
+pub(crate) mod endpoint;
+pub(crate) mod probe;
+pub(crate) mod settings;
+pub(crate) mod stop;
+pub(crate) mod undo;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::ansible::secrets;
+use crate::host::sockets;
+use crate::service::{Unit, full_name, systemd};
+use endpoint::Endpoint;
+
+/// The units that are brokers of Pulp 2, by the kind that facts name.
+const KNOWN: &[(&str, &str)] = &[
+    ("rabbitmq-server.service", "rabbitmq"),
+    ("qpidd.service", "qpid"),
+];
+
+/// Where a broker listens when only its unit is known.
+const DEFAULT_URL: &str = "amqp://localhost/";
+
+/// How long one probe of a broker may take.
+pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// What came of asking a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It speaks its protocol, after this long.
+    Answers(Duration),
+    /// Nothing listens, or the connection was cut.
+    Refused,
+    /// A connection, but no word, within the limit.
+    Silent,
+    /// Anything else, in words.
+    Unreachable(String),
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Answers(after) => write!(f, "it answers after {} ms", after.as_millis()),
+            Self::Refused => f.write_str("the connection is refused"),
+            Self::Silent => f.write_str("it accepts the connection and says nothing"),
+            Self::Unreachable(cause) => f.write_str(cause),
+        }
+    }
+}
+
+/// The broker of this host's Pulp, as found.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Broker {
+    /// `rabbitmq`, `qpid`, or `amqp` when only its address is known.
+    pub(crate) kind: &'static str,
+    #[serde(flatten)]
+    pub(crate) endpoint: Endpoint,
+    /// What said where it is.
+    pub(crate) source: String,
+    /// It is on this host.
+    pub(crate) local: bool,
+    /// Its unit on this host.
+    pub(crate) unit: Option<String>,
+    #[serde(skip)]
+    addresses: Vec<SocketAddr>,
+}
+
+/// What the user says of the broker, instead of what is found.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Overrides<'a> {
+    pub(crate) url: Option<&'a str>,
+    pub(crate) unit: Option<&'a str>,
+}
+
+impl Broker {
+    /// Finds the broker: the user's word first, then Pulp's configuration, then known units.
+    ///
+    /// # Errors
+    /// A configuration cannot be read, its URL makes no sense or its host does not resolve.
+    pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
+        let units = candidates(said.unit)?;
+        let (url, source) = match (said.url, settings::read()?) {
+            (Some(url), _) => (url.to_owned(), "parameter `broker_url`".to_owned()),
+            (None, Some(found)) => (found.broker_url, found.source),
+            (None, None) => match units.iter().find(|u| u.found) {
+                Some(unit) => (DEFAULT_URL.to_owned(), format!("unit {}", unit.name)),
+                None => return Ok(None),
+            },
+        };
+        for secret in endpoint::secrets(&url) {
+            secrets::add(&secret);
+        }
+        let endpoint = Endpoint::parse(&url, &source)?;
+        let addresses = endpoint
+            .addresses()
+            .with_context(|| format!("the broker's address is from {source}"))?;
+        let local = addresses.iter().any(|a| sockets::is_local(a.ip()));
+        let unit = if local {
+            owning_unit(endpoint.port, said.unit, &units)?
+        } else {
+            None
+        };
+        Ok(Some(Self {
+            kind: kind_of(unit.as_deref()),
+            endpoint,
+            source,
+            local,
+            unit,
+            addresses,
+        }))
+    }
+
+    /// Asks it for its protocol, once.
+    pub(crate) fn ask(&self) -> Answer {
+        probe::ask(&self.addresses, self.endpoint.tls, PROBE_LIMIT)
+    }
+
+    /// Every address it may be reached at.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Its unit on this host.
+    ///
+    /// # Errors
+    /// None is known.
+    pub(crate) fn unit(&self) -> Result<&str> {
+        self.unit.as_deref().with_context(|| {
+            format!(
+                "failed to find the unit of the broker at {}: nothing listens there and neither \
+                 rabbitmq-server nor qpidd is a unit of this host; set `broker_unit`",
+                self.endpoint
+            )
+        })
+    }
+}
+
+fn candidates(said: Option<&str>) -> Result<Vec<Unit>> {
+    if !systemd::is_manager() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = match said {
+        Some(unit) => vec![full_name(unit)],
+        None => KNOWN.iter().map(|(unit, _)| (*unit).to_owned()).collect(),
+    };
+    systemd::observe(&names)
+}
+
+/// The user's word, else the unit that owns the listening socket, else the known unit that is there
+/// (the running one first).
+fn owning_unit(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Option<String>> {
+    if let Some(said) = said {
+        return Ok(Some(full_name(said)));
+    }
+    if let Some(unit) = sockets::listener(port)?.and_then(|l| l.unit) {
+        return Ok(Some(unit));
+    }
+    let there = || units.iter().filter(|u| u.found);
+    let unit = there().find(|u| u.running).or_else(|| there().next());
+    Ok(unit.map(|u| u.name.clone()))
+}
+
+fn kind_of(unit: Option<&str>) -> &'static str {
+    KNOWN
+        .iter()
+        .find(|(name, _)| Some(*name) == unit)
+        .map_or("amqp", |(_, kind)| kind)
+}

@@ -1,0 +1,45 @@
+//! Who this process is on this host, and what the host is called.
+
+use anyhow::{Context as _, Result, bail};
+
+/// Fails unless this process is root, saying what root is needed for.
+///
+/// # Errors
+/// The effective user is not root.
+pub(crate) fn require_root(to: &str) -> Result<()> {
+    let me = procfs::process::Process::myself().context("failed to read `/proc/self`")?;
+    let uid = me
+        .status()
+        .context("failed to read `/proc/self/status`")?
+        .euid;
+    if uid != 0 {
+        bail!(
+            "failed to {to}: this needs root, but the module runs as uid {uid}; set `become: true`"
+        );
+    }
+    Ok(())
+}
+
+/// This host's name, as the kernel knows it.
+///
+/// # Errors
+/// The kernel does not tell.
+pub(crate) fn host_name() -> Result<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .context("failed to read `/proc/sys/kernel/hostname`")
+}
+
+/// A name that no other run has: sixteen hexadecimal digits of the kernel's randomness.
+///
+/// # Errors
+/// The kernel gives none.
+pub(crate) fn nonce() -> Result<String> {
+    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid")
+        .context("failed to read `/proc/sys/kernel/random/uuid`")?;
+    Ok(uuid
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(16)
+        .collect())
+}

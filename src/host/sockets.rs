@@ -1,0 +1,189 @@
+//! TCP sockets and their owners, as the kernel's `/proc` shows them.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, Result};
+use procfs::ProcError;
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process};
+
+/// A process that listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) pid: i32,
+    /// The systemd unit whose control group holds the process.
+    pub(crate) unit: Option<String>,
+}
+
+/// The inodes of the established connections of one process to any of `peers`; none when there is no
+/// such process.
+///
+/// # Errors
+/// The kernel does not let this process see the other's open files.
+pub(crate) fn connections(pid: u32, peers: &[SocketAddr]) -> Result<BTreeSet<u64>> {
+    let Some(process) = i32::try_from(pid).ok().and_then(|p| Process::new(p).ok()) else {
+        return Ok(BTreeSet::new());
+    };
+    let own = inodes(&process).with_context(|| {
+        format!(
+            "failed to read `/proc/{pid}/fd`: root needs CAP_SYS_PTRACE to see the open files of other \
+             users' processes; a container lacks it unless it is given"
+        )
+    })?;
+    let mut table = process.tcp().unwrap_or_default();
+    // A kernel without IPv6 has no such table.
+    table.extend(process.tcp6().unwrap_or_default());
+    Ok(established(&table, peers)
+        .filter(|inode| own.contains(inode))
+        .collect())
+}
+
+fn established<'a>(
+    table: &'a [TcpNetEntry],
+    peers: &'a [SocketAddr],
+) -> impl Iterator<Item = u64> + 'a {
+    table
+        .iter()
+        .filter(|e| e.state == TcpState::Established)
+        .filter(|e| peers.contains(&plain(e.remote_address)))
+        .map(|e| e.inode)
+}
+
+/// Whether anything on this host listens on the port.
+///
+/// # Errors
+/// The kernel's table cannot be read.
+pub(crate) fn listening(port: u16) -> Result<bool> {
+    Ok(!listener_inodes(port)?.is_empty())
+}
+
+/// Who listens on the port, as far as the kernel lets this process see others' open files.
+///
+/// # Errors
+/// The kernel's tables cannot be read.
+pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
+    let wanted = listener_inodes(port)?;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let processes = procfs::process::all_processes().context("failed to list `/proc`")?;
+    Ok(processes
+        .flatten()
+        .find(|p| inodes(p).is_ok_and(|own| !own.is_disjoint(&wanted)))
+        .map(|p| Listener {
+            pid: p.pid,
+            unit: unit_of(&p),
+        }))
+}
+
+fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
+    let mut table = procfs::net::tcp().context("failed to read `/proc/net/tcp`")?;
+    table.extend(procfs::net::tcp6().unwrap_or_default());
+    Ok(table
+        .iter()
+        .filter(|e| e.state == TcpState::Listen && e.local_address.port() == port)
+        .map(|e| e.inode)
+        .collect())
+}
+
+/// The sockets among a process's open files; none when the process is gone meanwhile.
+fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
+    let mut own = BTreeSet::new();
+    let fds = match process.fd() {
+        Err(ProcError::NotFound(_)) => return Ok(own),
+        fds => fds?,
+    };
+    for fd in fds {
+        match fd {
+            Ok(fd) => {
+                if let FDTarget::Socket(inode) = fd.target {
+                    own.insert(inode);
+                }
+            }
+            // Closed between listing and reading.
+            Err(ProcError::NotFound(_)) => {}
+            Err(ProcError::Io(e, _)) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(own)
+}
+
+fn unit_of(process: &Process) -> Option<String> {
+    process
+        .cgroups()
+        .ok()?
+        .0
+        .into_iter()
+        .find_map(|group| unit_in(&group.pathname))
+}
+
+/// The unit that a control group's path names, such as `…/system.slice/qpidd.service`.
+fn unit_in(path: &str) -> Option<String> {
+    path.split('/')
+        .rev()
+        .find(|part| part.ends_with(".service"))
+        .map(str::to_owned)
+}
+
+/// Whether an address is one of this host's own: the kernel then answers from that same address. No
+/// packet is sent.
+pub(crate) fn is_local(address: IpAddr) -> bool {
+    let any: SocketAddr = if address.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0u16; 8], 0).into()
+    };
+    std::net::UdpSocket::bind(any)
+        .and_then(|socket| {
+            socket.connect((address, 9))?;
+            socket.local_addr()
+        })
+        .is_ok_and(|own| plain(own).ip() == address)
+}
+
+/// An IPv4 address that a dual-stack socket shows as IPv6, as IPv4.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn an_own_listener_is_found_and_gone_when_closed() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let found = listener(port).unwrap().unwrap();
+        assert_eq!(u32::try_from(found.pid).unwrap(), std::process::id());
+        drop(socket);
+        assert!(!listening(port).unwrap());
+    }
+
+    #[test]
+    fn an_established_connection_belongs_to_its_process_and_peer() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = socket.local_addr().unwrap();
+        let client = TcpStream::connect(peer).unwrap();
+        assert_eq!(connections(std::process::id(), &[peer]).unwrap().len(), 1);
+        assert!(connections(1, &[peer]).unwrap().is_empty());
+        drop(client);
+        assert!(connections(std::process::id(), &[peer]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_unit_is_the_innermost_service_of_the_control_group() {
+        let path = "/machine.slice/x.scope/system.slice/rabbitmq-server.service";
+        assert_eq!(unit_in(path).as_deref(), Some("rabbitmq-server.service"));
+        assert_eq!(unit_in("/user.slice/session-1.scope"), None);
+    }
+
+    #[test]
+    fn loopback_is_local_and_a_documentation_address_is_not() {
+        assert!(is_local([127, 0, 0, 1].into()));
+        assert!(!is_local([192, 0, 2, 1].into()));
+    }
+}

@@ -1,0 +1,303 @@
+//! `pulp_services`: a set of services is in a state, proven by process, with the undo armed before
+//! anything is stopped.
+//!
+//! `connected: true` and `met_outage: true` judge instead of acting: nothing is started; each named
+//! service must run, and each worker and the resource manager must hold a connection to the broker
+//! for 5 s, or must have said that it could not reach the broker. Durations are seconds. `changed` means that the service manager was asked to do something.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID};
+use super::{discover, seconds, typed};
+use crate::ansible::spec::{Default, Kind, Opt};
+use crate::ansible::{Call, Module, Outcome};
+use crate::broker::consumers::{self, Expectation};
+use crate::broker::undo::{self, Taking};
+use crate::broker::{Answer, Broker};
+use crate::host::identity;
+use crate::host::wait::{Deadline, Pace, until};
+use crate::service::plan::{self, Action};
+use crate::service::{PULP, Unit, systemd};
+
+pub(super) const MODULE: Module = Module {
+    name: "pulp_services",
+    spec: &[
+        Opt::list_of("name", Kind::Str),
+        Opt::new("state", Kind::Str)
+            .required()
+            .choices(&["started", "stopped", "restarted"]),
+        Opt::new("connected", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("met_outage", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("timeout", Kind::Int).default(Default::Int(120)),
+        RUN_ID,
+        RESTORE_AFTER,
+        BROKER_URL,
+        BROKER_UNIT,
+    ],
+    work: run,
+};
+
+#[derive(Debug, Deserialize)]
+struct Params {
+    name: Option<Vec<String>>,
+    state: State,
+    connected: bool,
+    met_outage: bool,
+    timeout: i64,
+    run_id: Option<String>,
+    restore_after: Option<i64>,
+    broker_url: Option<String>,
+    broker_unit: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Started,
+    Stopped,
+    Restarted,
+}
+
+fn run(call: &Call) -> Result<Outcome> {
+    let params: Params = typed(call)?;
+    let timeout = seconds("timeout", params.timeout)?;
+    let restore_after = match params.restore_after {
+        Some(value) => seconds("restore_after", value)?,
+        None => RESTORE_MARGIN,
+    };
+    if params.connected && params.met_outage {
+        bail!("parameters are mutually exclusive: connected|met_outage");
+    }
+    let judges = params.connected || params.met_outage;
+    if judges && params.state != State::Started {
+        bail!("connected and met_outage judge services that run: state must be started");
+    }
+    identity::require_root("control services")?;
+    if !systemd::is_manager() {
+        bail!("failed to control services: expected systemd as this host's service manager");
+    }
+    let names = match &params.name {
+        Some(names) => names.clone(),
+        None => PULP.iter().map(|n| (*n).to_owned()).collect(),
+    };
+    let before = systemd::observe(&names)?;
+    if params.name.is_some() {
+        refuse_unknown(&before)?;
+    }
+    if judges {
+        return judge(call, &params, &before, Deadline::after(timeout));
+    }
+    let set = Set {
+        names,
+        state: params.state,
+        before,
+        deadline: Deadline::after(timeout),
+        run_id: params.run_id.as_deref(),
+    };
+    set.reach(call, restore_after, &|| {
+        discover(params.broker_url.as_deref(), params.broker_unit.as_deref())
+    })
+}
+
+/// A name that the user wrote must be a unit of this host.
+fn refuse_unknown(units: &[Unit]) -> Result<()> {
+    let unknown: Vec<&str> = units
+        .iter()
+        .filter(|u| !u.found)
+        .map(|u| u.name.as_str())
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "failed to find `{}`: expected a unit of this host, but systemd knows none of that name; check \
+         `name` against `systemctl list-unit-files`",
+        unknown.join("`, `")
+    )
+}
+
+/// The services to be brought into a state.
+struct Set<'a> {
+    names: Vec<String>,
+    state: State,
+    before: Vec<Unit>,
+    deadline: Deadline,
+    run_id: Option<&'a str>,
+}
+
+impl Set<'_> {
+    fn reach(
+        &self,
+        call: &Call,
+        restore_after: Duration,
+        broker: &dyn Fn() -> Result<Option<Broker>>,
+    ) -> Result<Outcome> {
+        let actions = match self.state {
+            State::Started => plan::start(&self.before),
+            State::Stopped => plan::stop(&self.before),
+            State::Restarted => plan::restart(&self.before),
+        };
+        if call.check_mode {
+            return Ok(reply(&self.before, &self.predicted(), &actions));
+        }
+        if self.state == State::Stopped && !actions.is_empty() {
+            let run_id = self.run_id.unwrap_or(BY_HAND);
+            undo::arm(run_id, Taking::Services(&self.before), restore_after)?;
+        }
+        for action in &actions {
+            systemd::apply(action.verb, &action.units, self.deadline.remaining())?;
+        }
+        let after = self.prove()?;
+        let mut outcome = reply(&self.before, &after, &actions);
+        if let Some(state) = self.settle(broker)? {
+            outcome = outcome.with("undo", state);
+        }
+        Ok(outcome)
+    }
+
+    /// Waits until every process says so too.
+    fn prove(&self) -> Result<Vec<Unit>> {
+        let wanted = |u: &Unit| match self.state {
+            State::Stopped => u.is_down(),
+            State::Started | State::Restarted => u.is_up() || !u.found,
+        };
+        let word = if self.state == State::Stopped {
+            "be down"
+        } else {
+            "run"
+        };
+        let mut seen = Vec::new();
+        let reached = until(
+            &format!("every service to {word}"),
+            self.deadline,
+            Pace::QUICK,
+            || {
+                seen = systemd::observe(&self.names)?;
+                Ok(seen.iter().all(wanted).then_some(()))
+            },
+        );
+        reached.map(|()| seen.clone()).with_context(|| {
+            let late: Vec<String> = seen.iter().filter(|u| !wanted(u)).map(describe).collect();
+            format!("failed to make every service {word}: {}", late.join("; "))
+        })
+    }
+
+    /// Disarms the undo of this run if everything it would give back is there by now.
+    fn settle(&self, broker: &dyn Fn() -> Result<Option<Broker>>) -> Result<Option<&'static str>> {
+        let Some(record) = undo::record_of(self.run_id)? else {
+            return Ok(None);
+        };
+        let answers = match (&record.broker, broker()?) {
+            (None, _) => true,
+            (Some(_), Some(broker)) => matches!(broker.ask(), Answer::Answers(_)),
+            (Some(_), None) => false,
+        };
+        if self.state == State::Stopped || !undo::missing(&record, answers)?.is_empty() {
+            return Ok(Some("armed"));
+        }
+        undo::disarm(&record)?;
+        Ok(Some("disarmed"))
+    }
+
+    fn predicted(&self) -> Vec<Unit> {
+        let mut after = self.before.clone();
+        for unit in &mut after {
+            unit.active_state = match self.state {
+                State::Stopped => "inactive".to_owned(),
+                State::Started | State::Restarted => "active".to_owned(),
+            };
+            unit.running = self.state != State::Stopped && !unit.umbrella;
+        }
+        after
+    }
+}
+
+/// Judges the services as they are: waits until the consumers are connected, or have met the outage.
+fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Result<Outcome> {
+    if call.check_mode {
+        return Ok(reply(units, units, &[]));
+    }
+    let names: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
+    if params.met_outage {
+        let met = consumers::wait_met(&names, deadline)?;
+        let msg = format!("MET the absent broker: {}", listed(&met));
+        return Ok(Outcome {
+            msg: Some(msg),
+            ..reply(units, units, &[])
+        }
+        .with("met", met));
+    }
+    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
+        "failed to find the broker that the services should be connected to; set `broker_url`",
+    )?;
+    let expectation = Expectation {
+        names: &names,
+        broker: &broker,
+    };
+    let actors = consumers::wait_connected(&expectation, deadline)?;
+    let told: Vec<String> = actors
+        .iter()
+        .map(|a| format!("{} after {:.1} s", a.name, a.connected_after_seconds))
+        .collect();
+    let after = systemd::observe(&names)?;
+    Ok(Outcome {
+        msg: Some(format!("CONNECTED: {}", listed(&told))),
+        ..reply(units, &after, &[])
+    }
+    .with("connections", json!(actors)))
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "no consumer runs on this host".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn describe(unit: &Unit) -> String {
+    format!(
+        "{} is {} ({}){}{}",
+        unit.name,
+        unit.active_state,
+        unit.sub_state,
+        if unit.last_exit.is_empty() {
+            ""
+        } else {
+            " and its last main process "
+        },
+        unit.last_exit
+    )
+}
+
+fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
+    let services: Vec<Value> = after
+        .iter()
+        .map(|unit| {
+            let was = before.iter().find(|b| b.name == unit.name);
+            json!({ "name": unit.name, "before": was, "after": unit })
+        })
+        .collect();
+    let planned: Vec<String> = actions
+        .iter()
+        .map(|a| format!("systemctl {} {}", a.verb.word(), a.units.join(" ")))
+        .collect();
+    let states = |units: &[Unit]| -> String {
+        let lines: Vec<String> = units
+            .iter()
+            .map(|u| format!("{} {}", u.name, u.active_state))
+            .collect();
+        lines.join("\n") + "\n"
+    };
+    Outcome {
+        changed: !actions.is_empty(),
+        diff: Some(json!({ "before": states(before), "after": states(after) })),
+        ..Outcome::default()
+    }
+    .with("services", services)
+    .with("actions", planned)
+}

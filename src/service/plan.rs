@@ -1,0 +1,173 @@
+//! What has to be done so that a set of units is in a state: pure, from what was observed.
+
+use super::{Unit, Verb, WORKERS};
+
+/// One call of the service manager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Action {
+    pub(crate) verb: Verb,
+    pub(crate) units: Vec<String>,
+}
+
+/// What starts every unit that is not up.
+///
+/// Starting the umbrella `pulp_workers` while it is "active (exited)" does nothing and succeeds, so
+/// workers are started by their own units; only when there are none is the umbrella restarted, which
+/// writes them anew.
+pub(crate) fn start(units: &[Unit]) -> Vec<Action> {
+    let umbrella = units.iter().find(|u| u.name == WORKERS);
+    let has_workers = units.iter().any(Unit::is_worker);
+    let rewrite = umbrella.is_some_and(|u| u.is_up() && !has_workers);
+    let mut actions = Vec::new();
+    let failed = names(units, |u| u.active_state == "failed");
+    if !failed.is_empty() {
+        actions.push(Action {
+            verb: Verb::ResetFailed,
+            units: failed,
+        });
+    }
+    if rewrite {
+        actions.push(Action {
+            verb: Verb::Restart,
+            units: vec![WORKERS.to_owned()],
+        });
+    }
+    let down = names(units, |u| !u.is_up());
+    if !down.is_empty() {
+        actions.push(Action {
+            verb: Verb::Start,
+            units: down,
+        });
+    }
+    actions
+}
+
+/// What stops every unit that is not down, consumers before what they depend on.
+pub(crate) fn stop(units: &[Unit]) -> Vec<Action> {
+    let mut up = names(units, |u| !u.is_down());
+    up.reverse();
+    if up.is_empty() {
+        return Vec::new();
+    }
+    vec![Action {
+        verb: Verb::Stop,
+        units: up,
+    }]
+}
+
+/// What restarts every unit, starting those that are down.
+pub(crate) fn restart(units: &[Unit]) -> Vec<Action> {
+    let has_workers = units.iter().any(Unit::is_worker);
+    let mut actions = Vec::new();
+    let failed = names(units, |u| u.active_state == "failed");
+    if !failed.is_empty() {
+        actions.push(Action {
+            verb: Verb::ResetFailed,
+            units: failed,
+        });
+    }
+    // The umbrella would stop and start the workers a second time.
+    let each = names(units, |u| !(u.name == WORKERS && has_workers && u.is_up()));
+    if !each.is_empty() {
+        actions.push(Action {
+            verb: Verb::Restart,
+            units: each,
+        });
+    }
+    actions
+}
+
+fn names(units: &[Unit], wanted: impl Fn(&Unit) -> bool) -> Vec<String> {
+    units
+        .iter()
+        .filter(|u| u.found && wanted(u))
+        .map(|u| u.name.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(name: &str, active_state: &str, running: bool) -> Unit {
+        Unit {
+            name: name.to_owned(),
+            active_state: active_state.to_owned(),
+            sub_state: String::new(),
+            main_pid: u32::from(running),
+            running,
+            umbrella: name == WORKERS,
+            found: true,
+            last_exit: String::new(),
+            active_since_us: 0,
+        }
+    }
+
+    fn action(verb: Verb, units: &[&str]) -> Action {
+        Action {
+            verb,
+            units: units.iter().map(|u| (*u).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_started_when_all_run() {
+        let units = [
+            unit("httpd.service", "active", true),
+            unit(WORKERS, "active", false),
+            unit("pulp_worker-0.service", "active", true),
+        ];
+        assert!(start(&units).is_empty());
+    }
+
+    #[test]
+    fn a_dead_worker_is_started_by_its_own_unit_although_the_umbrella_is_active() {
+        let units = [
+            unit(WORKERS, "active", false),
+            unit("pulp_worker-0.service", "failed", false),
+        ];
+        assert_eq!(
+            start(&units),
+            [
+                action(Verb::ResetFailed, &["pulp_worker-0.service"]),
+                action(Verb::Start, &["pulp_worker-0.service"]),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_umbrella_is_restarted_when_the_worker_units_are_gone() {
+        let units = [unit(WORKERS, "active", false)];
+        assert_eq!(start(&units), [action(Verb::Restart, &[WORKERS])]);
+    }
+
+    #[test]
+    fn a_stopped_umbrella_is_started() {
+        let units = [unit(WORKERS, "inactive", false)];
+        assert_eq!(start(&units), [action(Verb::Start, &[WORKERS])]);
+    }
+
+    #[test]
+    fn only_what_is_up_is_stopped_and_in_reverse() {
+        let units = [
+            unit("httpd.service", "active", true),
+            unit(WORKERS, "active", false),
+            unit("pulp_worker-0.service", "inactive", false),
+            unit("pulp_worker-1.service", "active", true),
+        ];
+        let order = ["pulp_worker-1.service", WORKERS, "httpd.service"];
+        assert_eq!(stop(&units), [action(Verb::Stop, &order)]);
+    }
+
+    #[test]
+    fn a_restart_leaves_the_active_umbrella_alone() {
+        let units = [
+            unit(WORKERS, "active", false),
+            unit("pulp_worker-0.service", "active", true),
+        ];
+        assert_eq!(
+            restart(&units),
+            [action(Verb::Restart, &["pulp_worker-0.service"])]
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! systemd, through `systemctl`: one `show` for many units, one verb for a set of them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{Unit, Verb, WORKER_PREFIX, WORKERS, full_name};
+use crate::host::process;
+
+/// How long systemd may take to answer a question.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+
+/// Where worker units are found; Pulp writes them into the first.
+const UNIT_DIRS: &[&str] = &[
+    "/run/systemd/system",
+    "/etc/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,MainPID,Type,\
+    ExecMainCode,ExecMainStatus,ActiveEnterTimestampMonotonic";
+
+/// Whether systemd is this host's service manager, by systemd's own rule (`sd_booted(3)`).
+pub(crate) fn is_manager() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Looks at the named units, with `pulp_workers` expanded to every worker's own unit as well. Units
+/// that do not exist come back with `found` false.
+///
+/// # Errors
+/// systemd does not answer.
+pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
+    let mut wanted: Vec<String> = names.iter().map(|n| full_name(n)).collect();
+    if wanted.iter().any(|n| n == WORKERS) {
+        wanted.extend(worker_files());
+        // Also workers whose unit file is gone while they run.
+        wanted.push(format!("{WORKER_PREFIX}*"));
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut argv = vec!["systemctl", "show", PROPERTIES, "--"];
+    argv.extend(wanted.iter().map(String::as_str));
+    let text = process::run_ok(&argv, ANSWER_LIMIT)?;
+    Ok(parse(&text, process_runs))
+}
+
+fn worker_files() -> BTreeSet<String> {
+    UNIT_DIRS
+        .iter()
+        .filter_map(|dir| std::fs::read_dir(dir).ok())
+        .flat_map(Iterator::flatten)
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(WORKER_PREFIX) && name.ends_with(".service"))
+        .collect()
+}
+
+fn process_runs(pid: u32) -> bool {
+    i32::try_from(pid)
+        .ok()
+        .filter(|pid| *pid > 0)
+        .and_then(|pid| procfs::process::Process::new(pid).ok())
+        .and_then(|process| process.stat().ok())
+        .is_some_and(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'))
+}
+
+/// Reads the blocks that `systemctl show` prints, one a unit, each unit once.
+fn parse(text: &str, runs: impl Fn(u32) -> bool) -> Vec<Unit> {
+    let mut seen = BTreeSet::new();
+    text.split("\n\n")
+        .filter_map(|block| parse_block(block, &runs))
+        .filter(|unit| seen.insert(unit.name.clone()))
+        .collect()
+}
+
+fn parse_block(block: &str, runs: &impl Fn(u32) -> bool) -> Option<Unit> {
+    let value = |key: &str| {
+        block
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or_default()
+    };
+    let name = value("Id");
+    if name.is_empty() {
+        return None;
+    }
+    let main_pid = value("MainPID").parse().unwrap_or(0);
+    Some(Unit {
+        name: name.to_owned(),
+        active_state: value("ActiveState").to_owned(),
+        sub_state: value("SubState").to_owned(),
+        main_pid,
+        running: runs(main_pid),
+        umbrella: value("Type") == "oneshot",
+        found: value("LoadState") == "loaded" || main_pid != 0,
+        last_exit: last_exit(value("ExecMainCode"), value("ExecMainStatus")),
+        active_since_us: value("ActiveEnterTimestampMonotonic").parse().unwrap_or(0),
+    })
+}
+
+/// The codes are the kernel's `CLD_*` of `sigaction(2)`.
+fn last_exit(code: &str, status: &str) -> String {
+    match code {
+        "1" => format!("exited with status {status}"),
+        "2" => format!("was killed by signal {status}"),
+        "3" => format!("was killed by signal {status} and dumped core"),
+        _ => String::new(),
+    }
+}
+
+/// Applies a verb to all units in one call and waits until systemd is done.
+///
+/// # Errors
+/// systemd refuses, or is not done within `limit`; its own words are in the error.
+pub(crate) fn apply(verb: Verb, units: &[String], limit: Duration) -> Result<()> {
+    if units.is_empty() {
+        return Ok(());
+    }
+    let mut argv = vec!["systemctl", verb.word(), "--"];
+    argv.extend(units.iter().map(String::as_str));
+    process::run_ok(&argv, limit).map(drop)
+}
+
+/// Asks systemd to begin without waiting for the end.
+///
+/// # Errors
+/// systemd refuses.
+pub(crate) fn begin(verb: Verb, unit: &str) -> Result<()> {
+    process::run_ok(
+        &["systemctl", "--no-block", verb.word(), "--", unit],
+        ANSWER_LIMIT,
+    )
+    .map(drop)
+}
+
+/// Runs a script as a transient service of its own after `delay`, whatever becomes of this process.
+/// `name` is the unit's name without suffix.
+///
+/// # Errors
+/// systemd refuses, or does not show the timer as waiting.
+pub(crate) fn schedule(name: &str, delay: Duration, script: &str) -> Result<()> {
+    let timer = format!("{name}.timer");
+    process::run_ok(
+        &[
+            "systemd-run",
+            &format!("--unit={name}"),
+            &format!("--on-active={}", delay.as_secs()),
+            "--timer-property=AccuracySec=100ms",
+            "--description=pulp_broker: gives back what a broker test took away",
+            "/bin/sh",
+            script,
+        ],
+        ANSWER_LIMIT,
+    )?;
+    let state = process::run(&["systemctl", "is-active", "--", &timer], ANSWER_LIMIT)?;
+    if state.text.trim() != "active" {
+        bail!(
+            "failed to arm `{timer}`: expected it to be active, but systemd says `{}`",
+            state.text.trim()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = "Type=simple\nMainPID=41\nExecMainCode=0\nExecMainStatus=0\nId=httpd.service\n\
+        LoadState=loaded\nActiveState=active\nSubState=running\nActiveEnterTimestampMonotonic=5\n\n\
+        Type=oneshot\nMainPID=0\nExecMainCode=1\nExecMainStatus=0\nId=pulp_workers.service\n\
+        LoadState=loaded\nActiveState=active\nSubState=exited\nActiveEnterTimestampMonotonic=6\n\n\
+        Type=simple\nMainPID=0\nExecMainCode=1\nExecMainStatus=1\nId=pulp_worker-0.service\n\
+        LoadState=loaded\nActiveState=failed\nSubState=failed\nActiveEnterTimestampMonotonic=7\n\n\
+        MainPID=0\nId=nonsuch.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\n";
+
+    #[test]
+    fn a_service_runs_only_with_its_main_process() {
+        let units = parse(SHOWN, |pid| pid == 41);
+        assert!(units[0].is_up());
+        let without_process = parse(SHOWN, |_| false);
+        assert!(!without_process[0].is_up());
+    }
+
+    #[test]
+    fn an_umbrella_is_told_from_a_service() {
+        let units = parse(SHOWN, |_| true);
+        assert!(units[1].umbrella && units[1].is_up());
+        assert!(!units[2].umbrella);
+    }
+
+    #[test]
+    fn a_dead_worker_says_how_it_ended() {
+        let units = parse(SHOWN, |_| false);
+        assert_eq!(units[2].last_exit, "exited with status 1");
+        assert!(units[2].is_down());
+    }
+
+    #[test]
+    fn a_unit_that_does_not_exist_is_not_found() {
+        let units = parse(SHOWN, |_| false);
+        assert!(!units[3].found);
+    }
+
+    #[test]
+    fn a_unit_named_twice_is_seen_once() {
+        let twice = format!("{SHOWN}\n{SHOWN}");
+        assert_eq!(parse(&twice, |_| true).len(), 4);
+    }
+}
