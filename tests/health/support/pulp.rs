@@ -101,13 +101,17 @@ fn right(asked: &Asked, state: &mut State) -> Reply {
                 sha256(&state.package)
             ),
         ),
-        ("GET", path) if path.ends_with(".rpm") => reply(200, state.package.clone()),
+        ("GET", path) if path.starts_with("/pulp/repos/") => reply(200, state.package.clone()),
         _ => reply(404, "null"),
     }
 }
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
+    use std::fmt::Write as _;
     let sum = sha2::Sha256::digest(bytes);
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    sum.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -1,14 +1,11 @@
-//! `pulp_health` against answers that no real Pulp gives, or not on demand. What a real Pulp does
-//! is tested in the lab.
-
-mod health_support;
+//! Answers that no real Pulp gives, or not on demand.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use health_support::pulp::{pulp, status, task};
-use health_support::server::{Asked, Reply, Server, redirect, reply};
-use health_support::{PASSWORD, call, start};
+use super::support::pulp::{pulp, status, task};
+use super::support::server::{Asked, Reply, Server, redirect, reply};
+use super::support::{PASSWORD, call, start};
 use serde_json::json;
 
 /// Answers one path, by its method and its end.

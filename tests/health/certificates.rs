@@ -1,11 +1,9 @@
-//! `pulp_health` and certificates: whom it trusts, and what it says when it does not.
-
-mod health_support;
+//! Certificates: whom the module trusts, and what it says when it does not.
 
 use std::path::PathBuf;
 
-use health_support::server::{Server, reply};
-use health_support::{Folder, Told, call};
+use super::support::server::{Server, reply};
+use super::support::{Folder, Told, call};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
