@@ -175,6 +175,13 @@ fn certificate(cause: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet; check the clocks".to_owned()
         }
+        // What rustls gives here is an error of its verifier, of which we know the name alone.
+        CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is its own authority, like the one that mod_ssl makes when \
+             it is installed; give the server one that was issued by an authority, or set \
+             validate_certs to false"
+                .to_owned()
+        }
         other => format!(
             "the server's certificate cannot be verified ({other}); set ca_path to the authority \
              that issued it, or replace it by one that an authority issued for this host name"
