@@ -128,11 +128,11 @@ def no_op_of_ours(lab, names):
 
 def peer_payload(lab):
     """Has Ansible leave the module that it sends, parameters included, and tells where."""
-    lab.sh("rm -rf /root/.ansible/tmp")
+    lab.sh("rm -rf ~/.ansible/tmp")
     said = lab.ansible("ansible.builtin.systemd_service", f"name={UNIT} state=started", ANSIBLE_KEEP_REMOTE_FILES="1")
     if "CHANGED" in said:
         sys.exit(f"failed to measure systemd_service: expected nothing to do, got {said}")
-    return lab.sh("ls /root/.ansible/tmp/*/AnsiballZ_systemd_service.py").strip()
+    return lab.sh("ls ~/.ansible/tmp/*/AnsiballZ_systemd_service.py").strip()
 
 
 def health(lab):
