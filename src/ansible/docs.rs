@@ -255,107 +255,110 @@ RETURN:
         assert_eq!(differences(&MODULE, YAML), Vec::<String>::new());
     }
 
+    /// What the text says, what it says instead, and how that is told.
+    const WRONG: &[(&str, &str, &str)] = &[
+        (
+            "module: sample",
+            "module: other",
+            "DOCUMENTATION.module is not `sample`",
+        ),
+        (
+            "Is an example",
+            "''",
+            "DOCUMENTATION.short_description is empty",
+        ),
+        (
+            "It does nothing.",
+            "''",
+            "DOCUMENTATION.description is empty",
+        ),
+        (
+            "    units: {desc",
+            "    names: {desc",
+            "options.names is not in the spec",
+        ),
+        (
+            "    units: {desc",
+            "    names: {desc",
+            "options.units is missing",
+        ),
+        (
+            "type: float",
+            "type: int",
+            r#"options.hold.type is "int", in the spec it is "float""#,
+        ),
+        (
+            "elements: str",
+            "elements: int",
+            r#"options.units.elements is "int", in the spec it is "str""#,
+        ),
+        (
+            "required: true",
+            "required: false",
+            "options.state.required is nothing, in the spec it is true",
+        ),
+        (
+            "default: 1}",
+            "default: 2}",
+            "options.hold.default is 2, in the spec it is 1.0",
+        ),
+        (
+            "default: [a]",
+            "default: []",
+            r#"options.units.default is [], in the spec it is ["a"]"#,
+        ),
+        (
+            "up: There.",
+            "off: There.",
+            r#"options.state.choices is ["down","off"], in the spec it is ["up","down"]"#,
+        ),
+        (
+            "aliases: [pw]",
+            "aliases: [pass]",
+            r#"options.password.aliases is ["pass"], in the spec it is ["pw"]"#,
+        ),
+        ("The state.", "''", "options.state.description is empty"),
+        (
+            "A secret.",
+            "A word.",
+            "options.password.description does not say that the value is secret",
+        ),
+        (
+            "sample: {state",
+            "other: {state",
+            "EXAMPLES never call the module",
+        ),
+        (
+            "{state: up, pw",
+            "{state: up, pass",
+            "EXAMPLES use `pass`, which is not in the spec",
+        ),
+        (
+            "{state: up, pw",
+            "{pw",
+            "EXAMPLES leave out `state`, which is required",
+        ),
+        (
+            "- name: Play",
+            "- name: [Play",
+            "EXAMPLES is no text with YAML",
+        ),
+        ("RETURN:", "RETURNS:", "RETURN is missing"),
+        ("returned: always, ", "", "RETURN.outage.returned is empty"),
+        (
+            "DOCUMENTATION:",
+            "DOCUMENTATION: [",
+            "it is no YAML mapping",
+        ),
+    ];
+
     #[test]
     fn every_kind_of_difference_is_found() {
-        for (true_text, wrong, difference) in [
-            (
-                "module: sample",
-                "module: other",
-                "DOCUMENTATION.module is not `sample`",
-            ),
-            (
-                "Is an example",
-                "''",
-                "DOCUMENTATION.short_description is empty",
-            ),
-            (
-                "It does nothing.",
-                "''",
-                "DOCUMENTATION.description is empty",
-            ),
-            (
-                "    units: {desc",
-                "    names: {desc",
-                "options.names is not in the spec",
-            ),
-            (
-                "    units: {desc",
-                "    names: {desc",
-                "options.units is missing",
-            ),
-            (
-                "type: float",
-                "type: int",
-                r#"options.hold.type is "int", in the spec it is "float""#,
-            ),
-            (
-                "elements: str",
-                "elements: int",
-                r#"options.units.elements is "int", in the spec it is "str""#,
-            ),
-            (
-                "required: true",
-                "required: false",
-                "options.state.required is nothing, in the spec it is true",
-            ),
-            (
-                "default: 1}",
-                "default: 2}",
-                "options.hold.default is 2, in the spec it is 1.0",
-            ),
-            (
-                "default: [a]",
-                "default: []",
-                r#"options.units.default is [], in the spec it is ["a"]"#,
-            ),
-            (
-                "up: There.",
-                "off: There.",
-                r#"options.state.choices is ["down","off"], in the spec it is ["up","down"]"#,
-            ),
-            (
-                "aliases: [pw]",
-                "aliases: [pass]",
-                r#"options.password.aliases is ["pass"], in the spec it is ["pw"]"#,
-            ),
-            ("The state.", "''", "options.state.description is empty"),
-            (
-                "A secret.",
-                "A word.",
-                "options.password.description does not say that the value is secret",
-            ),
-            (
-                "sample: {state",
-                "other: {state",
-                "EXAMPLES never call the module",
-            ),
-            (
-                "{state: up, pw",
-                "{state: up, pass",
-                "EXAMPLES use `pass`, which is not in the spec",
-            ),
-            (
-                "{state: up, pw",
-                "{pw",
-                "EXAMPLES leave out `state`, which is required",
-            ),
-            (
-                "- name: Play",
-                "- name: [Play",
-                "EXAMPLES is no text with YAML",
-            ),
-            ("RETURN:", "RETURNS:", "RETURN is missing"),
-            ("returned: always, ", "", "RETURN.outage.returned is empty"),
-            (
-                "DOCUMENTATION:",
-                "DOCUMENTATION: [",
-                "it is no YAML mapping",
-            ),
-        ] {
-            assert!(YAML.contains(true_text), "{true_text}");
-            let found = differences(&MODULE, &YAML.replacen(true_text, wrong, 1));
+        for (true_text, wrong, difference) in WRONG {
+            assert!(YAML.contains(*true_text), "{true_text}");
+            let found = differences(&MODULE, &YAML.replacen(*true_text, wrong, 1));
             assert!(
-                found.contains(&difference.to_owned()),
+                found.contains(&(*difference).to_owned()),
                 "{difference}: {found:?}"
             );
         }

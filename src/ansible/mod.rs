@@ -11,6 +11,8 @@ mod panics;
 mod reply;
 pub(crate) mod secrets;
 pub(crate) mod spec;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -81,21 +83,23 @@ impl Call {
         let (own, given): (Vec<_>, Vec<_>) = given
             .into_iter()
             .partition(|(key, _)| key.starts_with(OWN_PREFIX));
+        let flag = |key| own_flag(&own, key);
+        let check_mode = flag("check_mode")?;
+        let diff = flag("diff")?;
+        let no_log = flag("no_log")?;
+        let ignore_unknown = flag("ignore_unknown_opts")?;
         let name = match own_key(&own, "module_name") {
-            Some(Given::Str(name)) => name.clone(),
-            _ => module.name.to_owned(),
+            Some(Given::Str(name)) => name,
+            _ => module.name,
         };
-        let ignore_unknown = own_flag(&own, "ignore_unknown_opts")?;
-        let valid = spec::validate(module.spec, given, &name, ignore_unknown, &mut |secret| {
-            secrets::add(secret);
-        })?;
+        let valid = spec::validate(module.spec, given, name, ignore_unknown, &mut secrets::add)?;
         Ok(Self {
             module,
             params: valid.params,
-            check_mode: own_flag(&own, "check_mode")?,
-            diff: own_flag(&own, "diff")?,
+            check_mode,
+            diff,
             warnings: valid.warnings,
-            no_log: own_flag(&own, "no_log")?,
+            no_log,
             module_args: valid.module_args,
             tmpdir,
         })
@@ -156,12 +160,11 @@ pub(crate) fn read(modules: &[Module]) -> Result<Call, Reply> {
 
 /// The reply to a call that was carried out.
 pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
-    let mut outcome = outcome;
-    let mut warnings = call.warnings.clone();
-    warnings.append(&mut outcome.warnings);
-    outcome.warnings = warnings;
-    outcome.diff = outcome.diff.filter(|_| call.diff);
-    let mut map = reply::of(outcome);
+    let mut map = reply::of(Outcome {
+        warnings: [call.warnings.as_slice(), &outcome.warnings].concat(),
+        diff: outcome.diff.filter(|_| call.diff),
+        ..outcome
+    });
     if !call.no_log {
         let module_args = Value::Object(call.module_args.clone());
         map.insert(

@@ -65,7 +65,7 @@ impl Secrets {
     /// As text or as a value: Python and Rust do not write every number alike.
     fn is_in(&self, number: &Number) -> bool {
         let text = number.to_string();
-        let is_same = |spelling: &str| spelling.parse().ok() == number.as_f64();
+        let is_same = |spelling: &str| number.is_f64() && spelling.parse().ok() == number.as_f64();
         let shows = |spelling: &String| text.contains(spelling) || is_same(spelling);
         self.spellings.iter().any(shows)
     }

@@ -1,5 +1,7 @@
 //! Who this process is on this host, and what the host is called.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use anyhow::{Context as _, Result, bail};
 
 /// Fails unless this process is root, saying what root is needed for.
@@ -7,11 +9,10 @@ use anyhow::{Context as _, Result, bail};
 /// # Errors
 /// The effective user is not root.
 pub(crate) fn require_root(to: &str) -> Result<()> {
-    let me = procfs::process::Process::myself().context("failed to read `/proc/self`")?;
-    let uid = me
-        .status()
-        .context("failed to read `/proc/self/status`")?
-        .euid;
+    // The kernel gives a process's own directory to its effective user; see proc(5).
+    let uid = std::fs::metadata("/proc/self")
+        .context("failed to read `/proc/self`")?
+        .uid();
     if uid != 0 {
         bail!(
             "failed to {to}: this needs root, but the module runs as uid {uid}; set `become: true`"

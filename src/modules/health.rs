@@ -114,7 +114,7 @@ struct Check {
     version: Option<String>,
     /// Tasks of others that kept us from starting.
     busy: Vec<Task>,
-    /// The repository was asked for and so may exist.
+    /// The repository is ours, and exists or may exist.
     created: bool,
     /// The packages that Pulp says the repository holds.
     packages: u64,

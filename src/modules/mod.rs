@@ -59,3 +59,38 @@ fn seconds(name: &str, value: i64) -> Result<Duration> {
         .map(Duration::from_secs)
         .with_context(|| format!("value of {name} must not be negative, got: {value}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use super::ALL;
+    use crate::ansible::docs;
+
+    fn library() -> PathBuf {
+        [env!("CARGO_MANIFEST_DIR"), "library"].iter().collect()
+    }
+
+    #[test]
+    fn the_documentation_says_what_the_spec_says() {
+        for module in ALL {
+            let file = library().join(module.name).with_extension("yml");
+            let yaml = std::fs::read_to_string(&file).unwrap_or_default();
+            let found = docs::differences(module, &yaml);
+            assert!(found.is_empty(), "{}: {found:#?}", file.display());
+        }
+    }
+
+    #[test]
+    fn every_documentation_is_of_a_module() {
+        let names: BTreeSet<_> = ALL.iter().map(|module| module.name.to_owned()).collect();
+        let files = std::fs::read_dir(library()).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        let documented: BTreeSet<_> = paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "yml"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert_eq!(documented, names);
+    }
+}

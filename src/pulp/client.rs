@@ -5,6 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use rustls::CertificateError;
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, http};
@@ -13,6 +15,8 @@ use super::{Answer, Ask};
 
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
+
+const NO_ADDRESS: &str = "the host name has no address; check the name, and this host's resolver";
 
 /// A connection pool with our rules.
 #[derive(Debug)]
@@ -97,36 +101,13 @@ impl Client {
 
 /// The value of the `Authorization` header.
 pub(super) fn basic(username: &str, password: &str) -> String {
-    format!(
-        "Basic {}",
-        base64(format!("{username}:{password}").as_bytes())
-    )
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .chain(&[0, 0])
-            .take(3)
-            .fold(0_usize, |group, byte| (group << 8) | usize::from(*byte));
-        for place in 0..4 {
-            text.push(if place <= chunk.len() {
-                char::from(ALPHABET[(group >> (18 - 6 * place)) & 63])
-            } else {
-                '='
-            });
-        }
-    }
-    text
+    format!("Basic {}", BASE64.encode(format!("{username}:{password}")))
 }
 
 /// What went wrong, and what to look at.
 fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
     let text = match error {
-        ureq::Error::HostNotFound => "the host name has no address; check the name".to_owned(),
+        ureq::Error::HostNotFound => NO_ADDRESS.to_owned(),
         ureq::Error::Timeout(phase) => format!(
             "no answer within {} s ({phase}); is the server overloaded or hanging, or \
              request_timeout too short?",
@@ -152,6 +133,8 @@ fn network(cause: &io::Error) -> String {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => format!(
             "{cause}; the web server closed the connection without an answer, see its error log"
         ),
+        // The standard library has no kind for it, only this text.
+        _ if cause.to_string().contains("lookup address") => NO_ADDRESS.to_owned(),
         _ => cause.to_string(),
     }
 }
@@ -192,6 +175,13 @@ fn certificate(cause: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet; check the clocks".to_owned()
         }
+        // What rustls gives here is an error of its verifier, of which we know the name alone.
+        CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is its own authority, like the one that mod_ssl makes when \
+             it is installed; give the server one that was issued by an authority, or set \
+             validate_certs to false"
+                .to_owned()
+        }
         other => format!(
             "the server's certificate cannot be verified ({other}); set ca_path to the authority \
              that issued it, or replace it by one that an authority issued for this host name"
@@ -209,9 +199,6 @@ mod tests {
             basic("Aladdin", "open sesame"),
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
         );
-        assert_eq!(base64(b"a"), "YQ==");
-        assert_eq!(base64(b"abc"), "YWJj");
-        assert_eq!(base64(b""), "");
     }
 
     #[test]

@@ -24,6 +24,9 @@ use crate::host::wait::Deadline;
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;
 
+/// A wait looks once more when its time is over; this is what that request gets.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// How Pulp is reached.
 #[derive(Debug)]
 pub(crate) struct Access<'a> {
@@ -148,11 +151,8 @@ impl Door {
         authorization: Option<&str>,
         deadline: Deadline,
     ) -> Result<Answer> {
-        deadline.check_signals(url)?;
-        let limit = self.request_timeout.min(deadline.remaining());
-        if limit.is_zero() {
-            bail!("failed to {} `{url}`: the time is over", ask.method);
-        }
+        let left = deadline.remaining().max(LAST_LOOK);
+        let limit = self.request_timeout.min(left);
         self.client
             .send(ask, url, authorization, limit)
             .with_context(|| format!("failed to {} `{url}`", ask.method))

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 
 use super::{Check, Published, detail};
 use crate::feed::{self, Feed};
+use crate::host::interrupt;
 use crate::host::wait::Deadline;
+use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
-use crate::pulp::v2::Pulp2;
-use crate::pulp::{self};
+use crate::pulp::v2::{Created, Pulp2};
 
 /// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
 const REPOMD_CAP: u64 = 1024 * 1024;
@@ -21,6 +22,10 @@ pub(super) fn step(
     kind: Kind,
     deadline: Deadline,
 ) -> Result<Map<String, Value>> {
+    deadline.check_signals("the next step")?;
+    if deadline.remaining().is_zero() {
+        bail!("the time is over; set a longer timeout");
+    }
     match kind {
         Kind::Status => status(check, deadline),
         Kind::Idle => idle(check, deadline),
@@ -67,8 +72,8 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
             .map(|task| format!("`{}` ({}, {})", task.id, task.word, task.tags.join(" ")))
             .collect();
         bail!(
-            "VOID busy: {count} tasks of others run or wait at `{}`: {}{}; wait until they have \
-             ended, or call without require_idle",
+            "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}{}; wait until \
+             they have ended, or call without require_idle",
             check.pulp.door.base,
             first.join(", "),
             if count > first.len() { ", …" } else { "" }
@@ -110,19 +115,11 @@ fn create(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         check.orphans_before = check.pulp.orphan_count(deadline).ok();
     }
     let name = &check.name;
-    // From here on it may exist, even if the answer gets lost.
-    check.created = true;
-    let answer = check.pulp.create(name, feed_url(check), deadline);
-    match answer {
-        Ok(true) => Ok(detail([("repository", name.as_str().into())])),
-        Ok(false) => {
-            check.created = false;
-            bail!(
-                "failed to create repository `{name}`: it exists, and is not ours; call again, \
-                 which makes another name"
-            )
-        }
-        Err(error) => Err(error),
+    let created = check.pulp.create(name, feed_url(check), deadline);
+    check.created = !matches!(created, Created::No(_));
+    match created {
+        Created::Yes => Ok(detail([("repository", name.as_str().into())])),
+        Created::No(error) | Created::Unknown(error) => Err(error),
     }
 }
 
@@ -137,18 +134,11 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         Ok((added, packages, counts))
     });
     let requests = check.feed.as_ref().map(Feed::requests);
-    let (added, packages, counts) = counted.map_err(|error| {
-        let began = check
-            .pulp
-            .tasks
-            .last()
-            .is_some_and(|task| task.worker.is_some());
-        match &requests {
-            Some(requests) if began => {
-                anyhow::anyhow!("{error:#}; {}", witness(feed_url(check), requests))
-            }
-            _ => error,
+    let (added, packages, counts) = counted.map_err(|error| match &requests {
+        Some(requests) if has_tried(check) => {
+            anyhow::anyhow!("{error:#}; {}", witness(feed_url(check), requests))
         }
+        _ => error,
     })?;
     check.packages = packages;
     Ok(detail([
@@ -156,6 +146,12 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         ("content_unit_counts", counts),
         ("feed_requests", requests.map(|r| r.len()).into()),
     ]))
+}
+
+/// A worker had the time to look at the feed.
+fn has_tried(check: &Check) -> bool {
+    let last = check.pulp.tasks.last();
+    interrupt::pending().is_none() && last.is_some_and(|task| task.worker.is_some())
 }
 
 /// A sync that ended well may have added nothing; only the counts tell.
@@ -179,9 +175,9 @@ fn judge(feed: &str, built_in: bool, added: Option<u64>, packages: u64) -> Resul
 fn witness(url: &str, requests: &[feed::Request]) -> String {
     if requests.is_empty() {
         return format!(
-            "the feed `{url}` saw no request, so the workers never reached it; check on their \
-             hosts a proxy that applies to it, SELinux denials and the firewall, and that \
-             feed_host is an address of this host that they reach"
+            "no worker reached the feed `{url}`; check on their hosts a proxy that applies to \
+             it, SELinux denials and the firewall, and that feed_host is an address of this host \
+             that they reach"
         );
     }
     let seen: Vec<_> = requests
@@ -308,7 +304,13 @@ mod tests {
     #[test]
     fn a_feed_that_nobody_reached_says_what_to_check() {
         let text = witness("http://f/", &[]);
-        for word in ["never reached", "proxy", "SELinux", "firewall", "feed_host"] {
+        for word in [
+            "no worker reached",
+            "proxy",
+            "SELinux",
+            "firewall",
+            "feed_host",
+        ] {
             assert!(text.contains(word), "{word}: {text}");
         }
         let seen = feed::Request {

@@ -37,7 +37,7 @@ pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
         // What is left behind is a change that the user did not ask for.
         changed: !check.leftovers.is_empty(),
         failed: !healthy,
-        msg: Some(message(check, took)),
+        msg: Some(message(check)),
         ..Outcome::default()
     }
     .with("healthy", healthy)
@@ -55,7 +55,7 @@ pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
     if healthy {
         outcome = outcome.with("healthy_at", instant(SystemTime::now()));
     }
-    if let Some(taken) = proof_failure(check) {
+    if let Some(taken) = check.taken.iter().find(|taken| taken.error.is_some()) {
         outcome = outcome.with("failed_step", taken.step.name);
     }
     if let Some(published) = &check.published {
@@ -81,7 +81,7 @@ pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
     outcome
 }
 
-fn message(check: &Check, took: Duration) -> String {
+fn message(check: &Check) -> String {
     let base = &check.pulp.door.base;
     let mut text = match proof_failure(check) {
         Some(Taken {
@@ -104,7 +104,7 @@ fn message(check: &Check, took: Duration) -> String {
                     "`{}` unchanged",
                     p.listed.name
                 )),
-            took.as_secs_f64()
+            proof_time(check).as_secs_f64()
         ),
     };
     for left in &check.leftovers {
@@ -121,6 +121,11 @@ fn message(check: &Check, took: Duration) -> String {
     text
 }
 
+fn proof_time(check: &Check) -> Duration {
+    let proof = check.taken.iter().filter(|taken| !taken.step.cleans_up);
+    proof.map(|taken| taken.took).sum()
+}
+
 /// The first failure; those of the clean-up are told as leftovers.
 fn proof_failure(check: &Check) -> Option<&Taken> {
     check
@@ -132,7 +137,10 @@ fn proof_failure(check: &Check) -> Option<&Taken> {
 fn remedy(kind: &str, id: &str) -> String {
     match kind {
         "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-        _ => format!("delete it, once it is an orphan, by its unit id: its name is {id}"),
+        _ => format!(
+            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
+             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
+        ),
     }
 }
 

@@ -69,8 +69,8 @@ fn unfinished(task: &Task) -> String {
     match &task.worker {
         Some(worker) => format!("task `{}` is still `{}` on `{worker}`", task.id, task.word),
         None => format!(
-            "task `{}` is still `{}` and no worker has it; check pulp_resource_manager, the \
-             workers and the broker",
+            "task `{}` is still `{}` and no worker has begun it; the workers may be busy with \
+             other tasks, or pulp_resource_manager, a worker or the broker is not there",
             task.id, task.word
         ),
     }
@@ -135,6 +135,6 @@ mod tests {
             Ok(task("waiting", TaskState::Open))
         });
         let text = format!("{:#}", error.expect_err("late"));
-        assert!(text.contains("no worker has it"), "{text}");
+        assert!(text.contains("no worker has begun it"), "{text}");
     }
 }

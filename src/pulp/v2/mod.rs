@@ -54,6 +54,16 @@ pub(crate) struct Task {
     pub(crate) known_at: Option<SystemTime>,
 }
 
+/// What became of the wish for a repository.
+#[derive(Debug)]
+pub(crate) enum Created {
+    Yes,
+    /// Pulp refused; a repository of that name, if there is one, is somebody else's.
+    No(anyhow::Error),
+    /// The answer got lost, or is none; it may exist.
+    Unknown(anyhow::Error),
+}
+
 /// A package that belongs to no repository.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Orphan {
@@ -109,12 +119,18 @@ impl Pulp2 {
         tasks(&answer)
     }
 
-    /// Creates a repository that syncs RPM packages from `feed`; `false` if there is one of that
-    /// name, which then is somebody else's.
-    pub(crate) fn create(&self, id: &str, feed: &str, deadline: Deadline) -> Result<bool> {
-        let ask = ask::create(id, feed);
-        let answer = self.expect(&ask, &[201, 409], "create repository", id, deadline)?;
-        Ok(answer.status == 201)
+    /// Creates a repository that syncs RPM packages from `feed`.
+    pub(crate) fn create(&self, id: &str, feed: &str, deadline: Deadline) -> Created {
+        let answer = match self.door.call(&ask::create(id, feed), deadline) {
+            Ok(answer) => answer,
+            Err(error) => return Created::Unknown(error),
+        };
+        let refusal = || self.refusal(&answer, "create repository", id, deadline);
+        match answer.status {
+            201 => Created::Yes,
+            400..=499 => Created::No(refusal()),
+            _ => Created::Unknown(refusal()),
+        }
     }
 
     /// Starts a sync and follows it, and all that it starts, to the end.

@@ -15,8 +15,13 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
         )
     };
     if answer.status != 200 {
+        let hint = if answer.status == 403 {
+            ", and Pulp 2 is served over https:// only"
+        } else {
+            ""
+        };
         bail!(no_pulp(&format!(
-            "status {} and `{}`",
+            "status {}, `{}`{hint}",
             answer.status,
             answer.beginning()
         )));

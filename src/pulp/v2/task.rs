@@ -75,28 +75,26 @@ fn error(task: &Value) -> Option<String> {
     let described = task["error"]["description"].as_str();
     let traceback = task["traceback"].as_str();
     let last_line = traceback.and_then(|t| t.lines().rfind(|line| !line.trim().is_empty()));
-    let mut parts: Vec<String> = Vec::new();
-    for part in [described, last_line].into_iter().flatten() {
+    // The traceback's last line usually repeats the description, after the name of a class.
+    let last_line = last_line.filter(|line| described.is_none_or(|d| !line.contains(d.trim())));
+    let reported = progress(&task["progress_report"]);
+    let mut parts: Vec<&str> = Vec::new();
+    for part in [described, last_line, reported].into_iter().flatten() {
         let part = part.trim();
-        if !part.is_empty() && !parts.iter().any(|known| known.contains(part)) {
-            parts.push(part.to_owned());
+        if !part.is_empty() && !parts.contains(&part) {
+            parts.push(part);
         }
-    }
-    if let Some(part) = progress(&task["progress_report"])
-        && !parts.contains(&part)
-    {
-        parts.push(part);
     }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// The first `error` that a progress report holds at any depth.
-fn progress(report: &Value) -> Option<String> {
+fn progress(report: &Value) -> Option<&str> {
     let Value::Object(map) = report else {
         return None;
     };
     map.iter().find_map(|(key, value)| match value {
-        Value::String(text) if key == "error" && !text.is_empty() => Some(text.clone()),
+        Value::String(text) if key == "error" && !text.is_empty() => Some(text.as_str()),
         Value::Object(_) => progress(value),
         _ => None,
     })
@@ -140,11 +138,14 @@ mod tests {
     #[test]
     fn an_error_is_told_in_pulps_words() {
         let described = json!({"error": {"description": "Missing resource(s): repo_id=x"},
-            "traceback": "Traceback (most recent call last):\n  File \"x\"\nMissingResource: x\n"});
+            "traceback": "Traceback (most recent call last):\n  File \"x\"\n\
+                MissingResource: Missing resource(s): repo_id=x\n"});
         assert_eq!(
             error(&described).as_deref(),
-            Some("Missing resource(s): repo_id=x; MissingResource: x")
+            Some("Missing resource(s): repo_id=x")
         );
+        let undescribed = json!({"error": null, "traceback": "Traceback:\nOSError: [Errno 28]\n"});
+        assert_eq!(error(&undescribed).as_deref(), Some("OSError: [Errno 28]"));
         let only_progress = json!({"error": null, "traceback": null, "progress_report":
             {"yum_importer": {"metadata": {"state": "FAILED", "error": "Could not connect"}}}});
         assert_eq!(error(&only_progress).as_deref(), Some("Could not connect"));

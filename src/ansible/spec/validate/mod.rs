@@ -2,6 +2,8 @@
 //! choices, and unknown options last.
 
 mod coerce;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
