@@ -10,10 +10,9 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::Broker;
-use crate::host::journal;
 use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::service::{Unit, systemd};
+use crate::service::{Unit, journal, systemd};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
