@@ -15,6 +15,7 @@ pub(crate) mod spec;
 mod tests;
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -34,9 +35,14 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    /// Runs the module; an error becomes a failed outcome with the whole chain of causes as `msg`.
+    /// Runs the module; an error becomes a failed outcome with the whole chain of causes as `msg`. How
+    /// long it took is told in every reply.
     pub(crate) fn run(&self, call: &Call) -> Outcome {
-        (self.work)(call).unwrap_or_else(|error| Outcome::failed(format!("{error:#}")))
+        let begin = Instant::now();
+        let outcome =
+            (self.work)(call).unwrap_or_else(|error| Outcome::failed(format!("{error:#}")));
+        let milliseconds = u32::try_from(begin.elapsed().as_millis()).unwrap_or(u32::MAX);
+        outcome.with("duration_seconds", f64::from(milliseconds) / 1000.0)
     }
 }
 

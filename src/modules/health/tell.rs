@@ -44,7 +44,6 @@ pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
     .with("pulp_url", check.pulp.door.base.as_str())
     .with("pulp_version", check.version.as_deref())
     .with("repository", check.name.as_str())
-    .with("duration_seconds", seconds(took))
     .with("steps", check.taken.iter().map(step).collect::<Vec<_>>())
     .with(
         "tasks",
