@@ -1,0 +1,72 @@
+"""Each way in which users start the shipped playbooks, after the whole of it has run with its own holds."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness.claims import Claims
+from harness.play import PLAYBOOKS
+
+SHORT = {"pulp_broker_test_connect_hold": 5, "pulp_broker_test_reconnect_hold": 5}
+CONNECT = "connect.yml/Hold the broker away"
+RECONNECT = "reconnect.yml/Take the broker away and hold it"
+HEALTH = "health.yml/Check that Pulp does its job end to end"
+
+
+class WaysToStart(Claims):
+    def test_the_whole_run_left_nothing_behind(self):
+        self.demand_as_before()
+
+    def test_check_mode_shows_the_plan_and_touches_nothing(self):
+        before, requests = self.pids(), self.requests()
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check"))
+        for task in (CONNECT, RECONNECT):
+            self.assertIn("would stop rabbitmq-server.service", play.reply(task, self.lab.name)["msg"])
+        self.assertEqual(self.requests(), requests, "check mode wrote to Pulp")
+        self.demand_untouched(before)
+
+    def requests(self):
+        """What changed something in Pulp so far."""
+        return self.lab.shell("grep -cE '\"(POST|PUT|DELETE) ' /var/log/httpd/access_log; true").strip()
+
+    def test_health_alone_restarts_nothing(self):
+        before = self.pids()
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--tags", "health"))
+        self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
+        self.demand_untouched(before)
+
+    def test_tags_choose_the_scenario(self):
+        for tag, runs, rests in (("connect", CONNECT, RECONNECT), ("reconnect", RECONNECT, CONNECT)):
+            with self.subTest(tag):
+                play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--tags", tag, "--check"))
+                self.assertEqual(play.outcomes(runs), {self.lab.name: "ok"})
+                self.assertEqual(play.outcomes(rests), {})
+
+    def test_connect_alone_and_for_the_second_time(self):
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_connect.yml", variables=SHORT))
+        self.assertEqual(play.outcomes(RECONNECT), {})
+        self.assertEqual(len(play.reply("connect.yml/Wait until each service has met the absent broker", self.lab.name)["met"]), 3)
+        self.demand_as_before()
+
+    def test_reconnect_alone_and_for_the_second_time(self):
+        before = self.pids()[0]
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", variables=SHORT))
+        self.assertEqual(play.outcomes(CONNECT), {})
+        self.demand_as_before()
+        # The same processes came back by themselves; only the broker is another.
+        after = self.pids()[0]
+        self.assertEqual([unit for unit in after if after[unit] != before[unit]], ["rabbitmq-server.service"])
+
+    def test_a_deployment_playbook_elsewhere_imports_it(self):
+        with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as elsewhere:
+            site = Path(elsewhere) / "site.yml"
+            site.write_text(f"- ansible.builtin.import_playbook: {PLAYBOOKS}/broker_test.yml\n", encoding="utf-8")
+            # Check mode calls every module, health is done for real.
+            play = self.demand_pass(self.play(site, "--check", cwd=elsewhere))
+            self.assertEqual(play.outcomes(CONNECT), {self.lab.name: "ok"})
+            play = self.demand_pass(self.play(site, "--tags", "health", cwd=elsewhere))
+            self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,57 @@
+"""The base of all claims: plays that are cleaned up after, and the demands that are made again and again."""
+
+import sys
+import time
+import unittest
+
+from harness.lab import labs
+from harness.play import Play
+
+
+class Claims(unittest.TestCase):
+    # A message of ours says more than the comparison alone, and never less.
+    longMessage = True
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.labs = labs()
+        cls.lab = cls.labs[0]
+
+    def setUp(self):
+        self.began = time.monotonic()
+
+    def tearDown(self):
+        # In unittest's verbose listing, between the claim's name and what came of it.
+        print(f"{time.monotonic() - self.began:.0f} s", end=" ", file=sys.stderr)
+
+    def play(self, *arguments, **options):
+        play = Play(*arguments, **options)
+        self.addCleanup(play.forget)
+        self.addCleanup(lambda: play.process.poll() is not None or play.kill(9))
+        return play
+
+    def demand_pass(self, play):
+        self.assertEqual(play.wait().process.returncode, 0, play.text())
+        return play
+
+    def demand_failure(self, play, *words):
+        """It fails, and what it says last names the cause."""
+        self.assertNotEqual(play.wait().process.returncode, 0, play.text())
+        told = "\n".join(play.causes().values())
+        for word in words:
+            self.assertIn(word, told, play.text())
+        return play
+
+    def demand_as_before(self):
+        """Broker, API and workers answer, every main process runs, and nothing of ours is left."""
+        for lab in self.labs:
+            lab.wait_until_ready()
+            self.assertEqual(lab.left_behind(), [], lab.name)
+
+    def demand_untouched(self, before):
+        self.assertEqual([lab.main_pids() for lab in self.labs], before)
+        self.demand_as_before()
+
+    def pids(self):
+        return [lab.main_pids() for lab in self.labs]

@@ -1,0 +1,129 @@
+"""A lab seen from outside: asked with podman, never through the modules or the connection that are under test."""
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+INVENTORY = Path(os.environ["LAB_INVENTORY"])
+SHARED = Path(__file__).resolve().parent.parent
+PROJECT = SHARED.parent.parent
+
+BROKER = "rabbitmq-server.service"
+WORKERS = ["pulp_worker-0.service", "pulp_worker-1.service"]
+# Those of the first host; a second host has only workers.
+SERVICES = ["httpd.service", "pulp_celerybeat.service", "pulp_resource_manager.service", *WORKERS]
+
+# RabbitMQ takes up to 21 s on a busy machine, workers then retry after up to 14 s.
+PATIENCE = 90
+
+
+def until(what, probe, seconds=PATIENCE):
+    """Waits until the probe says something true, and returns it."""
+    deadline = time.monotonic() + seconds
+    while not (seen := probe()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(0.2)
+    return seen
+
+
+class Lab:
+    def __init__(self, name, services, serves):
+        self.name = name
+        self.services = services
+        self.serves = serves
+
+    def exec(self, *command, check=True, timeout=120):
+        result = subprocess.run(
+            [SHARED / "lab" / "lab.sh", "exec", self.name, *command], capture_output=True, text=True, timeout=timeout
+        )
+        if check and result.returncode:
+            raise AssertionError(f"{self.name}: {' '.join(command)}: {result.returncode}: {result.stdout}{result.stderr}")
+        return result.stdout
+
+    def shell(self, script, **options):
+        return self.exec("sh", "-c", script, **options)
+
+    @property
+    def units(self):
+        return [BROKER, *self.services] if self.serves else self.services
+
+    def main_pids(self):
+        """Each unit's main process: the same before and after means that nothing was restarted in between."""
+        shown = self.exec("systemctl", "show", "--property=Id,MainPID", *self.units)
+        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
+        return {block["Id"]: int(block["MainPID"]) for block in blocks}
+
+    def dead(self):
+        return sorted(unit for unit, pid in self.main_pids().items() if pid == 0)
+
+    def broker_is_there(self):
+        """It listens and answers the protocol's greeting."""
+        ask = (
+            "import socket; s = socket.create_connection(('localhost', 5672), 2); s.settimeout(2); "
+            "s.sendall(b'AMQP\\0\\0\\x09\\x01'); print(s.recv(1) == b'\\x01')"
+        )
+        return self.exec("python3", "-c", ask, check=False).strip() == "True"
+
+    def wait_until_ready(self, seconds=PATIENCE):
+        """The broker, the API and every worker of this host, as Pulp says, and every main process."""
+        self.exec("pulp-lab", "wait", str(seconds), timeout=seconds + 30)
+        until(f"{self.name}: every main process", lambda: not self.dead(), seconds)
+
+    def left_on_host(self):
+        """The undo and its timer, and what Ansible brought."""
+        files = self.shell("ls -d /run/pulp_broker 2>/dev/null; ls -d /root/.ansible/tmp/* /tmp/ansible* 2>/dev/null; true")
+        timers = self.exec("systemctl", "list-units", "--all", "--plain", "--no-legend", "pulp_broker-*")
+        return files.split() + [line.split()[0] for line in timers.splitlines()]
+
+    def left_behind(self):
+        """What a run made and did not remove: on the host, and in Pulp."""
+        found = self.left_on_host()
+        if self.serves:
+            found += [repository["id"] for repository in self.api("repositories/")]
+            orphans = self.api("content/orphans/")["rpm"]["count"]
+            found += [f"{orphans} orphaned packages"] if orphans else []
+            found += [f"task {task['task_id']} {task['state']}" for task in self.tasks()]
+        return found
+
+    def tasks(self):
+        """Those that run or wait."""
+        return [task for task in self.api("tasks/") if task["state"] in ("running", "waiting")]
+
+    def api(self, path, method="GET"):
+        reply = self.exec(
+            "curl", "--silent", "--show-error", "--fail", "--cacert", "/etc/pki/pulp/ca.crt", "--user",
+            f"admin:{password()}", "--request", method, f"https://localhost/pulp/api/v2/{path}",
+        )  # fmt: skip
+        return json.loads(reply)
+
+    def use_defect(self, defect="", actors=""):
+        """Restarts the services with it, or healthy."""
+        self.shell(f"printf 'PULP_LAB_DEFECT={defect}\\nPULP_LAB_DEFECT_ACTORS={actors}\\n' >/etc/default/pulp_lab")
+        self.exec("systemctl", "restart", *self.services)
+        self.wait_until_ready()
+
+    def lose(self):
+        """Nobody reaches it over the network any more: no new connection, and the standing ones are gone."""
+        self.shell("systemctl stop ssh.service ssh.socket; pkill -KILL -x sshd; true")
+
+    def find(self):
+        self.exec("systemctl", "start", "ssh.service")
+
+
+def password():
+    return variables()["pulp_broker_test_password"]
+
+
+def variables():
+    lines = INVENTORY.read_text(encoding="utf-8").partition("[pulp:vars]\n")[2].split()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def labs():
+    """The scenario's labs; the first is the one with the broker and the API."""
+    hosts = INVENTORY.read_text(encoding="utf-8").partition("[pulp]\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in hosts.splitlines()]
+    return [Lab(names[0], SERVICES, True), *(Lab(name, WORKERS, False) for name in names[1:])]

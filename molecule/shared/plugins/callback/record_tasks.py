@@ -1,0 +1,48 @@
+"""Writes one JSON line for each task and host as it happens, so that a test can wait for a moment in a running play, and
+afterwards ask what ran where. Ansible's own output is for people."""
+
+import json
+import os
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: record_tasks
+type: aggregate
+short_description: write what happens, as it happens, as JSON lines
+description:
+  - Appends to the file that the environment variable PULP_BROKER_TEST_RECORD names.
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "record_tasks"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_runner_on_start(self, host, task):
+        self._write(host, task, "began", {})
+
+    def v2_runner_on_ok(self, result):
+        self._write(result.host, result.task, "ok", result.result)
+
+    def v2_runner_on_skipped(self, result):
+        self._write(result.host, result.task, "skipped", result.result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self._write(result.host, result.task, "ignored" if ignore_errors else "failed", result.result)
+
+    def v2_runner_on_unreachable(self, result):
+        self._write(result.host, result.task, "unreachable", result.result)
+
+    def _write(self, host, task, outcome, reply):
+        file = os.path.basename(task.get_path().rpartition(":")[0])
+        line = {
+            "host": host.get_name(),
+            "task": f"{file}/{task.name}",
+            "outcome": outcome,
+            "reply": {key: value for key, value in reply.items() if key != "invocation"},
+        }
+        with open(os.environ["PULP_BROKER_TEST_RECORD"], "a", encoding="utf-8") as record:
+            record.write(json.dumps(line, default=str) + "\n")
