@@ -31,7 +31,7 @@ pub(super) fn plan(request: &Request, base: &str) -> Outcome {
 }
 
 /// What was done.
-pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
+pub(super) fn outcome(check: &Check) -> Outcome {
     let healthy = !check.has_failed();
     let mut outcome = Outcome {
         // What is left behind is a change that the user did not ask for.
