@@ -12,10 +12,13 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     ansible::answer_panics();
-    host::interrupt::watch();
+    host::wait::interrupt::watch();
     let reply = match ansible::read(modules::ALL) {
         Ok(call) => {
             let outcome = call.module.run(&call);
+            if host::wait::interrupt::pending().is_some() {
+                call.leave_nothing();
+            }
             ansible::reply(&call, outcome)
         }
         Err(refused) => refused,

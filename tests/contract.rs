@@ -272,6 +272,11 @@ fn a_signal_ends_the_work_with_a_reply() {
             call.args_file().exists(),
         );
         ran.failure();
+        let left = std::fs::read_dir(call.directory()).map_or(0, Iterator::count);
+        assert_eq!(
+            left, 0,
+            "an interrupted play removes nothing, so the module does"
+        );
         drop(connection);
     }
 }

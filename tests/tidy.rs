@@ -155,7 +155,10 @@ fn only_the_reply_is_printed() {
 fn nothing_sleeps_outside_the_waiting_room() {
     none(
         "sleeps elsewhere",
-        &outside_doors(&["thread::sleep", "park_timeout"], &["src/host/wait.rs"]),
+        &outside_doors(
+            &["thread::sleep", "park_timeout"],
+            &["src/host/wait/mod.rs"],
+        ),
     );
 }
 

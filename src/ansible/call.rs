@@ -19,7 +19,7 @@ const SIZE_CAP: u64 = 16 * 1024 * 1024;
 const PREFIX: &str = "AnsiballZ_";
 
 /// A command line that names an args file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CommandLine {
     /// The module's name as the started file has it, without Ansible's prefix and an extension.
     pub(super) name: String,
@@ -54,14 +54,6 @@ impl CommandLine {
         }
     }
 
-    /// The directory of the args file.
-    pub(super) fn directory(&self) -> PathBuf {
-        self.args_file
-            .parent()
-            .map(Path::to_path_buf)
-            .unwrap_or_default()
-    }
-
     /// The text of the args file.
     pub(super) fn read(&self) -> Result<String, String> {
         let failed = |cause: String| {
@@ -89,13 +81,24 @@ impl CommandLine {
 
     /// Removes the args file if it is one that Ansible made for this call, and no other file.
     pub(super) fn remove_args_file(&self) {
-        let made_by_ansible = self.args_file.file_name() == Some(OsStr::new("args"))
-            && self.args_file.parent() == self.program.parent()
-            && file_name(&self.program).starts_with(PREFIX);
-        if made_by_ansible {
+        if self.is_ansibles() {
             // Where this fails, Ansible's own clean-up is as good as it gets.
             let _ = std::fs::remove_file(&self.args_file);
         }
+    }
+
+    /// Removes the program and the directory that Ansible made for the two of them. A directory that
+    /// holds anything else stays.
+    pub(super) fn remove_program(&self) {
+        if self.is_ansibles() && std::fs::remove_file(&self.program).is_ok() {
+            let _ = self.program.parent().map(std::fs::remove_dir);
+        }
+    }
+
+    fn is_ansibles(&self) -> bool {
+        self.args_file.file_name() == Some(OsStr::new("args"))
+            && self.args_file.parent() == self.program.parent()
+            && file_name(&self.program).starts_with(PREFIX)
     }
 }
 

@@ -14,8 +14,8 @@ pub(crate) mod spec;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -35,9 +35,14 @@ pub(crate) struct Module {
 }
 
 impl Module {
-    /// Runs the module; an error becomes a failed outcome with the whole chain of causes as `msg`.
+    /// Runs the module; an error becomes a failed outcome with the whole chain of causes as `msg`. How
+    /// long it took is told in every reply.
     pub(crate) fn run(&self, call: &Call) -> Outcome {
-        (self.work)(call).unwrap_or_else(|error| Outcome::failed(format!("{error:#}")))
+        let begin = Instant::now();
+        let outcome =
+            (self.work)(call).unwrap_or_else(|error| Outcome::failed(format!("{error:#}")));
+        let milliseconds = u32::try_from(begin.elapsed().as_millis()).unwrap_or(u32::MAX);
+        outcome.with("duration_seconds", f64::from(milliseconds) / 1000.0)
     }
 }
 
@@ -58,16 +63,17 @@ pub(crate) struct Call {
     no_log: bool,
     /// The parameters as a Python module would show them in `invocation`, secrets still in them.
     module_args: Map<String, Value>,
-    /// The directory that Ansible made for this call and removes after it.
-    tmpdir: PathBuf,
+    /// How Ansible started it, unless its files are to be kept.
+    started_as: Option<call::CommandLine>,
 }
 
 impl Call {
-    /// A directory of this call alone. `_ansible_tmpdir` may be null or unexpanded; this is where the
-    /// args file lies. Ansible removes it after the call, so nothing that outlives the call belongs here.
-    #[allow(dead_code, reason = "offered to modules, whichever need it")]
-    pub(crate) fn tmpdir(&self) -> &std::path::Path {
-        &self.tmpdir
+    /// Removes what Ansible put on this host for the call. That is Ansible's own work, but whoever
+    /// interrupts a play leaves it undone.
+    pub(crate) fn leave_nothing(&self) {
+        if let Some(command_line) = &self.started_as {
+            command_line.remove_program();
+        }
     }
 
     /// A call with these parameters, validated as Ansible's would be; for the tests of a module.
@@ -75,11 +81,15 @@ impl Call {
     pub(crate) fn of(module: Module, params: &Value) -> Result<Self, String> {
         let text = params.to_string();
         let given = Given::parse_object(&text).map_err(|e| e.to_string())?;
-        Self::new(module, given, PathBuf::new())
+        Self::new(module, given, None)
     }
 
     /// Takes Ansible's own keys out of what was given and holds the rest against the spec.
-    fn new(module: Module, given: Vec<(String, Given)>, tmpdir: PathBuf) -> Result<Self, String> {
+    fn new(
+        module: Module,
+        given: Vec<(String, Given)>,
+        started_as: Option<call::CommandLine>,
+    ) -> Result<Self, String> {
         let (own, given): (Vec<_>, Vec<_>) = given
             .into_iter()
             .partition(|(key, _)| key.starts_with(OWN_PREFIX));
@@ -101,7 +111,7 @@ impl Call {
             warnings: valid.warnings,
             no_log,
             module_args: valid.module_args,
-            tmpdir,
+            started_as,
         })
     }
 }
@@ -213,7 +223,8 @@ fn read_call(command_line: &call::CommandLine, modules: &[Module]) -> Result<Cal
             )
         })?;
     let _ = CALLED.set(module.name);
-    Call::new(*module, given, command_line.directory())
+    let started_as = (!keep).then(|| command_line.clone());
+    Call::new(*module, given, started_as)
 }
 
 /// What a person gets who calls the binary by hand.

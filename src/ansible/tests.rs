@@ -33,7 +33,11 @@ fn reply_to(params: &Value) -> Value {
     let call = Call::of(MODULE, params).unwrap();
     let outcome = call.module.run(&call);
     match reply(&call, outcome) {
-        Reply::Line(map) => map.into(),
+        Reply::Line(mut map) => {
+            let took = map.remove("duration_seconds");
+            assert!(took.is_some_and(|v| v.is_f64()), "how long it took is told");
+            map.into()
+        }
         Reply::Text(text) => text.into(),
     }
 }

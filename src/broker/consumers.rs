@@ -10,13 +10,15 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::Broker;
-use crate::host::journal;
 use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::service::{Unit, systemd};
+use crate::service::{Unit, journal, systemd};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
+
+/// How often systemd is asked; in between, the main processes it named are looked for.
+const UNITS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often processes and sockets are looked at.
 const PACE: Pace = Pace {
@@ -63,14 +65,19 @@ pub(crate) struct Actor {
 pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
     let begin = Instant::now();
     let mut ages = Ages::default();
-    let mut seen = Vec::new();
+    let mut seen = systemd::observe(expected.names)?;
+    let mut seen_at = begin;
+    refuse_exited(&seen)?;
     let what = format!(
         "a standing connection to the broker at {}",
         expected.broker.endpoint
     );
     let reached = until(&what, deadline, PACE, || {
-        seen = systemd::observe(expected.names)?;
-        refuse_exited(&seen)?;
+        if seen_at.elapsed() >= UNITS_INTERVAL || seen.iter().any(has_gone) {
+            seen = systemd::observe(expected.names)?;
+            seen_at = Instant::now();
+            refuse_exited(&seen)?;
+        }
         ages.look(&seen, expected.broker, Instant::now())?;
         let connected = ages.actors(&seen, begin);
         let consumers = seen.iter().filter(|u| u.consumes()).count();
@@ -137,6 +144,11 @@ fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
         .collect())
 }
 
+/// The main process that systemd named is there no more.
+fn has_gone(unit: &Unit) -> bool {
+    unit.main_pid != 0 && !systemd::process_runs(unit.main_pid)
+}
+
 /// A service without main process is no service, whatever its unit says; one that its supervisor is
 /// just restarting is given the time.
 fn refuse_exited(units: &[Unit]) -> Result<()> {
@@ -193,9 +205,14 @@ struct Ages(BTreeMap<(u32, u64), (Instant, Instant)>);
 
 impl Ages {
     fn look(&mut self, units: &[Unit], broker: &Broker, now: Instant) -> Result<()> {
-        for unit in units.iter().filter(|u| u.consumes() && u.running) {
-            for inode in sockets::connections(unit.main_pid, broker.addresses())? {
-                self.note(unit.main_pid, inode, now);
+        let pids: Vec<u32> = units
+            .iter()
+            .filter(|u| u.consumes() && u.running)
+            .map(|u| u.main_pid)
+            .collect();
+        for (pid, inodes) in sockets::connections(&pids, broker.addresses())? {
+            for inode in inodes {
+                self.note(pid, inode, now);
             }
         }
         self.0.retain(|_, (_, last)| *last == now);

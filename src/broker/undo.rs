@@ -214,7 +214,10 @@ fn script(record: &Record) -> String {
         let all = all.join(" ");
         act(format!("systemctl reset-failed {all} 2>/dev/null"));
         act(format!("systemctl start {all} || return 1"));
-        act(format!("systemctl is-active --quiet {all} || return 1"));
+        // One call for all of them would be content with one that is active.
+        act(format!("for unit in {all}; do"));
+        act("    systemctl is-active --quiet \"$unit\" || return 1".to_owned());
+        act("done".to_owned());
     }
     format!(
         "#!/bin/sh\n\

@@ -3,8 +3,6 @@
 
 pub(crate) mod files;
 pub(crate) mod identity;
-pub(crate) mod interrupt;
-pub(crate) mod journal;
 pub(crate) mod process;
 pub(crate) mod sockets;
 pub(crate) mod wait;

@@ -1,6 +1,6 @@
 //! TCP sockets and their owners, as the kernel's `/proc` shows them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result};
@@ -16,27 +16,38 @@ pub(crate) struct Listener {
     pub(crate) unit: Option<String>,
 }
 
-/// The inodes of the established connections of one process to any of `peers`; none when there is no
-/// such process.
+/// The inodes of the established connections to any of `peers`, by the process that holds them. The
+/// kernel's table is read once for all processes.
 ///
 /// # Errors
-/// The kernel does not let this process see the other's open files.
-pub(crate) fn connections(pid: u32, peers: &[SocketAddr]) -> Result<BTreeSet<u64>> {
-    let Some(process) = i32::try_from(pid).ok().and_then(|p| Process::new(p).ok()) else {
-        return Ok(BTreeSet::new());
-    };
-    let own = inodes(&process).with_context(|| {
-        format!(
-            "failed to read `/proc/{pid}/fd`: root needs CAP_SYS_PTRACE to see the open files of other \
-             users' processes; a container lacks it unless it is given"
-        )
-    })?;
-    let mut table = process.tcp().unwrap_or_default();
-    // A kernel without IPv6 has no such table.
-    table.extend(process.tcp6().unwrap_or_default());
-    Ok(established(&table, peers)
-        .filter(|inode| own.contains(inode))
-        .collect())
+/// The kernel does not let this process see the table or another's open files.
+pub(crate) fn connections(
+    pids: &[u32],
+    peers: &[SocketAddr],
+) -> Result<BTreeMap<u32, BTreeSet<u64>>> {
+    let wanted: BTreeSet<u64> = established(&table()?, peers).collect();
+    pids.iter()
+        .map(|pid| {
+            let own = i32::try_from(*pid)
+                .ok()
+                .and_then(|pid| Process::new(pid).ok())
+                .map_or_else(|| Ok(BTreeSet::new()), |process| inodes(&process))
+                .with_context(|| {
+                    format!(
+                        "failed to read `/proc/{pid}/fd`: root needs CAP_SYS_PTRACE to see the open \
+                         files of other users' processes; a container lacks it unless it is given"
+                    )
+                })?;
+            Ok((*pid, own.intersection(&wanted).copied().collect()))
+        })
+        .collect()
+}
+
+/// Every TCP socket of this host; a kernel without IPv6 has one table only.
+fn table() -> Result<Vec<TcpNetEntry>> {
+    let mut table = procfs::net::tcp().context("failed to read `/proc/net/tcp`")?;
+    table.extend(procfs::net::tcp6().unwrap_or_default());
+    Ok(table)
 }
 
 fn established<'a>(
@@ -78,9 +89,7 @@ pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
 }
 
 fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
-    let mut table = procfs::net::tcp().context("failed to read `/proc/net/tcp`")?;
-    table.extend(procfs::net::tcp6().unwrap_or_default());
-    Ok(table
+    Ok(table()?
         .iter()
         .filter(|e| e.state == TcpState::Listen && e.local_address.port() == port)
         .map(|e| e.inode)
@@ -168,10 +177,12 @@ mod tests {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = socket.local_addr().unwrap();
         let client = TcpStream::connect(peer).unwrap();
-        assert_eq!(connections(std::process::id(), &[peer]).unwrap().len(), 1);
-        assert!(connections(1, &[peer]).unwrap().is_empty());
+        let me = std::process::id();
+        let held = |pid: u32| connections(&[pid], &[peer]).unwrap()[&pid].len();
+        assert_eq!(held(me), 1);
+        assert_eq!(held(1), 0);
         drop(client);
-        assert!(connections(std::process::id(), &[peer]).unwrap().is_empty());
+        assert_eq!(held(me), 0);
     }
 
     #[test]

@@ -43,6 +43,7 @@ const SPEC: &[Opt] = &[
     Opt::new("feed_port", Type::Int).default(Preset::Int(0)),
     Opt::new("timeout", Type::Int).default(Preset::Int(300)),
     Opt::new("request_timeout", Type::Int).default(Preset::Int(10)),
+    Opt::new("ready_timeout", Type::Int).default(Preset::Int(0)),
     Opt::new("require_idle", Type::Bool).default(Preset::Bool(false)),
 ];
 
@@ -61,6 +62,7 @@ struct Params {
     feed_port: i64,
     timeout: i64,
     request_timeout: i64,
+    ready_timeout: i64,
     require_idle: bool,
 }
 
@@ -71,6 +73,7 @@ struct Request {
     feed_host: String,
     feed_port: u16,
     timeout: Duration,
+    ready_timeout: Duration,
     require_idle: bool,
 }
 
@@ -150,9 +153,8 @@ fn work(call: &Call) -> Result<Outcome> {
         leftovers: Vec::new(),
         taken: Vec::new(),
     };
-    let begun = Instant::now();
     check.run();
-    Ok(tell::outcome(&check, begun.elapsed()))
+    Ok(tell::outcome(&check))
 }
 
 /// Everything that can be refused before anything is sent.
@@ -183,6 +185,10 @@ fn check(params: &Params) -> Result<(Request, Door)> {
         feed_host: params.feed_host.clone(),
         feed_port,
         timeout: seconds("timeout", params.timeout)?,
+        ready_timeout: match params.ready_timeout {
+            0 => Duration::ZERO,
+            value => seconds("ready_timeout", value)?,
+        },
         require_idle: params.require_idle,
     };
     Ok((request, door))

@@ -8,7 +8,7 @@ mod services;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -53,11 +53,15 @@ fn discover(url: Option<&str>, unit: Option<&str>) -> Result<Option<Broker>> {
     Broker::discover(Overrides { url, unit })
 }
 
-/// A duration parameter, which is never negative.
+/// The longest that anything may be held away or waited for: a day.
+const LONGEST_SECONDS: i64 = 24 * 60 * 60;
+
+/// A duration parameter.
 fn seconds(name: &str, value: i64) -> Result<Duration> {
-    u64::try_from(value)
-        .map(Duration::from_secs)
-        .with_context(|| format!("value of {name} must not be negative, got: {value}"))
+    match u64::try_from(value) {
+        Ok(seconds) if value <= LONGEST_SECONDS => Ok(Duration::from_secs(seconds)),
+        _ => bail!("value of {name} must be from 0 to {LONGEST_SECONDS} seconds, got: {value}"),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! brought into a state. A service runs when its main process does; a unit that merely says
 //! "active" proves nothing.
 
+pub(crate) mod journal;
 pub(crate) mod plan;
 pub(crate) mod systemd;
 

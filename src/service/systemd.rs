@@ -59,7 +59,8 @@ fn worker_files() -> BTreeSet<String> {
         .collect()
 }
 
-fn process_runs(pid: u32) -> bool {
+/// Whether a process exists and is no zombie.
+pub(crate) fn process_runs(pid: u32) -> bool {
     i32::try_from(pid)
         .ok()
         .filter(|pid| *pid > 0)

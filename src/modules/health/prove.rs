@@ -1,12 +1,14 @@
 //! The steps that prove: each fails with what it expected, what it found and what to do.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 use super::{Check, Published, detail};
 use crate::feed::{self, Feed};
-use crate::host::interrupt;
-use crate::host::wait::Deadline;
+use crate::host::wait::interrupt;
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
@@ -16,6 +18,12 @@ use crate::pulp::v2::{Created, Pulp2};
 const REPOMD_CAP: u64 = 1024 * 1024;
 const PRIMARY_CAP: u64 = 64 * 1024 * 1024;
 const PACKAGE_CAP: u64 = 64 * 1024 * 1024;
+
+/// How often a Pulp that is not ready yet is asked for its status.
+const READY_PACE: Pace = Pace {
+    first: Duration::from_millis(100),
+    last: Duration::from_secs(1),
+};
 
 pub(super) fn step(
     check: &mut Check,
@@ -48,11 +56,20 @@ pub(super) fn step(
 }
 
 fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
-    let status = check.pulp.status(deadline)?;
-    check.version.clone_from(&status.version);
-    if let Some(objection) = Pulp2::objection(&status) {
-        bail!("failed to use `{}`: {objection}", check.pulp.door.base);
-    }
+    let mut objection = None;
+    let ready = deadline.at_most(check.request.ready_timeout);
+    let status = until("Pulp to be ready for tasks", ready, READY_PACE, || {
+        let status = check.pulp.status(deadline)?;
+        check.version.clone_from(&status.version);
+        objection = Pulp2::objection(&status);
+        Ok(objection.is_none().then_some(status))
+    });
+    let status = match (status, objection) {
+        (Err(error), Some(objection)) if error.is::<TimedOut>() => {
+            bail!("failed to use `{}`: {objection}", check.pulp.door.base)
+        }
+        (status, _) => status?,
+    };
     Ok(detail([
         ("pulp_version", status.version.into()),
         ("database_connected", status.database.into()),

@@ -31,7 +31,7 @@ pub(super) fn plan(request: &Request, base: &str) -> Outcome {
 }
 
 /// What was done.
-pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
+pub(super) fn outcome(check: &Check) -> Outcome {
     let healthy = !check.has_failed();
     let mut outcome = Outcome {
         // What is left behind is a change that the user did not ask for.
@@ -44,7 +44,6 @@ pub(super) fn outcome(check: &Check, took: Duration) -> Outcome {
     .with("pulp_url", check.pulp.door.base.as_str())
     .with("pulp_version", check.version.as_deref())
     .with("repository", check.name.as_str())
-    .with("duration_seconds", seconds(took))
     .with("steps", check.taken.iter().map(step).collect::<Vec<_>>())
     .with(
         "tasks",

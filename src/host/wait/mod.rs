@@ -3,11 +3,11 @@
 //! A wait returns the instant its probe says so and never sleeps longer than its pace allows. When
 //! time runs out the error names what was waited for and for how long.
 
+pub(crate) mod interrupt;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-
-use super::interrupt;
 
 /// The instant at which a phase has to be over, and how long it was given.
 #[derive(Debug, Clone, Copy)]
@@ -19,10 +19,14 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
+    const LONGEST: Duration = Duration::from_hours(24 * 365);
+
     /// A deadline `limit` from now.
     pub(crate) fn after(limit: Duration) -> Self {
+        let now = Instant::now();
         Self {
-            end: Instant::now() + limit,
+            // A limit beyond what the clock can say is none.
+            end: now.checked_add(limit).unwrap_or(now + Self::LONGEST),
             limit,
             heeds_signals: true,
         }

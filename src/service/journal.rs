@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use super::process;
+use crate::host::process;
 
 /// How long `journalctl` may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
