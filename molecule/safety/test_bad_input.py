@@ -87,7 +87,7 @@ class BadInput(Claims):
 
     def test_a_host_without_a_broker(self):
         # Neither configuration nor unit says where one is; what runs goes on running.
-        files = "/etc/pulp/server.conf /lib/systemd/system/rabbitmq-server.service"
+        files = "/etc/pulp/server.conf /lib/systemd/system/rabbitmq-server.service /etc/init.d/rabbitmq-server"
         self.lab.shell(f"for f in {files}; do mv $f $f.aside; done; systemctl daemon-reload")
         self.addCleanup(self.lab.shell, f"for f in {files}; do mv $f.aside $f; done; systemctl daemon-reload")
         reply = call(self.lab, "pulp_broker", state="down", fails=True)

@@ -8,6 +8,7 @@ from harness.lab import SHARED, until
 from harness.play import PLAYBOOKS, hook
 
 BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
+RECONNECT_UP = "recovery.yml/Give the broker back"
 LAST = "restore.yml/Fail if anything failed"
 # connect: each of these finds another part of Pulp gone.
 SERVICES_GONE = "connect.yml/Take the broker away"
@@ -88,11 +89,20 @@ class HostsLost(Split):
         self.addCleanup(lab.find)
         lost = hook(task, lab.name, [SHARED / "lab" / "lab.sh", "exec", lab.name, "sh", "-c", lab.LOSE])
         play = self.connect(lost)
-        self.demand_failure(play, lab.name)
+        self.demand_failure(play, f"VOID host_unreachable: {lab.name} was lost", f"{lab.name} cannot be reached; what was taken away")
         for restoring in (BROKER_BACK, SERVICES_BACK):
             self.assertEqual(sorted(play.outcomes(restoring)), sorted(self.names))
             self.assertEqual(play.outcomes(restoring)[lab.name], "unreachable")
         return play
+
+    def test_a_host_that_is_lost_for_one_task_only(self):
+        # Everything is given back, but the scenario was not run to its end: that must not read as a pass.
+        for lab in self.labs:
+            with self.subTest(lab.name):
+                play = self.play(PLAYBOOKS / "broker_reconnect.yml", hooks=[hook(RECONNECT_UP, lab.name, unreachable=True)])
+                self.demand_failure(play, "VOID host_unreachable: a host was lost during the test")
+                self.assertEqual(play.outcomes(SERVICES_BACK), dict.fromkeys(self.names, "ok"))
+                self.demand_as_before()
 
     def demand_survival(self, lab):
         self.demand_return()
