@@ -85,16 +85,6 @@ class BadInput(Claims):
             with self.subTest(what):
                 self.demand_refusal(module, arguments, words)
 
-    def test_a_host_without_a_broker(self):
-        # Neither configuration nor unit says where one is; what runs goes on running.
-        files = "/etc/pulp/server.conf /lib/systemd/system/rabbitmq-server.service /etc/init.d/rabbitmq-server"
-        self.lab.shell(f"for f in {files}; do mv $f $f.aside; done; systemctl daemon-reload")
-        self.addCleanup(self.lab.shell, f"for f in {files}; do mv $f.aside $f; done; systemctl daemon-reload")
-        reply = call(self.lab, "pulp_broker", state="down", fails=True)
-        for word in ("failed to find a broker", "/etc/pulp/server.conf", "set `broker_url`"):
-            self.assertIn(word, reply["msg"])
-        self.assertTrue(self.lab.broker_is_there())
-
     def test_not_root(self):
         self.lab.shell(NOBODY)
         self.addCleanup(self.lab.exec, "userdel", "--remove", "--force", "operator")

@@ -5,6 +5,7 @@ import unittest
 
 from harness.claims import Claims
 from harness.lab import SHARED, until
+from harness.module import call
 from harness.play import PLAYBOOKS, hook
 
 BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
@@ -48,6 +49,18 @@ class HealthyPulp(Split):
         found = [len(play.reply("recovery.yml/Wait until every service has recovered by itself", n)["connections"]) for n in self.names]
         self.assertEqual(found, [3, 2])
         self.demand_as_before()
+
+
+    def test_no_broker_is_found_where_neither_configuration_nor_unit_names_one(self):
+        lab = self.labs[1]
+        files = "/etc/pulp/server.conf /lib/systemd/system/rabbitmq-server.service /etc/init.d/rabbitmq-server"
+        lab.shell(f"mkdir /run/aside; for f in {files}; do mv $f /run/aside; done; systemctl daemon-reload")
+        self.addCleanup(lab.shell, f"for f in {files}; do mv /run/aside/${{f##*/}} $f; done; rmdir /run/aside; systemctl daemon-reload")
+        before = self.pids()
+        reply = call(lab, "pulp_broker", state="down", fails=True)
+        for word in ("failed to find a broker", "/etc/pulp/server.conf", "set `broker_url`"):
+            self.assertIn(word, reply["msg"])
+        self.assertEqual(self.pids(), before)
 
 
 class RestoringTasksFail(Split):
