@@ -11,7 +11,7 @@ pub(crate) mod undo;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::ansible::secrets;
@@ -156,8 +156,14 @@ fn candidates(said: Option<&str>) -> Result<Vec<Unit>> {
 /// The user's word, else the unit that owns the listening socket, else the known unit that is there
 /// (the running one first).
 fn owning_unit(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Option<String>> {
-    if let Some(said) = said {
-        return Ok(Some(full_name(said)));
+    if let Some(said) = said.map(full_name) {
+        if units.iter().any(|u| u.name == said && !u.found) {
+            bail!(
+                "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none \
+                 of that name; check `broker_unit` against `systemctl list-unit-files`"
+            );
+        }
+        return Ok(Some(said));
     }
     if let Some(unit) = sockets::listener(port)?.and_then(|l| l.unit) {
         return Ok(Some(unit));
