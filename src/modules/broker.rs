@@ -74,6 +74,8 @@ fn run(call: &Call) -> Result<Outcome> {
             restore_after.as_secs()
         );
     }
+    // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
+    identity::require_root("stop or start the broker")?;
     let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
         "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
          rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
@@ -81,7 +83,6 @@ fn run(call: &Call) -> Result<Outcome> {
     if !broker.local {
         return Ok(reply(&broker, "remote", false));
     }
-    identity::require_root("stop or start the broker")?;
     let unit = broker.unit()?.to_owned();
     match params.state {
         State::Down => {
