@@ -72,15 +72,22 @@ class Lab:
         self.exec("pulp-lab", "wait", str(seconds), timeout=seconds + 30)
         until(f"{self.name}: every main process", lambda: not self.dead(), seconds)
 
-    def left_on_host(self):
-        """The undo and its timer, and what Ansible brought."""
-        files = self.shell("ls -d /run/pulp_broker 2>/dev/null; ls -d /root/.ansible/tmp/* /tmp/ansible* 2>/dev/null; true")
+    def undo(self):
+        """What of the undo is there: its files, its timer."""
+        files = self.shell("ls -d /run/pulp_broker 2>/dev/null; true")
         timers = self.exec("systemctl", "list-units", "--all", "--plain", "--no-legend", "pulp_broker-*")
         return files.split() + [line.split()[0] for line in timers.splitlines()]
 
+    def ansible_files(self):
+        """What Ansible brought and did not remove."""
+        return self.shell("find /root/.ansible/tmp -mindepth 2 2>/dev/null; true").split()
+
+    def remove_ansible_files(self):
+        self.shell("rm -rf /root/.ansible/tmp/*")
+
     def left_behind(self):
         """What a run made and did not remove: on the host, and in Pulp."""
-        found = self.left_on_host()
+        found = self.undo() + self.ansible_files()
         if self.serves:
             found += [repository["id"] for repository in self.api("repositories/")]
             orphans = self.api("content/orphans/")["rpm"]["count"]
@@ -105,9 +112,8 @@ class Lab:
         self.exec("systemctl", "restart", *self.services)
         self.wait_until_ready()
 
-    def lose(self):
-        """Nobody reaches it over the network any more: no new connection, and the standing ones are gone."""
-        self.shell("systemctl stop ssh.service ssh.socket; pkill -KILL -x sshd; true")
+    # Nobody reaches it over the network any more: no new connection, and the standing ones are gone.
+    LOSE = "systemctl stop ssh.service ssh.socket; pkill -KILL -x sshd; true"
 
     def find(self):
         self.exec("systemctl", "start", "ssh.service")

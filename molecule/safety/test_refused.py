@@ -1,0 +1,71 @@
+"""A run that cannot or must not test says so, and restarts nothing."""
+
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness.claims import Claims
+from harness.lab import PROJECT, until
+from harness.module import call
+from harness.play import PLAYBOOKS
+
+LAST_OF_SET_UP = "set_up.yml/Refuse a Pulp that is not healthy or not idle"
+
+
+class Refused(Claims):
+    def demand_refusal(self, *words, variables=None):
+        before = self.pids()
+        play = self.demand_failure(self.play(variables=variables), *words)
+        self.assertEqual(play.outcomes("restore.yml/Give the broker back"), {}, "something was taken away")
+        self.assertEqual(self.pids(), before)
+        self.assertEqual(self.lab.undo() + self.lab.ansible_files(), [])
+        return play
+
+    def test_a_wrong_password(self):
+        self.demand_refusal("VOID unhealthy_before: ", "401", "nothing was touched", variables={"pulp_broker_test_password": "no"})
+        self.demand_as_before()
+
+    def test_a_pulp_that_is_not_healthy(self):
+        # One worker less would still sync; without the resource manager nothing runs.
+        self.lab.exec("systemctl", "stop", "pulp_resource_manager.service")
+        self.addCleanup(self.lab.wait_until_ready)
+        self.addCleanup(self.lab.exec, "systemctl", "start", "pulp_resource_manager.service")
+        until("Pulp to know", lambda: "resource_manager" not in json.dumps(self.lab.api("status/")["known_workers"]))
+        self.demand_refusal("VOID unhealthy_before: ", "resource_manager", "nothing was touched")
+
+    def test_somebody_elses_task(self):
+        task = self.lab.exec("pulp-lab", "task", "forever").strip()
+        self.addCleanup(self.demand_as_before)
+        self.addCleanup(self.lab.api, f"tasks/{task}/", method="DELETE")
+        until("the task to run", lambda: [t for t in self.lab.tasks() if t["state"] == "running"])
+        self.demand_refusal("VOID busy: ", task, "nothing was touched")
+
+    def test_a_broker_on_a_host_that_the_play_does_not_cover(self):
+        url = "amqp://192.0.2.1:5672//"
+        self.demand_refusal("VOID unsupported: ", "192.0.2.1 port 5672", variables={"pulp_broker_test_broker_url": url})
+
+    def test_another_run_on_the_same_host(self):
+        # It holds nothing but a record: Pulp is healthy, so that set-up passes.
+        call(self.lab, "pulp_services", name=["pulp_celerybeat"], state="stopped", run_id="theirs", restore_after=600)
+        self.addCleanup(self.demand_as_before)
+        self.addCleanup(call, self.lab, "pulp_services", name=["pulp_celerybeat"], state="started", run_id="theirs")
+        before = self.pids()
+        self.demand_failure(self.play(PLAYBOOKS / "broker_reconnect.yml"), "run `theirs` has taken services of this host away since")
+        self.assertEqual(self.pids(), before)
+        self.assertIn("/run/pulp_broker", self.lab.undo(), "the other run's undo is gone")
+
+    def test_a_clone_without_the_modules(self):
+        with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as folder:
+            clone = Path(folder) / "clone"
+            shutil.copytree(PROJECT / "playbooks", clone / "playbooks", symlinks=True)
+            (clone / "library").mkdir()
+            for document in (PROJECT / "library").glob("*.yml"):
+                shutil.copy(document, clone / "library")
+            play = self.demand_failure(self.play(clone / "playbooks" / "broker_test.yml"), "run `make build`")
+            self.assertEqual({event["task"] for event in play.events()}, {"built.yml/Find the built modules"})
+
+
+if __name__ == "__main__":
+    unittest.main()

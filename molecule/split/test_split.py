@@ -1,0 +1,125 @@
+"""Broker, API and some workers on one host, more workers on another: a real pass, and the restoring when a task of it
+fails or a host is lost in the middle of the outage."""
+
+import unittest
+
+from harness.claims import Claims
+from harness.lab import SHARED, until
+from harness.play import PLAYBOOKS, hook
+
+BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
+LAST = "restore.yml/Fail if anything failed"
+# connect: each of these finds another part of Pulp gone.
+SERVICES_GONE = "connect.yml/Take the broker away"
+ALL_GONE = "connect.yml/Start Pulp's services without a broker"
+BROKER_GONE = "connect.yml/Hold the broker away"
+
+# Longer than the play takes from the last taking to its own restoring, so that both ways back are seen.
+RESTORE_AFTER = 15
+BOOT = 60
+
+
+class Split(Claims):
+    @property
+    def names(self):
+        return [lab.name for lab in self.labs]
+
+    def connect(self, *hooks):
+        times = {"pulp_broker_test_restore_after": RESTORE_AFTER}
+        return self.play(PLAYBOOKS / "broker_connect.yml", variables=times, hooks=list(hooks))
+
+    def demand_return(self):
+        """Whoever did it, the play or the undo."""
+        for lab in self.labs:
+            until(f"{lab.name}: the undo to be done", lambda lab=lab: lab.undo() == [], RESTORE_AFTER + BOOT)
+            self.assertEqual(lab.dead(), [])
+        self.assertTrue(self.lab.broker_is_there())
+
+
+class HealthyPulp(Split):
+    def test_connect_and_reconnect_pass(self):
+        play = self.demand_pass(self.play())
+        for task in ("connect.yml/Wait until each service has met the absent broker", BROKER_BACK, SERVICES_BACK, LAST):
+            self.assertEqual(set(play.outcomes(task).values()), {"ok"}, task)
+            self.assertEqual(sorted(play.outcomes(task)), sorted(self.names), task)
+        roles = [play.reply(BROKER_GONE, name)["role"] for name in self.names]
+        self.assertEqual(roles, ["local", "remote"])
+        found = [len(play.reply("recovery.yml/Wait until every service has recovered by itself", n)["connections"]) for n in self.names]
+        self.assertEqual(found, [3, 2])
+        self.demand_as_before()
+
+
+class RestoringTasksFail(Split):
+    def demand_the_rest(self, play, failing):
+        """The other restoring tasks ran on every host, the play failed, and said why."""
+        for task in {BROKER_BACK, SERVICES_BACK, LAST} - {failing}:
+            self.assertEqual(sorted(play.outcomes(task)), sorted(self.names), task)
+        self.demand_return()
+        self.demand_as_before()
+
+    def test_giving_the_broker_back_fails_on_every_host(self):
+        play = self.connect(hook(BROKER_GONE), hook(BROKER_BACK))
+        self.demand_failure(play, f"failed by the test: {BROKER_GONE}")
+        self.assertEqual(set(play.outcomes(BROKER_BACK).values()), {"ignored"})
+        self.assertEqual(set(play.outcomes(SERVICES_BACK).values()), {"ok"})
+        self.demand_the_rest(play, BROKER_BACK)
+
+    def test_starting_the_services_fails_on_every_host(self):
+        play = self.connect(hook(ALL_GONE), hook(SERVICES_BACK))
+        self.demand_failure(play, f"failed by the test: {ALL_GONE}")
+        self.assertEqual(play.outcomes(SERVICES_BACK), dict.fromkeys(self.names, "ignored"))
+        self.assertEqual(set(play.outcomes(BROKER_BACK).values()), {"ok"})
+        self.assertTrue(self.lab.broker_is_there(), "the module should have given it back")
+        self.demand_the_rest(play, SERVICES_BACK)
+
+    def test_giving_back_fails_after_a_scenario_that_went_well(self):
+        for failing in (BROKER_BACK, SERVICES_BACK):
+            with self.subTest(failing):
+                play = self.play(PLAYBOOKS / "broker_reconnect.yml", hooks=[hook(failing, self.lab.name)])
+                self.demand_failure(play, f"failed by the test: {failing}")
+                self.demand_the_rest(play, failing)
+
+
+class HostsLost(Split):
+    def lose(self, lab, task):
+        """The play, with the host lost just before the task begins there."""
+        for each in self.labs:
+            self.addCleanup(each.remove_ansible_files)
+        self.addCleanup(lab.find)
+        lost = hook(task, lab.name, [SHARED / "lab" / "lab.sh", "exec", lab.name, "sh", "-c", lab.LOSE])
+        play = self.connect(lost)
+        self.demand_failure(play, lab.name)
+        for restoring in (BROKER_BACK, SERVICES_BACK):
+            self.assertEqual(sorted(play.outcomes(restoring)), sorted(self.names))
+            self.assertEqual(play.outcomes(restoring)[lab.name], "unreachable")
+        return play
+
+    def demand_survival(self, lab):
+        self.demand_return()
+        lab.find()
+        for each in self.labs:
+            self.assertEqual([file for file in each.ansible_files() if "/AnsiballZ_" not in file], [])
+            each.remove_ansible_files()
+        self.demand_as_before()
+
+    def test_the_host_of_the_broker_while_its_services_are_stopped(self):
+        self.lose(self.lab, SERVICES_GONE)
+        self.demand_survival(self.lab)
+
+    def test_the_host_of_the_broker_while_the_broker_is_away(self):
+        self.lose(self.lab, BROKER_GONE)
+        self.demand_survival(self.lab)
+
+    def test_the_host_of_workers_while_everything_is_stopped(self):
+        play = self.lose(self.labs[1], ALL_GONE)
+        self.assertEqual(play.outcomes(BROKER_BACK)[self.lab.name], "ok")
+        self.demand_survival(self.labs[1])
+
+    def test_the_host_of_workers_while_the_broker_is_away(self):
+        play = self.lose(self.labs[1], BROKER_GONE)
+        self.assertEqual(play.outcomes(BROKER_BACK)[self.lab.name], "ok")
+        self.demand_survival(self.labs[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
