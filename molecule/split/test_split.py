@@ -5,9 +5,11 @@ import unittest
 
 from harness.claims import Claims
 from harness.lab import SHARED, until
+from harness.module import call
 from harness.play import PLAYBOOKS, hook
 
 BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
+RECONNECT_UP = "recovery.yml/Give the broker back"
 LAST = "restore.yml/Fail if anything failed"
 # connect: each of these finds another part of Pulp gone.
 SERVICES_GONE = "connect.yml/Take the broker away"
@@ -49,6 +51,18 @@ class HealthyPulp(Split):
         self.demand_as_before()
 
 
+    def test_no_broker_is_found_where_neither_configuration_nor_unit_names_one(self):
+        lab = self.labs[1]
+        files = "/etc/pulp/server.conf /lib/systemd/system/rabbitmq-server.service /etc/init.d/rabbitmq-server"
+        lab.shell(f"mkdir /run/aside; for f in {files}; do mv $f /run/aside; done; systemctl daemon-reload")
+        self.addCleanup(lab.shell, f"for f in {files}; do mv /run/aside/${{f##*/}} $f; done; rmdir /run/aside; systemctl daemon-reload")
+        before = self.pids()
+        reply = call(lab, "pulp_broker", state="down", fails=True)
+        for word in ("failed to find a broker", "/etc/pulp/server.conf", "set `broker_url`"):
+            self.assertIn(word, reply["msg"])
+        self.assertEqual(self.pids(), before)
+
+
 class RestoringTasksFail(Split):
     def demand_the_rest(self, play, failing):
         """The other restoring tasks ran on every host, the play failed, and said why."""
@@ -88,11 +102,20 @@ class HostsLost(Split):
         self.addCleanup(lab.find)
         lost = hook(task, lab.name, [SHARED / "lab" / "lab.sh", "exec", lab.name, "sh", "-c", lab.LOSE])
         play = self.connect(lost)
-        self.demand_failure(play, lab.name)
+        self.demand_failure(play, f"VOID host_unreachable: {lab.name} was lost", f"{lab.name} cannot be reached; what was taken away")
         for restoring in (BROKER_BACK, SERVICES_BACK):
             self.assertEqual(sorted(play.outcomes(restoring)), sorted(self.names))
             self.assertEqual(play.outcomes(restoring)[lab.name], "unreachable")
         return play
+
+    def test_a_host_that_is_lost_for_one_task_only(self):
+        # Everything is given back, but the scenario was not run to its end: that must not read as a pass.
+        for lab in self.labs:
+            with self.subTest(lab.name):
+                play = self.play(PLAYBOOKS / "broker_reconnect.yml", hooks=[hook(RECONNECT_UP, lab.name, unreachable=True)])
+                self.demand_failure(play, "VOID host_unreachable: a host was lost during the test")
+                self.assertEqual(play.outcomes(SERVICES_BACK), dict.fromkeys(self.names, "ok"))
+                self.demand_as_before()
 
     def demand_survival(self, lab):
         self.demand_return()

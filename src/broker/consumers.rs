@@ -128,8 +128,8 @@ pub(crate) fn wait_met(
             return error;
         }
         error.context(format!(
-            "VOID not_exercised: {} runs, but nothing in its journal says that it met the absent broker; \
-             see `journalctl -u {}`",
+            "VOID not_exercised: {}: expected the journal to say that the broker could not be reached, but saw \
+             nothing of it; see `journalctl -u {}`",
             silent.join(", "),
             silent.first().map_or("", String::as_str)
         ))
@@ -216,8 +216,8 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         .map(|u| format!("{} (main process {})", u.name, u.main_pid))
         .collect();
     format!(
-        "FAILED not_recovered: {} runs but holds no standing connection to the broker at {} after {} s, \
-         although the broker is back; see `journalctl -u {}`",
+        "FAILED not_recovered: {}: expected a standing connection to the broker at {}, which is back, but \
+         saw none in {} s, although the main process runs; see `journalctl -u {}`",
         named.join(", "),
         broker.endpoint,
         begin.elapsed().as_secs(),

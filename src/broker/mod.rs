@@ -11,7 +11,7 @@ pub(crate) mod undo;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::ansible::secrets;
@@ -175,9 +175,13 @@ impl Owner {
     /// one first). A unit that is not known to be a broker's is named and not taken for one: it may be a
     /// proxy or a container engine.
     fn of(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Self> {
-        let listener = match said {
-            Some(_) => None,
+        let listener = match said.map(full_name) {
             None => sockets::listener(port)?,
+            Some(said) if units.iter().any(|u| u.name == said && !u.found) => bail!(
+                "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none \
+                 of that name; check `broker_unit` against `systemctl list-unit-files`"
+            ),
+            Some(_) => None,
         };
         Ok(Self::judge(said, listener, units))
     }

@@ -3,7 +3,8 @@
 //!
 //! `connected: true` and `met_outage: true` judge instead of acting: nothing is started; each named
 //! service must run, and each worker and the resource manager must hold a connection to the broker
-//! for 5 s, or must have said that it could not reach the broker. Durations are seconds. `changed` means that the service manager was asked to do something.
+//! for 5 s, or must have said that it could not reach the broker. Durations are
+//! seconds. `changed` means that the service manager was asked to do something.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -33,11 +33,16 @@ pub(crate) fn start(units: &[Unit]) -> Vec<Action> {
             units: vec![WORKERS.to_owned()],
         });
     }
-    let down = names(units, |u| !u.is_up());
-    if !down.is_empty() {
+    // The umbrella writes the workers' unit files while it starts, and systemd takes one that is still
+    // empty for a masked unit, so the workers' own units come only after it.
+    let (workers, others): (Vec<&Unit>, Vec<&Unit>) = units
+        .iter()
+        .filter(|u| u.found && !u.is_up())
+        .partition(|u| u.is_worker());
+    for down in [others, workers].iter().filter(|d| !d.is_empty()) {
         actions.push(Action {
             verb: Verb::Start,
-            units: down,
+            units: down.iter().map(|u| u.name.clone()).collect(),
         });
     }
     actions
@@ -154,6 +159,21 @@ mod tests {
             gone,
         ];
         assert_eq!(start(&units), [action(Verb::Restart, &[WORKERS])]);
+    }
+
+    #[test]
+    fn workers_are_started_after_the_umbrella_that_writes_their_units() {
+        let units = [
+            unit("pulp_worker-0.service", "inactive", false),
+            unit(WORKERS, "inactive", false),
+        ];
+        assert_eq!(
+            start(&units),
+            [
+                action(Verb::Start, &[WORKERS]),
+                action(Verb::Start, &["pulp_worker-0.service"])
+            ]
+        );
     }
 
     #[test]

@@ -46,6 +46,11 @@ class Lab:
     def shell(self, script, **options):
         return self.exec("sh", "-c", script, **options)
 
+    def mount(self, script):
+        """Mounting needs a capability that the lab's own processes do not have."""
+        podman = f'eval "$({SHARED}/lab/lab.sh env)"; exec podman exec --privileged pulp-broker-test-{self.name} sh -c "$0"'
+        subprocess.run(["sh", "-c", podman, script], check=True, capture_output=True, timeout=60)
+
     @property
     def units(self):
         return [BROKER, *self.services] if self.serves else self.services

@@ -88,12 +88,13 @@ class Play:
         return {e["host"]: e["reply"].get("msg", "") for e in self.events() if e["outcome"] == "failed"}
 
     def text(self):
-        return self.printed.read_text(encoding="utf-8", errors="replace")
+        """The end of what it printed."""
+        return "\n".join(self.printed.read_text(encoding="utf-8", errors="replace").splitlines()[-50:])
 
     def forget(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def hook(task, host=None, run=None):
+def hook(task, host=None, run=None, unreachable=False):
     """See plugins/action/pulp_broker.py."""
-    return {"task": task, "host": host, "run": run and [str(word) for word in run]}
+    return {"task": task, "host": host, "run": run and [str(word) for word in run], "unreachable": unreachable}

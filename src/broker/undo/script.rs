@@ -61,30 +61,36 @@ fn attempt(record: &Record) -> Vec<String> {
             "grep -qs '{port}' /proc/net/tcp /proc/net/tcp6 || rc=1"
         ));
     }
-    let workers = all(record
+    let (workers, others): (Vec<&String>, Vec<&String>) = record
         .services
         .iter()
-        .filter(|s| s.starts_with(WORKER_PREFIX)));
-    if !workers.is_empty() && record.services.iter().any(|s| s == WORKERS) {
+        .partition(|s| s.starts_with(WORKER_PREFIX));
+    if !workers.is_empty() && others.iter().any(|s| *s == WORKERS) {
         // Worker units that are gone are written anew by the umbrella.
         lines.push(format!(
-            "systemctl cat {workers} >/dev/null 2>&1 || systemctl restart {WORKERS} || rc=1"
+            "systemctl cat {} >/dev/null 2>&1 || systemctl restart {WORKERS} || rc=1",
+            all(&workers)
         ));
     }
-    let services = all(record.services.iter());
-    if !services.is_empty() {
-        lines.push(format!("systemctl reset-failed {services} 2>/dev/null"));
-        lines.push(format!("systemctl start {services} || rc=1"));
+    // The umbrella writes the workers' units, so these come after it.
+    for group in [others, workers].iter().filter(|g| !g.is_empty()) {
+        let units = all(group);
+        lines.push(format!("systemctl reset-failed {units} 2>/dev/null"));
+        lines.push(format!("systemctl start {units} || rc=1"));
         // One call for all of them would be content with one that is active.
-        lines.push(format!("for unit in {services}; do"));
+        lines.push(format!("for unit in {units}; do"));
         lines.push("    systemctl is-active --quiet \"$unit\" || rc=1".to_owned());
         lines.push("done".to_owned());
     }
     lines
 }
 
-fn all<'a>(units: impl Iterator<Item = &'a String>) -> String {
-    units.map(|u| quoted(u)).collect::<Vec<_>>().join(" ")
+fn all(units: &[&String]) -> String {
+    units
+        .iter()
+        .map(|u| quoted(u))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word of the shell that stands for itself.
