@@ -133,10 +133,13 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn processes_are_started_by_the_host_room_alone() {
+fn processes_are_started_behind_one_door() {
     none(
         "processes started elsewhere",
-        &outside_doors(&["Command::new", "duct::cmd", "cmd!("], &["src/host/"]),
+        &outside_doors(
+            &["Command::new", "duct::cmd", "cmd!("],
+            &["src/host/process.rs"],
+        ),
     );
 }
 
@@ -205,6 +208,52 @@ fn imported_rooms(text: &str) -> Vec<String> {
                 .chars()
                 .take_while(|c| c.is_ascii_lowercase() || *c == '_')
                 .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn no_module_imports_a_sibling() {
+    let all = rust();
+    let mut found = Vec::new();
+    for source in all.iter().filter(|s| !s.shipped().is_empty()) {
+        for sibling in siblings(source, &all) {
+            if source.shipped().contains(&sibling) {
+                found.push(format!("{}: imports `{sibling}`", source.path));
+            }
+        }
+    }
+    none(
+        "what two modules share belongs into the one above them",
+        &found,
+    );
+}
+
+/// How a module would name the others of its folder; a `mod.rs` puts its parts together and has none.
+fn siblings(source: &Source, all: &[Source]) -> Vec<String> {
+    let Some((folder, file)) = source.path.rsplit_once('/') else {
+        return Vec::new();
+    };
+    let own = file.trim_end_matches(".rs");
+    if own == "mod" || own == "main" || folder == "src" {
+        return Vec::new();
+    }
+    let inside = format!("{folder}/");
+    let absolute = folder.trim_start_matches("src/").replace('/', "::");
+    let mut names: Vec<&str> = all
+        .iter()
+        .filter_map(|other| other.path.strip_prefix(&inside))
+        .filter_map(|rest| rest.split(['/', '.']).next())
+        .filter(|name| *name != own && *name != "mod")
+        .collect();
+    names.dedup();
+    names
+        .iter()
+        .flat_map(|name| {
+            [
+                format!("super::{name}::"),
+                format!("crate::{absolute}::{name}::"),
+            ]
         })
         .collect()
 }

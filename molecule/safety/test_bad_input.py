@@ -88,7 +88,7 @@ class BadInput(Claims):
     def test_not_root(self):
         self.lab.shell(NOBODY)
         self.addCleanup(self.lab.exec, "userdel", "--remove", "--force", "visitor")
-        for module, arguments in (("pulp_facts", {}), ("pulp_broker", {"state": "down"}), ("pulp_services", {"state": "stopped"})):
+        for module, arguments in (("pulp_facts", {"pulp_url": "https://localhost"}), ("pulp_broker", {"state": "down"}), ("pulp_services", {"state": "stopped"})):
             with self.subTest(module):
                 self.demand_refusal(module, arguments, ["needs root", "become: true"], connection=["--extra-vars", "ansible_user=visitor"])
 

@@ -5,8 +5,6 @@
 //! file, `spec` validates it, `secrets` masks, `reply` writes the line, `panics` words a bug.
 
 mod call;
-#[cfg(test)]
-pub(crate) mod docs;
 mod panics;
 mod reply;
 pub(crate) mod secrets;

@@ -4,7 +4,7 @@
 //! the first reconnect).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::Broker;
 use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::service::{Unit, journal, systemd};
+use crate::service::journal::{self, Line};
+use crate::service::{Unit, systemd};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
@@ -26,13 +27,12 @@ const PACE: Pace = Pace {
     last: Duration::from_millis(250),
 };
 
-/// What a client says when nobody accepts its connection: kombu's and gofer's words, and the error's
-/// own.
+/// What a consumer of kombu says when its broker does not accept it. A bare "Connection refused" may
+/// be about a database.
 const MET: &[&str] = &[
-    "Cannot connect to",
+    "Cannot connect to amqp",
+    "Cannot connect to qpid",
     "Connection to broker lost",
-    "Connection refused",
-    "ECONNREFUSED",
 ];
 
 /// How often the journal is read.
@@ -45,6 +45,8 @@ const JOURNAL_PACE: Pace = Pace {
 #[derive(Debug)]
 pub(crate) struct Expectation<'a> {
     pub(crate) names: &'a [String],
+    /// The main process that a service had before the outage: it is to have it still.
+    pub(crate) main_pids: &'a BTreeMap<String, u32>,
     pub(crate) broker: &'a Broker,
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
     let mut ages = Ages::default();
     let mut seen = systemd::observe(expected.names)?;
     let mut seen_at = begin;
-    refuse_exited(&seen)?;
+    refuse_exited(&seen, expected.main_pids)?;
     let what = format!(
         "a standing connection to the broker at {}",
         expected.broker.endpoint
@@ -76,7 +78,7 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
         if seen_at.elapsed() >= UNITS_INTERVAL || seen.iter().any(has_gone) {
             seen = systemd::observe(expected.names)?;
             seen_at = Instant::now();
-            refuse_exited(&seen)?;
+            refuse_exited(&seen, expected.main_pids)?;
         }
         ages.look(&seen, expected.broker, Instant::now())?;
         let connected = ages.actors(&seen, begin);
@@ -98,7 +100,11 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process is gone; at the deadline `VOID
 /// not_exercised`, with the consumers that said nothing.
-pub(crate) fn wait_met(names: &[String], deadline: Deadline) -> Result<Vec<String>> {
+pub(crate) fn wait_met(
+    names: &[String],
+    main_pids: &BTreeMap<String, u32>,
+    deadline: Deadline,
+) -> Result<Vec<String>> {
     let mut silent = Vec::new();
     let reached = until(
         "every consumer to meet the absent broker",
@@ -106,7 +112,7 @@ pub(crate) fn wait_met(names: &[String], deadline: Deadline) -> Result<Vec<Strin
         JOURNAL_PACE,
         || {
             let seen = systemd::observe(names)?;
-            refuse_exited(&seen)?;
+            refuse_exited(&seen, main_pids)?;
             let consumers: Vec<&Unit> = seen.iter().filter(|u| u.consumes()).collect();
             let met = said_met(&consumers)?;
             silent = consumers
@@ -122,26 +128,32 @@ pub(crate) fn wait_met(names: &[String], deadline: Deadline) -> Result<Vec<Strin
             return error;
         }
         error.context(format!(
-            "VOID not_exercised: {} runs, but nothing in its journal says that it met the absent broker; \
-             see `journalctl -u {}`",
+            "VOID not_exercised: {}: expected the journal to say that the broker could not be reached, but saw \
+             nothing of it; see `journalctl -u {}`",
             silent.join(", "),
             silent.first().map_or("", String::as_str)
         ))
     })
 }
 
+/// The consumers whose journal says so since they were started.
 fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
     let names: Vec<&str> = consumers.iter().map(|u| u.name.as_str()).collect();
-    let since = consumers.iter().map(|u| u.active_since_us).min();
-    let Some(since) = since else {
+    if names.is_empty() {
         return Ok(BTreeSet::new());
-    };
-    let lines = journal::since(&names, Duration::from_micros(since), SystemTime::now())?;
-    Ok(lines
-        .into_iter()
-        .filter(|line| MET.iter().any(|words| line.message.contains(words)))
-        .map(|line| line.unit)
+    }
+    let lines = journal::newest(&names)?;
+    Ok(consumers
+        .iter()
+        .filter(|unit| lines.iter().any(|line| tells_of_outage(unit, line)))
+        .map(|unit| unit.name.clone())
         .collect())
+}
+
+fn tells_of_outage(unit: &Unit, line: &Line) -> bool {
+    line.unit == unit.name
+        && line.at_us >= unit.active_since_us
+        && MET.iter().any(|words| line.message.contains(words))
 }
 
 /// The main process that systemd named is there no more.
@@ -149,30 +161,44 @@ fn has_gone(unit: &Unit) -> bool {
     unit.main_pid != 0 && !systemd::process_runs(unit.main_pid)
 }
 
-/// A service without main process is no service, whatever its unit says; one that its supervisor is
-/// just restarting is given the time.
-fn refuse_exited(units: &[Unit]) -> Result<()> {
-    let exited: Vec<String> = units
+/// A service without main process is no service, whatever its unit says, and one with another main
+/// process than before has exited and was started again.
+fn refuse_exited(units: &[Unit], before: &BTreeMap<String, u32>) -> Result<()> {
+    let exited: Vec<(&str, String)> = units
         .iter()
-        .filter(|u| !u.umbrella && !u.running && u.active_state != "activating")
-        .map(|u| {
-            let how = if u.last_exit.is_empty() {
-                "does not run"
-            } else {
-                &u.last_exit
-            };
-            format!("{} {how}", u.name)
-        })
+        .filter(|u| !u.umbrella)
+        .filter_map(|u| Some((u.name.as_str(), exit_of(u, before.get(&u.name).copied())?)))
         .collect();
-    if exited.is_empty() {
+    let Some((first, _)) = exited.first() else {
         return Ok(());
-    }
+    };
+    let named: Vec<String> = exited
+        .iter()
+        .map(|(name, how)| format!("{name} {how}"))
+        .collect();
     bail!(
         "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
-         wait and retry; see `journalctl -u {}`",
-        exited.join("; "),
-        exited[0].split(' ').next().unwrap_or_default()
+         wait and retry; see `journalctl -u {first}`",
+        named.join("; ")
     )
+}
+
+/// How a service exited, if it did. One that its supervisor is about to start is given the time, unless
+/// it is known that it ran.
+fn exit_of(unit: &Unit, before: Option<u32>) -> Option<String> {
+    let how = || match unit.last_exit.as_str() {
+        "" => "does not run".to_owned(),
+        how => how.to_owned(),
+    };
+    match before {
+        Some(pid) if unit.running && unit.main_pid != pid => Some(format!(
+            "exited and was started again (its main process was {pid} and is {})",
+            unit.main_pid
+        )),
+        Some(_) if !unit.running => Some(how()),
+        None if !unit.running && unit.active_state != "activating" => Some(how()),
+        _ => None,
+    }
 }
 
 fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> String {
@@ -190,8 +216,8 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         .map(|u| format!("{} (main process {})", u.name, u.main_pid))
         .collect();
     format!(
-        "FAILED not_recovered: {} runs but holds no standing connection to the broker at {} after {} s, \
-         although the broker is back; see `journalctl -u {}`",
+        "FAILED not_recovered: {}: expected a standing connection to the broker at {}, which is back, but \
+         saw none in {} s, although the main process runs; see `journalctl -u {}`",
         named.join(", "),
         broker.endpoint,
         begin.elapsed().as_secs(),
@@ -252,6 +278,53 @@ impl Ages {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn unit(main_pid: u32, active_state: &str) -> Unit {
+        Unit {
+            name: "pulp_worker-0.service".to_owned(),
+            active_state: active_state.to_owned(),
+            sub_state: String::new(),
+            main_pid,
+            running: main_pid != 0,
+            umbrella: false,
+            found: true,
+            last_exit: "exited with status 1".to_owned(),
+            active_since_us: 100,
+        }
+    }
+
+    #[test]
+    fn a_service_that_its_supervisor_started_again_has_exited() {
+        assert_eq!(exit_of(&unit(7, "active"), Some(7)), None);
+        let how = exit_of(&unit(8, "active"), Some(7)).unwrap();
+        assert!(how.starts_with("exited and was started again"), "{how}");
+        assert!(exit_of(&unit(0, "activating"), Some(7)).is_some());
+        assert_eq!(exit_of(&unit(0, "activating"), None), None);
+    }
+
+    #[test]
+    fn an_exited_service_is_named_with_how_it_ended() {
+        let error = refuse_exited(&[unit(0, "failed")], &BTreeMap::new()).unwrap_err();
+        let expected = "FAILED service_exited: pulp_worker-0.service exited with status 1;";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn only_a_consumers_words_about_its_broker_since_it_started_count() {
+        let said = |at_us, message: &str| Line {
+            unit: "pulp_worker-0.service".to_owned(),
+            message: message.to_owned(),
+            at_us,
+        };
+        let unit = unit(7, "active");
+        let refused = "consumer: Cannot connect to amqp://u:**@h:5672//: [Errno 111]";
+        assert!(tells_of_outage(&unit, &said(100, refused)));
+        assert!(!tells_of_outage(&unit, &said(99, refused)));
+        assert!(!tells_of_outage(
+            &unit,
+            &said(100, "mongodb: Connection refused")
+        ));
+    }
 
     #[test]
     fn a_connection_counts_only_after_five_seconds_without_a_break() {

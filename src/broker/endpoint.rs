@@ -54,7 +54,8 @@ impl Endpoint {
             Some(digits) => digits
                 .parse()
                 .ok()
-                .with_context(|| fail(&format!("`{digits}` is no port")))?,
+                // What stands there may be a part of the password: it is not quoted.
+                .with_context(|| fail("what follows the host is no port"))?,
         };
         Ok(Self {
             host: host.to_owned(),
@@ -140,6 +141,7 @@ mod tests {
         for url in [
             "amqp://u:hunter2@",
             "redis://u:hunter2@h",
+            "amqp://u:hunter2/x@h",
             "amqp://u:hunter2@a;amqp://b",
         ] {
             let error = Endpoint::parse(url, "/etc/pulp/server.conf")

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 
 use crate::ansible::secrets;
-use crate::host::sockets;
+use crate::host::sockets::{self, Listener};
 use crate::service::{Unit, full_name, systemd};
 use endpoint::Endpoint;
 
@@ -68,6 +68,9 @@ pub(crate) struct Broker {
     pub(crate) local: bool,
     /// Its unit on this host.
     pub(crate) unit: Option<String>,
+    /// What listens at its port and is no broker's unit, such as a proxy or a container engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) foreign: Option<String>,
     #[serde(skip)]
     addresses: Vec<SocketAddr>,
 }
@@ -102,17 +105,18 @@ impl Broker {
             .addresses()
             .with_context(|| format!("the broker's address is from {source}"))?;
         let local = addresses.iter().any(|a| sockets::is_local(a.ip()));
-        let unit = if local {
-            owning_unit(endpoint.port, said.unit, &units)?
+        let owner = if local {
+            Owner::of(endpoint.port, said.unit, &units)?
         } else {
-            None
+            Owner::default()
         };
         Ok(Some(Self {
-            kind: kind_of(unit.as_deref()),
+            kind: kind_of(owner.unit.as_deref()),
             endpoint,
             source,
             local,
-            unit,
+            unit: owner.unit,
+            foreign: owner.foreign,
             addresses,
         }))
     }
@@ -132,12 +136,18 @@ impl Broker {
     /// # Errors
     /// None is known.
     pub(crate) fn unit(&self) -> Result<&str> {
-        self.unit.as_deref().with_context(|| {
-            format!(
-                "failed to find the unit of the broker at {}: nothing listens there and neither \
-                 rabbitmq-server nor qpidd is a unit of this host; set `broker_unit`",
+        self.unit.as_deref().with_context(|| match &self.foreign {
+            Some(foreign) => format!(
+                "failed to find the unit of the broker at {}: expected rabbitmq-server or qpidd to listen \
+                 there, but {foreign} does, and stopping that might stop more than a broker; set \
+                 `broker_unit` if it is the right one",
                 self.endpoint
-            )
+            ),
+            None => format!(
+                "failed to find the unit of the broker at {}: neither rabbitmq-server nor qpidd is a unit \
+                 of this host; set `broker_unit`",
+                self.endpoint
+            ),
         })
     }
 }
@@ -153,24 +163,52 @@ fn candidates(said: Option<&str>) -> Result<Vec<Unit>> {
     systemd::observe(&names)
 }
 
-/// The user's word, else the unit that owns the listening socket, else the known unit that is there
-/// (the running one first).
-fn owning_unit(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Option<String>> {
-    if let Some(said) = said.map(full_name) {
-        if units.iter().any(|u| u.name == said && !u.found) {
-            bail!(
+/// Whose the broker's port is.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Owner {
+    unit: Option<String>,
+    foreign: Option<String>,
+}
+
+impl Owner {
+    /// The user's word, else the known unit that listens, else the known unit that is there (the running
+    /// one first). A unit that is not known to be a broker's is named and not taken for one: it may be a
+    /// proxy or a container engine.
+    fn of(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Self> {
+        let listener = match said.map(full_name) {
+            None => sockets::listener(port)?,
+            Some(said) if units.iter().any(|u| u.name == said && !u.found) => bail!(
                 "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none \
                  of that name; check `broker_unit` against `systemctl list-unit-files`"
-            );
+            ),
+            Some(_) => None,
+        };
+        Ok(Self::judge(said, listener, units))
+    }
+
+    fn judge(said: Option<&str>, listener: Option<Listener>, units: &[Unit]) -> Self {
+        let unit = |name: &str| Self {
+            unit: Some(name.to_owned()),
+            foreign: None,
+        };
+        if let Some(said) = said {
+            return unit(&full_name(said));
         }
-        return Ok(Some(said));
+        if let Some(listener) = listener {
+            let name = listener.unit.unwrap_or_default();
+            if KNOWN.iter().any(|(known, _)| *known == name) {
+                return unit(&name);
+            }
+            let of = if name.is_empty() { "no unit" } else { &name };
+            return Self {
+                unit: None,
+                foreign: Some(format!("process {} of {of}", listener.pid)),
+            };
+        }
+        let there = || units.iter().filter(|u| u.found);
+        let found = there().find(|u| u.running).or_else(|| there().next());
+        found.map_or_else(Self::default, |u| unit(&u.name))
     }
-    if let Some(unit) = sockets::listener(port)?.and_then(|l| l.unit) {
-        return Ok(Some(unit));
-    }
-    let there = || units.iter().filter(|u| u.found);
-    let unit = there().find(|u| u.running).or_else(|| there().next());
-    Ok(unit.map(|u| u.name.clone()))
 }
 
 fn kind_of(unit: Option<&str>) -> &'static str {
@@ -178,4 +216,37 @@ fn kind_of(unit: Option<&str>) -> &'static str {
         .iter()
         .find(|(name, _)| Some(*name) == unit)
         .map_or("amqp", |(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listener(unit: &str) -> Listener {
+        Listener {
+            pid: 7,
+            unit: Some(unit.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_known_unit_that_listens_is_the_brokers() {
+        let owner = Owner::judge(None, Some(listener("qpidd.service")), &[]);
+        assert_eq!(owner.unit.as_deref(), Some("qpidd.service"));
+    }
+
+    #[test]
+    fn a_proxy_or_a_container_engine_is_never_taken_for_a_broker() {
+        for unit in ["docker.service", "haproxy.service"] {
+            let owner = Owner::judge(None, Some(listener(unit)), &[]);
+            assert_eq!(owner.unit, None);
+            assert_eq!(owner.foreign, Some(format!("process 7 of {unit}")));
+        }
+    }
+
+    #[test]
+    fn the_users_word_stands() {
+        let owner = Owner::judge(Some("my-mq"), Some(listener("docker.service")), &[]);
+        assert_eq!(owner.unit.as_deref(), Some("my-mq.service"));
+    }
 }

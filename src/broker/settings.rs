@@ -66,6 +66,8 @@ fn option(text: &str, section: &str, key: &str) -> Option<String> {
         } else if inside {
             let (name, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
             if name.trim().eq_ignore_ascii_case(key) {
+                // Python 2's ConfigParser: a semicolon after a blank begins a comment.
+                let value = value.split(" ;").next().unwrap_or_default();
                 found = Some(value.trim().to_owned());
             }
         }
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn the_tasks_url_is_preferred_and_its_source_is_named() {
         let text = "[server]\nserver_name: pulp.example.com\n# [tasks]\n[messaging]\nurl: tcp://a:5672\n\
-                    [tasks]\nbroker_url = amqp://u:p@b:5672//\n";
+                    [tasks]\nbroker_url = amqp://u:p@b:5672// ; ours\n";
         let settings = parse(text);
         assert_eq!(settings.broker_url, "amqp://u:p@b:5672//");
         assert_eq!(settings.source, "/etc/pulp/server.conf [tasks] broker_url");

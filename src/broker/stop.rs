@@ -17,6 +17,10 @@ const HOLD_INTERVAL: Pace = Pace {
     last: Duration::from_millis(200),
 };
 
+/// The longest time between two probes: in more than that a broker could come and go unseen, and a
+/// client with it.
+const LONGEST_GAP: Duration = Duration::from_secs(3);
+
 /// How often a starting broker is asked.
 const UP_PACE: Pace = Pace {
     first: Duration::from_millis(20),
@@ -63,7 +67,7 @@ pub(crate) fn prove_down(broker: &Broker, deadline: Deadline) -> Result<()> {
 /// Asks through the whole time and fails as soon as it answers.
 ///
 /// # Errors
-/// The broker answered, and who listens; or a signal.
+/// The broker answers or listens, and who it is; nobody watched for too long; or a signal.
 pub(crate) fn hold(broker: &Broker, length: Duration) -> Result<Held> {
     let begin = Instant::now();
     let mut last = begin;
@@ -76,8 +80,17 @@ pub(crate) fn hold(broker: &Broker, length: Duration) -> Result<Held> {
         longest = longest.max(now - last);
         last = now;
         held.probes += 1;
-        if let Answer::Answers(_) = answer {
+        let back = matches!(answer, Answer::Answers(_));
+        if back || sockets::listening(broker.endpoint.port)? {
             bail!(interrupted(broker, now - begin));
+        }
+        if longest > LONGEST_GAP {
+            bail!(
+                "VOID outage_not_proven: nobody watched the broker for {:.1} s of the outage, more than the \
+                 {} s allowed; the host was too busy or asleep: run the test again",
+                longest.as_secs_f64(),
+                LONGEST_GAP.as_secs()
+            );
         }
         Ok((now - begin >= length).then_some(()))
     })?;
@@ -96,7 +109,7 @@ fn interrupted(broker: &Broker, after: Duration) -> String {
         _ => "it is gone again".to_owned(),
     };
     format!(
-        "VOID outage_interrupted: the broker at {} answered {:.1} s into the outage ({who}); find what \
+        "VOID outage_interrupted: the broker at {} was back {:.1} s into the outage ({who}); find what \
          started it (a package manager, puppet, a watchdog, the undo) and run the test again",
         broker.endpoint,
         after.as_secs_f64()

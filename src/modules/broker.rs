@@ -3,11 +3,12 @@
 //!
 //! `hold` and `restore_after` are seconds; `timeout` is how long the broker may take to go or to
 //! come, in seconds, the hold not counted. `changed` means that its unit was stopped or started. On
-//! a host that is not the broker's, nothing is done and `role` is `remote`.
+//! a host that is not the broker's, `role` is `remote` and only the undo is armed, for Pulp's services
+//! that could be lost with the broker.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,7 +19,8 @@ use crate::ansible::{Call, Module, Outcome};
 use crate::broker::undo::{self, Record, TakenBroker, Taking};
 use crate::broker::{Answer, Broker, stop};
 use crate::host::identity;
-use crate::host::wait::{Deadline, Pace, until};
+use crate::host::wait::Deadline;
+use crate::service::{PULP, Unit, systemd};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_broker",
@@ -66,11 +68,12 @@ fn run(call: &Call) -> Result<Outcome> {
         Some(value) => seconds("restore_after", value)?,
         None => hold + RESTORE_MARGIN,
     };
-    if restore_after <= hold {
+    if restore_after < undo::SHORTEST || restore_after <= hold {
         bail!(
-            "value of restore_after must be greater than hold ({} s), got: {}; the undo would end the \
-             outage",
+            "value of restore_after must be greater than hold ({} s) and at least {}, got: {}; the undo \
+             would end the outage",
             hold.as_secs(),
+            undo::SHORTEST.as_secs(),
             restore_after.as_secs()
         );
     }
@@ -80,16 +83,12 @@ fn run(call: &Call) -> Result<Outcome> {
         "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
          rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
     )?;
-    if !broker.local {
-        return Ok(reply(&broker, "remote", false));
-    }
-    let unit = broker.unit()?.to_owned();
+    let run_id = params.run_id.as_deref();
     match params.state {
         State::Down => {
             let outage = Outage {
                 broker: &broker,
-                unit: &unit,
-                run_id: params.run_id.as_deref().unwrap_or(BY_HAND),
+                run_id: run_id.unwrap_or(BY_HAND),
                 method: &params.method,
                 hold,
                 timeout,
@@ -97,13 +96,7 @@ fn run(call: &Call) -> Result<Outcome> {
             };
             outage.begin(call.check_mode)
         }
-        State::Up => up(
-            &broker,
-            &unit,
-            params.run_id.as_deref(),
-            timeout,
-            call.check_mode,
-        ),
+        State::Up => up(&broker, run_id, timeout, call.check_mode),
     }
 }
 
@@ -119,7 +112,6 @@ fn reply(broker: &Broker, role: &str, changed: bool) -> Outcome {
 /// One outage to be made on this host.
 struct Outage<'a> {
     broker: &'a Broker,
-    unit: &'a str,
     run_id: &'a str,
     method: &'a str,
     hold: Duration,
@@ -130,62 +122,105 @@ struct Outage<'a> {
 impl Outage<'_> {
     fn begin(&self, check_mode: bool) -> Result<Outcome> {
         undo::refuse_other_run(self.run_id)?;
-        let control = self.broker.ask();
-        let recorded = undo::record()?.is_some_and(|r| r.broker.is_some());
-        let answers = matches!(control, Answer::Answers(_));
-        if !answers && !recorded {
-            bail!(
-                "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken \
-                 away, but {control}; start it (`systemctl start {}`) and run the test again",
-                self.broker.endpoint,
-                self.broker.source,
-                self.unit
-            );
+        let services = pulp_services()?;
+        if !self.broker.local {
+            return self.elsewhere(&services, check_mode);
         }
+        let taken = undo::record()?.and_then(|r| r.broker);
+        let unit = match &taken {
+            Some(taken) => taken.unit.clone(),
+            None => self.broker.unit()?.to_owned(),
+        };
+        let answer = self.broker.ask();
+        let answers = matches!(answer, Answer::Answers(_));
         if check_mode {
-            let plan = format!(
-                "would stop {} for {} s; the undo would give it back after {} s",
-                self.unit,
-                self.hold.as_secs(),
-                self.restore_after.as_secs()
-            );
-            return Ok(Outcome {
-                msg: Some(plan),
-                ..reply(self.broker, "local", answers)
-            });
+            return Ok(self.planned(&unit, answers));
         }
-        let taking = Taking::Broker(TakenBroker {
-            unit: self.unit.to_owned(),
-            port: self.broker.endpoint.port,
-        });
+        let control = match taken {
+            Some(taken) => taken.control,
+            None if answers => answer.to_string(),
+            None => bail!(
+                "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken \
+                 away, but {answer}; start it (`systemctl start {unit}`) and run the test again",
+                self.broker.endpoint,
+                self.broker.source
+            ),
+        };
+        let first = undo::record()?.is_none_or(|r| r.broker.is_none());
+        let taking = Taking {
+            broker: Some(TakenBroker {
+                unit: unit.clone(),
+                port: self.broker.endpoint.port,
+                control: control.clone(),
+            }),
+            services: &services,
+        };
         let record = undo::arm(self.run_id, taking, self.restore_after)?;
-        self.inject_and_hold(&control, &record)
-            .or_else(|error| give_back(&error, &record, self.timeout))
+        let outcome = if answers && !first {
+            Err(anyhow!(
+                "VOID outage_interrupted: the broker at {} was taken away by this run but answers again; \
+                 find what started it and run the test again",
+                self.broker.endpoint
+            ))
+        } else {
+            self.inject_and_hold(&unit, first, &control, &record)
+        };
+        outcome.map_err(|error| undo::give_back(&error, &record, self.timeout))
     }
 
-    fn inject_and_hold(&self, control: &Answer, record: &Record) -> Result<Outcome> {
+    /// The broker is on another host; this host's services could be lost with it all the same.
+    fn elsewhere(&self, services: &[Unit], check_mode: bool) -> Result<Outcome> {
+        let outcome = reply(self.broker, "remote", false);
+        if check_mode || !services.iter().any(Unit::is_up) {
+            return Ok(outcome);
+        }
+        let taking = Taking {
+            broker: None,
+            services,
+        };
+        let record = undo::arm(self.run_id, taking, self.restore_after)?;
+        Ok(outcome.with("restores_at", record.restores_at))
+    }
+
+    fn planned(&self, unit: &str, answers: bool) -> Outcome {
+        let plan = format!(
+            "would stop {unit} for {} s; the undo would give it back after {} s",
+            self.hold.as_secs(),
+            self.restore_after.as_secs()
+        );
+        Outcome {
+            msg: Some(plan),
+            ..reply(self.broker, "local", answers)
+        }
+    }
+
+    fn inject_and_hold(
+        &self,
+        unit: &str,
+        first: bool,
+        control: &str,
+        record: &Record,
+    ) -> Result<Outcome> {
         let deadline = Deadline::after(self.timeout);
-        let answered = matches!(control, Answer::Answers(_));
         let begin = Instant::now();
-        if answered {
-            stop::inject(self.unit, deadline)?;
+        if first {
+            stop::inject(unit, deadline)?;
         }
         stop::prove_down(self.broker, deadline)?;
         let down_at = SystemTime::now();
         let stopped_after = begin.elapsed();
         let held = stop::hold(self.broker, self.hold)?;
         let msg = format!(
-            "DOWN {} at {}: proven: nothing listens, the protocol is not answered; everything comes back \
-             by itself at {} (or by `sudo {}`)",
-            self.unit,
+            "DOWN {unit} at {}: proven: nothing listens, the protocol is not answered; everything comes back \
+             by itself at {} (or by `{}`)",
             self.broker.endpoint,
             record.restores_at,
-            undo::HEAL
+            undo::BY_HAND
         );
         let outage = json!({
             "method": self.method,
-            "unit": self.unit,
-            "positive_control": control.to_string(),
+            "unit": unit,
+            "positive_control": control,
             "down_at": humantime::format_rfc3339_millis(down_at).to_string(),
             "stop_seconds": stopped_after.as_secs_f64(),
             "held_seconds": held.watched_seconds,
@@ -195,44 +230,37 @@ impl Outage<'_> {
         });
         Ok(Outcome {
             msg: Some(msg),
-            ..reply(self.broker, "local", answered)
+            ..reply(self.broker, "local", first)
         }
         .with("outage", outage))
     }
 }
 
-/// An outage that could not be made or was cut short ends at once: the undo runs now, under systemd,
-/// and is waited for whatever signal came.
-fn give_back(error: &anyhow::Error, record: &Record, timeout: Duration) -> Result<Outcome> {
-    undo::run_now(record).with_context(|| {
-        format!(
-            "{error:#}; the undo could not be started at once, but runs by itself at {}",
-            record.restores_at
-        )
-    })?;
-    let deadline = Deadline::for_cleanup(timeout);
-    let what = "the undo to give everything back";
-    let restored = until(what, deadline, Pace::QUICK, || {
-        Ok(undo::record_of(Some(&record.run_id))?
-            .is_none()
-            .then_some(()))
-    });
-    match restored {
-        Ok(()) => bail!("{error:#}; everything that was taken away was given back"),
-        Err(e) => bail!("{error:#}; {e:#}; it goes on, or run `sudo {}`", undo::HEAL),
-    }
-}
-
 fn up(
     broker: &Broker,
-    unit: &str,
     run_id: Option<&str>,
     timeout: Duration,
     check_mode: bool,
 ) -> Result<Outcome> {
-    let record = undo::record_of(run_id)?;
+    // A record that cannot be read is told after the broker is back.
+    let record = undo::record_of(run_id);
+    let taken = record.as_ref().ok().and_then(Option::as_ref);
+    let role = if broker.local { "local" } else { "remote" };
+    if !broker.local {
+        return match (taken, check_mode) {
+            (Some(record), false) => {
+                Ok(reply(broker, role, false).with("undo", undo::settle(record, true)?))
+            }
+            _ => Ok(reply(broker, role, false)),
+        };
+    }
+    let taken = taken.and_then(|r| r.broker.as_ref());
+    let unit = match taken {
+        Some(taken) => taken.unit.as_str(),
+        None => broker.unit()?,
+    };
     let answers = matches!(broker.ask(), Answer::Answers(_));
-    if !answers && run_id.is_some() && record.as_ref().is_none_or(|r| r.broker.is_none()) {
+    if !answers && run_id.is_some() && taken.is_none() && record.is_ok() {
         bail!(
             "failed to give back `{unit}`: the broker at {} does not answer, but this run did not take it \
              away; start it (`systemctl start {unit}`) or leave out `run_id`",
@@ -240,15 +268,11 @@ fn up(
         );
     }
     if check_mode {
-        return Ok(reply(broker, "local", !answers));
+        return Ok(reply(broker, role, !answers));
     }
     // What was begun is finished: a signal does not keep the broker down.
     let boot = stop::heal(broker, unit, Deadline::for_cleanup(timeout))?;
     let up_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let undo_state = match &record {
-        Some(record) => settle(record)?,
-        None => "none",
-    };
     let msg = match boot {
         Some(after) => format!(
             "UP {unit} at {} answers (boot {:.1} s)",
@@ -261,22 +285,25 @@ fn up(
         "unit": unit,
         "up_at": up_at,
         "boot_seconds": boot.map(|b| b.as_secs_f64()),
-        "taken_by_this_run": record.as_ref().is_some_and(|r| r.broker.is_some()),
-        "undo": undo_state,
+        "taken_by_this_run": taken.is_some(),
     });
+    let undo_state = match record? {
+        Some(record) => undo::settle(&record, true)?,
+        None => "none",
+    };
     Ok(Outcome {
         msg: Some(msg),
-        ..reply(broker, "local", boot.is_some())
+        ..reply(broker, role, boot.is_some())
     }
-    .with("outage", outage))
+    .with("outage", outage)
+    .with("undo", undo_state))
 }
 
-/// Disarms the undo if everything it would give back is there.
-fn settle(record: &Record) -> Result<&'static str> {
-    if undo::missing(record, true)?.is_empty() {
-        undo::disarm(record)?;
-        Ok("disarmed")
-    } else {
-        Ok("armed")
+/// Pulp's services on this host, none where there is no systemd to run an undo.
+fn pulp_services() -> Result<Vec<Unit>> {
+    if !systemd::is_manager() {
+        return Ok(Vec::new());
     }
+    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
+    systemd::observe(&names)
 }

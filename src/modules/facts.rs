@@ -47,7 +47,7 @@ fn run(call: &Call) -> Result<Outcome> {
         "found": settings.is_some() || !units.is_empty(),
         "service_manager": if systemd::is_manager() { "systemd" } else { "unknown" },
         "pulp_url": url,
-        "api": units.iter().any(|u| u.name == "httpd.service"),
+        "api": units.iter().any(|u| u.name == "httpd.service" && u.is_up()),
         "services": &units,
         "running": running(&units),
         "broker": broker.as_ref().map(describe),

@@ -70,7 +70,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::ALL;
-    use crate::ansible::docs;
+    use crate::ansible::spec::docs;
 
     fn library() -> PathBuf {
         [env!("CARGO_MANIFEST_DIR"), "library"].iter().collect()

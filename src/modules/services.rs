@@ -3,8 +3,10 @@
 //!
 //! `connected: true` and `met_outage: true` judge instead of acting: nothing is started; each named
 //! service must run, and each worker and the resource manager must hold a connection to the broker
-//! for 5 s, or must have said that it could not reach the broker. Durations are seconds. `changed` means that the service manager was asked to do something.
+//! for 5 s, or must have said that it could not reach the broker. Durations are
+//! seconds. `changed` means that the service manager was asked to do something.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -21,7 +23,7 @@ use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::service::plan::{self, Action};
-use crate::service::{PULP, Unit, systemd};
+use crate::service::{PULP, Unit, WORKERS, systemd};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_services",
@@ -32,6 +34,7 @@ pub(super) const MODULE: Module = Module {
             .choices(&["started", "stopped", "restarted"]),
         Opt::new("connected", Kind::Bool).default(Default::Bool(false)),
         Opt::new("met_outage", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("main_pids", Kind::Dict),
         Opt::new("timeout", Kind::Int).default(Default::Int(120)),
         RUN_ID,
         RESTORE_AFTER,
@@ -41,12 +44,19 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
+/// How often systemd is asked whether a set of services has reached its state.
+const PACE: Pace = Pace {
+    first: Duration::from_millis(20),
+    last: Duration::from_millis(500),
+};
+
 #[derive(Debug, Deserialize)]
 struct Params {
     name: Option<Vec<String>>,
     state: State,
     connected: bool,
     met_outage: bool,
+    main_pids: Option<BTreeMap<String, u32>>,
     timeout: i64,
     run_id: Option<String>,
     restore_after: Option<i64>,
@@ -69,6 +79,13 @@ fn run(call: &Call) -> Result<Outcome> {
         Some(value) => seconds("restore_after", value)?,
         None => RESTORE_MARGIN,
     };
+    if restore_after < undo::SHORTEST {
+        bail!(
+            "value of restore_after must be at least {}, got: {}; the undo would run before the act",
+            undo::SHORTEST.as_secs(),
+            restore_after.as_secs()
+        );
+    }
     if params.connected && params.met_outage {
         bail!("parameters are mutually exclusive: connected|met_outage");
     }
@@ -84,17 +101,20 @@ fn run(call: &Call) -> Result<Outcome> {
         Some(names) => names.clone(),
         None => PULP.iter().map(|n| (*n).to_owned()).collect(),
     };
-    let before = systemd::observe(&names)?;
+    let mut before = systemd::observe(&names)?;
     if params.name.is_some() {
         refuse_unknown(&before)?;
+    } else {
+        before.retain(|u| u.found);
     }
     if judges {
         return judge(call, &params, &before, Deadline::after(timeout));
     }
     let set = Set {
-        names,
+        names: before.iter().map(|u| u.name.clone()).collect(),
         state: params.state,
         before,
+        timeout,
         deadline: Deadline::after(timeout),
         run_id: params.run_id.as_deref(),
     };
@@ -103,11 +123,13 @@ fn run(call: &Call) -> Result<Outcome> {
     })
 }
 
-/// A name that the user wrote must be a unit of this host.
+/// A name that the user wrote must be a unit of this host, or a worker's that `pulp_workers` writes.
 fn refuse_unknown(units: &[Unit]) -> Result<()> {
+    let umbrella = units.iter().any(|u| u.name == WORKERS && u.found);
     let unknown: Vec<&str> = units
         .iter()
         .filter(|u| !u.found)
+        .filter(|u| !umbrella || !u.is_worker())
         .map(|u| u.name.as_str())
         .collect();
     if unknown.is_empty() {
@@ -125,6 +147,7 @@ struct Set<'a> {
     names: Vec<String>,
     state: State,
     before: Vec<Unit>,
+    timeout: Duration,
     deadline: Deadline,
     run_id: Option<&'a str>,
 }
@@ -144,14 +167,21 @@ impl Set<'_> {
         if call.check_mode {
             return Ok(reply(&self.before, &self.predicted(), &actions));
         }
-        if self.state == State::Stopped && !actions.is_empty() {
+        let armed = if self.state == State::Stopped && !actions.is_empty() {
+            let taking = Taking {
+                broker: None,
+                services: &self.before,
+            };
             let run_id = self.run_id.unwrap_or(BY_HAND);
-            undo::arm(run_id, Taking::Services(&self.before), restore_after)?;
-        }
-        for action in &actions {
-            systemd::apply(action.verb, &action.units, self.deadline.remaining())?;
-        }
-        let after = self.prove()?;
+            Some(undo::arm(run_id, taking, restore_after)?)
+        } else {
+            None
+        };
+        let reached = self.act(&actions).and_then(|()| self.prove());
+        let after = reached.map_err(|error| match &armed {
+            Some(record) => undo::give_back(&error, record, self.timeout),
+            None => error,
+        })?;
         let mut outcome = reply(&self.before, &after, &actions);
         if let Some(state) = self.settle(broker)? {
             outcome = outcome.with("undo", state);
@@ -159,30 +189,37 @@ impl Set<'_> {
         Ok(outcome)
     }
 
+    fn act(&self, actions: &[Action]) -> Result<()> {
+        for action in actions {
+            systemd::apply(action.verb, &action.units, self.deadline.remaining())?;
+        }
+        Ok(())
+    }
+
     /// Waits until every process says so too.
     fn prove(&self) -> Result<Vec<Unit>> {
-        let wanted = |u: &Unit| match self.state {
-            State::Stopped => u.is_down(),
-            State::Started | State::Restarted => u.is_up() || !u.found,
-        };
-        let word = if self.state == State::Stopped {
-            "be down"
-        } else {
-            "run"
-        };
+        let stopped = self.state == State::Stopped;
+        let wanted = |u: &Unit| if stopped { u.is_down() } else { u.is_up() };
+        let word = if stopped { "be down" } else { "run" };
         let mut seen = Vec::new();
         let reached = until(
             &format!("every service to {word}"),
             self.deadline,
-            Pace::QUICK,
+            PACE,
             || {
                 seen = systemd::observe(&self.names)?;
+                if !stopped {
+                    refuse_failed(&seen)?;
+                }
                 Ok(seen.iter().all(wanted).then_some(()))
             },
         );
-        reached.map(|()| seen.clone()).with_context(|| {
+        reached.map(|()| seen.clone()).map_err(|error| {
             let late: Vec<String> = seen.iter().filter(|u| !wanted(u)).map(describe).collect();
-            format!("failed to make every service {word}: {}", late.join("; "))
+            error.context(format!(
+                "failed to make every service {word}: {}",
+                late.join("; ")
+            ))
         })
     }
 
@@ -191,16 +228,12 @@ impl Set<'_> {
         let Some(record) = undo::record_of(self.run_id)? else {
             return Ok(None);
         };
-        let answers = match (&record.broker, broker()?) {
-            (None, _) => true,
-            (Some(_), Some(broker)) => matches!(broker.ask(), Answer::Answers(_)),
-            (Some(_), None) => false,
-        };
-        if self.state == State::Stopped || !undo::missing(&record, answers)?.is_empty() {
+        if self.state == State::Stopped {
             return Ok(Some("armed"));
         }
-        undo::disarm(&record)?;
-        Ok(Some("disarmed"))
+        let answers = record.broker.is_none()
+            || broker()?.is_some_and(|b| matches!(b.ask(), Answer::Answers(_)));
+        undo::settle(&record, answers).map(Some)
     }
 
     fn predicted(&self) -> Vec<Unit> {
@@ -216,14 +249,32 @@ impl Set<'_> {
     }
 }
 
+/// A unit that systemd has given up will not run, however long one waits.
+fn refuse_failed(units: &[Unit]) -> Result<()> {
+    let failed: Vec<&Unit> = units
+        .iter()
+        .filter(|u| u.active_state == "failed")
+        .collect();
+    let Some(first) = failed.first() else {
+        return Ok(());
+    };
+    let named: Vec<String> = failed.iter().map(|u| describe(u)).collect();
+    bail!(
+        "FAILED service_did_not_start: {}; see `journalctl -u {}`",
+        named.join("; "),
+        first.name
+    )
+}
+
 /// Judges the services as they are: waits until the consumers are connected, or have met the outage.
 fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Result<Outcome> {
     if call.check_mode {
         return Ok(reply(units, units, &[]));
     }
     let names: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
+    let main_pids = params.main_pids.clone().unwrap_or_default();
     if params.met_outage {
-        let met = consumers::wait_met(&names, deadline)?;
+        let met = consumers::wait_met(&names, &main_pids, deadline)?;
         let msg = format!("MET the absent broker: {}", listed(&met));
         return Ok(Outcome {
             msg: Some(msg),
@@ -236,6 +287,7 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
     )?;
     let expectation = Expectation {
         names: &names,
+        main_pids: &main_pids,
         broker: &broker,
     };
     let actors = consumers::wait_connected(&expectation, deadline)?;
@@ -257,6 +309,15 @@ fn listed(names: &[String]) -> String {
     } else {
         names.join(", ")
     }
+}
+
+/// The main process of each unit that has one.
+fn main_pids(units: &[Unit]) -> BTreeMap<&str, u32> {
+    units
+        .iter()
+        .filter(|u| u.running)
+        .map(|u| (u.name.as_str(), u.main_pid))
+        .collect()
 }
 
 fn describe(unit: &Unit) -> String {
@@ -299,5 +360,6 @@ fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
         ..Outcome::default()
     }
     .with("services", services)
+    .with("main_pids", json!(main_pids(after)))
     .with("actions", planned)
 }

@@ -1,8 +1,8 @@
-//! What units wrote to systemd's journal.
+//! What units wrote to systemd's journal since they were started.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use serde::Deserialize;
 
 use crate::host::process;
@@ -10,51 +10,36 @@ use crate::host::process;
 /// How long `journalctl` may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
-/// How many lines are read at the most, the newest.
+/// How many lines are read at the most: the newest.
 const LINES: &str = "--lines=2000";
 
-/// One line and the unit that wrote it.
+/// One line, the unit that wrote it, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) unit: String,
     pub(crate) message: String,
+    /// Microseconds of the monotonic clock, as in a unit's `ActiveEnterTimestampMonotonic`: no change
+    /// of the wall clock and no suspended machine comes between the two.
+    pub(crate) at_us: u64,
 }
 
-/// The lines of units since an instant of the monotonic clock.
+/// The newest lines of units since this boot.
 ///
 /// # Errors
-/// `journalctl` fails or the clock cannot be read.
-pub(crate) fn since(units: &[&str], monotonic: Duration, now: SystemTime) -> Result<Vec<Line>> {
-    let since = format!("--since=@{}", wall_clock(monotonic, uptime()?, now));
+/// `journalctl` fails.
+pub(crate) fn newest(units: &[&str]) -> Result<Vec<Line>> {
     let mut argv = vec![
         "journalctl",
+        "--boot",
         "--no-pager",
         "--quiet",
         "--output=json",
         LINES,
-        &since,
     ];
     for unit in units {
         argv.extend(["--unit", unit]);
     }
     Ok(parse(&process::run_ok(&argv, ANSWER_LIMIT)?))
-}
-
-/// Whole seconds of the wall clock, rounded down, for an instant of the monotonic clock.
-fn wall_clock(monotonic: Duration, uptime: Duration, now: SystemTime) -> u64 {
-    let ago = uptime.saturating_sub(monotonic);
-    now.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .saturating_sub(ago)
-        .as_secs()
-}
-
-fn uptime() -> Result<Duration> {
-    std::fs::read_to_string("/proc/uptime")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse().ok())
-        .map(Duration::from_secs_f64)
-        .context("failed to read `/proc/uptime`")
 }
 
 /// A message that is no text is left out: systemd shows it as a list of bytes.
@@ -64,14 +49,19 @@ struct Entry {
     unit: String,
     #[serde(rename = "MESSAGE")]
     message: String,
+    #[serde(rename = "__MONOTONIC_TIMESTAMP")]
+    at_us: String,
 }
 
 fn parse(text: &str) -> Vec<Line> {
     text.lines()
         .filter_map(|line| serde_json::from_str::<Entry>(line).ok())
-        .map(|entry| Line {
-            unit: entry.unit,
-            message: entry.message,
+        .filter_map(|entry| {
+            Some(Line {
+                unit: entry.unit,
+                message: entry.message,
+                at_us: entry.at_us.parse().ok()?,
+            })
         })
         .collect()
 }
@@ -82,19 +72,14 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_text_or_no_json_are_left_out() {
-        let text = "{\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":\"x\",\"PRIORITY\":\"6\"}\n\
-                    {\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":[1,2]}\nnoise\n";
+        let text = "{\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":\"x\",\"__MONOTONIC_TIMESTAMP\":\"7\"}\n\
+                    {\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":[1,2],\"__MONOTONIC_TIMESTAMP\":\"8\"}\n\
+                    noise\n";
         let expected = Line {
             unit: "a.service".to_owned(),
             message: "x".to_owned(),
+            at_us: 7,
         };
         assert_eq!(parse(text), [expected]);
-    }
-
-    #[test]
-    fn a_unit_that_started_ten_seconds_ago_is_read_from_ten_seconds_ago() {
-        let now = UNIX_EPOCH + Duration::from_secs(1000);
-        let at = wall_clock(Duration::from_secs(90), Duration::from_secs(100), now);
-        assert_eq!(at, 990);
     }
 }

@@ -12,12 +12,13 @@ pub(crate) struct Action {
 /// What starts every unit that is not up.
 ///
 /// Starting the umbrella `pulp_workers` while it is "active (exited)" does nothing and succeeds, so
-/// workers are started by their own units; only when there are none is the umbrella restarted, which
-/// writes them anew.
+/// workers are started by their own units; only when there are none, or one that is named is gone, is
+/// the umbrella restarted, which writes them anew.
 pub(crate) fn start(units: &[Unit]) -> Vec<Action> {
     let umbrella = units.iter().find(|u| u.name == WORKERS);
-    let has_workers = units.iter().any(Unit::is_worker);
-    let rewrite = umbrella.is_some_and(|u| u.is_up() && !has_workers);
+    let workers = || units.iter().filter(|u| u.is_worker());
+    let gone = workers().next().is_none() || workers().any(|u| !u.found);
+    let rewrite = umbrella.is_some_and(|u| u.is_up() && gone);
     let mut actions = Vec::new();
     let failed = names(units, |u| u.active_state == "failed");
     if !failed.is_empty() {
@@ -143,6 +144,20 @@ mod tests {
     #[test]
     fn the_umbrella_is_restarted_when_the_worker_units_are_gone() {
         let units = [unit(WORKERS, "active", false)];
+        assert_eq!(start(&units), [action(Verb::Restart, &[WORKERS])]);
+    }
+
+    #[test]
+    fn the_umbrella_is_restarted_when_a_named_worker_unit_is_gone() {
+        let gone = Unit {
+            found: false,
+            ..unit("pulp_worker-1.service", "inactive", false)
+        };
+        let units = [
+            unit(WORKERS, "active", false),
+            unit("pulp_worker-0.service", "active", true),
+            gone,
+        ];
         assert_eq!(start(&units), [action(Verb::Restart, &[WORKERS])]);
     }
 

@@ -28,14 +28,16 @@ pub(crate) fn is_manager() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// Looks at the named units, with `pulp_workers` expanded to every worker's own unit as well. Units
-/// that do not exist come back with `found` false.
+/// Looks at the named units. `pulp_workers` stands for every worker's own unit as well, unless workers
+/// are named: Pulp leaves the unit files of workers that it no longer uses. Units that do not exist
+/// come back with `found` false.
 ///
 /// # Errors
 /// systemd does not answer.
 pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     let mut wanted: Vec<String> = names.iter().map(|n| full_name(n)).collect();
-    if wanted.iter().any(|n| n == WORKERS) {
+    let names_workers = wanted.iter().any(|n| n.starts_with(WORKER_PREFIX));
+    if wanted.iter().any(|n| n == WORKERS) && !names_workers {
         wanted.extend(worker_files());
         // Also workers whose unit file is gone while they run.
         wanted.push(format!("{WORKER_PREFIX}*"));
@@ -138,6 +140,18 @@ pub(crate) fn begin(verb: Verb, unit: &str) -> Result<()> {
     .map(drop)
 }
 
+/// Whether systemd says that a unit is active or on its way there.
+///
+/// # Errors
+/// systemd does not answer.
+pub(crate) fn is_active(unit: &str) -> Result<bool> {
+    let state = process::run(&["systemctl", "is-active", "--", unit], ANSWER_LIMIT)?;
+    Ok(matches!(
+        state.text.trim(),
+        "active" | "activating" | "reloading"
+    ))
+}
+
 /// Runs a script as a transient service of its own after `delay`, whatever becomes of this process.
 /// `name` is the unit's name without suffix.
 ///
@@ -157,12 +171,8 @@ pub(crate) fn schedule(name: &str, delay: Duration, script: &str) -> Result<()> 
         ],
         ANSWER_LIMIT,
     )?;
-    let state = process::run(&["systemctl", "is-active", "--", &timer], ANSWER_LIMIT)?;
-    if state.text.trim() != "active" {
-        bail!(
-            "failed to arm `{timer}`: expected it to be active, but systemd says `{}`",
-            state.text.trim()
-        );
+    if !is_active(&timer)? {
+        bail!("failed to arm `{timer}`: expected it to be active, but systemd says that it is not");
     }
     Ok(())
 }

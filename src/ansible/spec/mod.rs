@@ -6,6 +6,8 @@
 //! than 64 bits, infinity and not-a-number are refused where an option is a number: Python can hold
 //! them, but no option of ours means anything by them.
 
+#[cfg(test)]
+pub(crate) mod docs;
 mod given;
 mod python;
 mod validate;

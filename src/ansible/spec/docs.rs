@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Module;
-use super::spec::{Default, Kind, Opt};
+use super::{Default, Kind, Opt};
+use crate::ansible::Module;
 
 /// One of these words tells the reader that an option's value is kept secret.
 const SECRET_WORDS: [&str; 4] = ["secret", "not logged", "never logged", "never shown"];
@@ -208,8 +208,8 @@ fn return_differences(values: &Map<String, Value>) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
     use super::*;
+    use crate::ansible::Outcome;
 
     const MODULE: Module = Module {
         name: "sample",
