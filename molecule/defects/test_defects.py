@@ -25,8 +25,7 @@ class Defects(Claims):
             self.assertNotIn(name, told)
         for task in EVERYTHING_BACK:
             self.assertEqual(play.outcomes(task), {self.lab.name: "ok"})
-        # Given back: the broker answers, every main process runs, nothing of ours is left. A process that hangs is not
-        # ended for that: it runs.
+        # Given back: the broker answers, every main process runs, nothing of ours is left; services that hang were restarted.
         self.assertTrue(self.lab.broker_is_there())
         self.assertEqual(self.lab.dead(), [])
         self.assertEqual(self.lab.left_behind(), [])

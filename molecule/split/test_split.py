@@ -9,6 +9,9 @@ from harness.module import call
 from harness.play import PLAYBOOKS, hook
 
 BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
+WORKS_AGAIN = "restore.yml/See whether the services work again after a failure"
+RESTART = "restore.yml/Restart services that do not connect by themselves"
+RESTART_SEEN = "restore.yml/See whether the restarted services work"
 RECONNECT_UP = "recovery.yml/Give the broker back"
 LAST = "restore.yml/Fail if anything failed"
 # connect: each of these finds another part of Pulp gone.
@@ -85,6 +88,16 @@ class RestoringTasksFail(Split):
         self.assertEqual(set(play.outcomes(BROKER_BACK).values()), {"ok"})
         self.assertTrue(self.lab.broker_is_there(), "the module should have given it back")
         self.demand_the_rest(play, SERVICES_BACK)
+
+    def test_the_last_resort_fails_on_every_host(self):
+        for failing in (RESTART, RESTART_SEEN):
+            with self.subTest(failing):
+                play = self.connect(hook(BROKER_GONE), hook(WORKS_AGAIN), hook(failing))
+                self.demand_failure(play, f"failed by the test: {BROKER_GONE}")
+                for task in (WORKS_AGAIN, failing):
+                    self.assertEqual(play.outcomes(task), dict.fromkeys(self.names, "ignored"))
+                self.assertEqual(sorted(play.outcomes(RESTART_SEEN)), sorted(self.names))
+                self.demand_the_rest(play, failing)
 
     def test_giving_back_fails_after_a_scenario_that_went_well(self):
         for failing in (BROKER_BACK, SERVICES_BACK):
