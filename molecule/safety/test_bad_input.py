@@ -88,9 +88,9 @@ class BadInput(Claims):
     def test_not_root(self):
         self.lab.shell(NOBODY)
         self.addCleanup(self.lab.exec, "userdel", "--remove", "--force", "visitor")
-        for module, arguments in (("pulp_broker", {"state": "down"}), ("pulp_services", {"state": "stopped"})):
+        for module, arguments in (("pulp_facts", {"pulp_url": "https://localhost"}), ("pulp_broker", {"state": "down"}), ("pulp_services", {"state": "stopped"})):
             with self.subTest(module):
-                self.demand_refusal(module, arguments, ["needs root", "become: true"], connection=["--user", "visitor"])
+                self.demand_refusal(module, arguments, ["needs root", "become: true"], connection=["--extra-vars", "ansible_user=visitor"])
 
     def test_no_temporary_directory_can_be_written(self):
         # Ansible needs its own for the module; the module needs none, not even for building the feed.

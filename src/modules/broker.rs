@@ -77,11 +77,12 @@ fn run(call: &Call) -> Result<Outcome> {
             restore_after.as_secs()
         );
     }
+    // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
+    identity::require_root("stop or start the broker")?;
     let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
         "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
          rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
     )?;
-    identity::require_root("stop or start the broker")?;
     let run_id = params.run_id.as_deref();
     match params.state {
         State::Down => {

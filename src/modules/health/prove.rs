@@ -155,6 +155,10 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         Some(requests) if has_tried(check) => {
             anyhow::anyhow!("{error:#}; {}", witness(feed_url(check), requests))
         }
+        None if has_tried(check) => anyhow::anyhow!(
+            "{error:#}; the feed is `{}`: it has to be an RPM repository that Pulp's workers reach",
+            feed_url(check)
+        ),
         _ => error,
     })?;
     check.packages = packages;
