@@ -270,21 +270,24 @@ fn instant(at: SystemTime) -> String {
 /// What of the record is not given back yet; empty: all is. The umbrella `pulp_workers` is no
 /// evidence, so it is not asked.
 fn missing(record: &Record, broker_answers: bool) -> Result<Vec<String>> {
-    let broker = record.broker.as_ref().map(|b| b.unit.clone());
-    let mut names: Vec<String> = record
-        .services
-        .iter()
-        .filter(|s| *s != WORKERS)
-        .cloned()
-        .collect();
-    names.extend(broker.clone());
-    let mut missing: Vec<String> = systemd::observe(&names)?
+    let broker = record.broker.as_ref().map(|b| b.unit.as_str());
+    let services = record.services.iter().filter(|s| *s != WORKERS).cloned();
+    let names: Vec<String> = services.chain(broker.map(str::to_owned)).collect();
+    let units = systemd::observe(&names)?;
+    Ok(units
         .into_iter()
-        .filter(|u| !u.is_up())
-        .map(|u| u.name)
-        .collect();
-    missing.extend(broker.filter(|_| !broker_answers));
-    Ok(missing)
+        .filter(|unit| !is_back(unit, Some(unit.name.as_str()) == broker, broker_answers))
+        .map(|unit| unit.name)
+        .collect())
+}
+
+/// A broker answers before its unit says that it has started.
+fn is_back(unit: &Unit, is_broker: bool, answers: bool) -> bool {
+    if is_broker {
+        answers && (unit.running || unit.is_up())
+    } else {
+        unit.is_up()
+    }
 }
 
 #[cfg(test)]
