@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{BROKER_UNIT, BROKER_URL, discover, typed};
 use crate::ansible::spec::{Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::{Broker, settings};
+use crate::broker::{Answer, Broker, settings, undo};
 use crate::host::identity;
 use crate::service::{PULP, Unit, systemd};
 
@@ -51,6 +51,7 @@ fn run(call: &Call) -> Result<Outcome> {
         "services": &units,
         "running": running(&units),
         "broker": broker.as_ref().map(describe),
+        "taken": taken()?,
     });
     Ok(Outcome::default().with("ansible_facts", json!({ "pulp_deployment": deployment })))
 }
@@ -79,10 +80,21 @@ fn running(units: &[Unit]) -> Vec<&str> {
         .collect()
 }
 
+/// What a run of the broker test has taken away and not given back yet.
+fn taken() -> Result<Option<Value>> {
+    Ok(undo::record()?.map(|record| {
+        json!({
+            "run_id": record.run_id,
+            "since": record.since,
+            "restores_at": record.restores_at,
+        })
+    }))
+}
+
 fn describe(broker: &Broker) -> Value {
     let answer = broker.ask();
     let mut value = json!(broker);
-    value["answers"] = matches!(answer, crate::broker::Answer::Answers(_)).into();
+    value["answers"] = matches!(answer, Answer::Answers(_)).into();
     value["answer"] = answer.to_string().into();
     value
 }
