@@ -30,7 +30,7 @@ class Split(Claims):
         return [lab.name for lab in self.labs]
 
     def connect(self, *hooks):
-        times = {"pulp_broker_test_restore_after": RESTORE_AFTER}
+        times = {"pulp_broker_test_restore_after": RESTORE_AFTER, "pulp_broker_test_met_timeout": 9}
         return self.play(PLAYBOOKS / "broker_connect.yml", variables=times, hooks=list(hooks))
 
     def demand_return(self):

@@ -4,7 +4,7 @@ import sys
 import time
 import unittest
 
-from harness.lab import labs, until
+from harness.lab import labs
 from harness.play import Play
 
 
@@ -23,7 +23,7 @@ class Claims(unittest.TestCase):
         for lab in self.labs:
             lab.find()
         for lab in self.labs:
-            until(f"{lab.name}: the undo to be done", lambda lab=lab: lab.undo() == [])
+            lab.shell("[ ! -e /run/pulp_broker/heal ] || sh /run/pulp_broker/heal")
             lab.wait_until_ready()
             lab.remove_ansible_files()
         self.began = time.monotonic()
