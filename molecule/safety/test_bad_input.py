@@ -103,7 +103,7 @@ class BadInput(Claims):
     def test_a_task_that_never_ends(self):
         self.lab.use_defect("sync_never_ends")
         self.addCleanup(self.lab.use_defect)
-        self.demand_refusal("pulp_health", connection(timeout=20), ["sync", "timed out after", "still `running`"])
+        self.demand_refusal("pulp_health", connection(timeout=20), ["sync", "timed out after", "still `running`", "set a longer `timeout`"])
 
 
 if __name__ == "__main__":

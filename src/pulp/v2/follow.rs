@@ -67,7 +67,11 @@ fn failed(task: &Task) -> String {
 
 fn unfinished(task: &Task) -> String {
     match &task.worker {
-        Some(worker) => format!("task `{}` is still `{}` on `{worker}`", task.id, task.word),
+        Some(worker) => format!(
+            "task `{}` is still `{}` on `{worker}`; set a longer `timeout` if it is merely slow, else see \
+             that worker's log",
+            task.id, task.word
+        ),
         None => format!(
             "task `{}` is still `{}` and no worker has begun it; the workers may be busy with \
              other tasks, or pulp_resource_manager, a worker or the broker is not there",
@@ -128,8 +132,8 @@ mod tests {
         });
         assert_eq!(
             format!("{:#}", error.expect_err("late")),
-            "task `t1` is still `running` on `w-0@h`: timed out after 0 s while waiting for task \
-             `t1` to end"
+            "task `t1` is still `running` on `w-0@h`; set a longer `timeout` if it is merely slow, else see \
+             that worker's log: timed out after 0 s while waiting for task `t1` to end"
         );
         let error = to_its_end("t1", Deadline::after(Duration::ZERO), || {
             Ok(task("waiting", TaskState::Open))
