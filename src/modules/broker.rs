@@ -136,6 +136,7 @@ impl Outage<'_> {
         if check_mode {
             return Ok(self.planned(&unit, answers));
         }
+        let first = taken.is_none();
         let control = match taken {
             Some(taken) => taken.control,
             None if answers => answer.to_string(),
@@ -146,7 +147,6 @@ impl Outage<'_> {
                 self.broker.source
             ),
         };
-        let first = undo::record()?.is_none_or(|r| r.broker.is_none());
         let taking = Taking {
             broker: Some(TakenBroker {
                 unit: unit.clone(),
