@@ -21,7 +21,7 @@ use crate::broker::consumers::{self, Expectation};
 use crate::broker::undo::{self, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
-use crate::host::wait::{Deadline, Pace, until};
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::service::plan::{self, Action};
 use crate::service::{PULP, Unit, WORKERS, systemd};
 
@@ -191,7 +191,11 @@ impl Set<'_> {
 
     fn act(&self, actions: &[Action]) -> Result<()> {
         for action in actions {
-            systemd::apply(action.verb, &action.units, self.deadline.remaining())?;
+            let done = systemd::apply(action.verb, &action.units, self.deadline.remaining());
+            if done.is_err() && self.state != State::Stopped {
+                refuse_failed(&systemd::observe(&self.names)?)?;
+            }
+            done?;
         }
         Ok(())
     }
@@ -215,6 +219,9 @@ impl Set<'_> {
             },
         );
         reached.map(|()| seen.clone()).map_err(|error| {
+            if !error.is::<TimedOut>() {
+                return error;
+            }
             let late: Vec<String> = seen.iter().filter(|u| !wanted(u)).map(describe).collect();
             error.context(format!(
                 "failed to make every service {word}: {}",
