@@ -40,6 +40,8 @@ pub(crate) enum Answer {
     Refused,
     /// A connection, but no word, within the limit.
     Silent,
+    /// No connection within the limit: packets are lost on the way.
+    NoConnection,
     /// Anything else, in words.
     Unreachable(String),
 }
@@ -49,6 +51,7 @@ impl std::fmt::Display for Answer {
         match self {
             Self::Answers(after) => write!(f, "it answers after {} ms", after.as_millis()),
             Self::Refused => f.write_str("the connection is refused"),
+            Self::NoConnection => f.write_str("no connection comes about"),
             Self::Silent => f.write_str("it accepts the connection and says nothing"),
             Self::Unreachable(cause) => f.write_str(cause),
         }

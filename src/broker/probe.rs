@@ -40,7 +40,7 @@ fn ask_one(address: SocketAddr, tls: bool, limit: Duration) -> Answer {
     let mut stream = match TcpStream::connect_timeout(&address, limit) {
         Ok(stream) => stream,
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => return Answer::Refused,
-        Err(e) if is_timeout(e.kind()) => return Answer::Silent,
+        Err(e) if is_timeout(e.kind()) => return Answer::NoConnection,
         Err(e) => return Answer::Unreachable(e.to_string()),
     };
     let left = limit
