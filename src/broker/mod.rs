@@ -3,21 +3,24 @@
 
 pub(crate) mod consumers;
 pub(crate) mod endpoint;
+pub(crate) mod outage;
 pub(crate) mod probe;
 pub(crate) mod settings;
-pub(crate) mod stop;
 pub(crate) mod undo;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
+use crate::host::process;
+use crate::host::processes::Process;
 use crate::host::sockets::{self, Listener};
 use crate::service::{Unit, full_name, systemd};
 use endpoint::Endpoint;
+use outage::methods::{COMMAND_LIMIT, Command, Method};
 
 /// The units that are brokers of Pulp 2, by the kind that facts name.
 const KNOWN: &[(&str, &str)] = &[
@@ -46,6 +49,18 @@ pub(crate) enum Answer {
     Unreachable(String),
 }
 
+impl Answer {
+    /// It can be used.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self, Self::Answers(_))
+    }
+
+    /// It is there, usable or not.
+    pub(crate) fn is_life(&self) -> bool {
+        self.is_up()
+    }
+}
+
 impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -55,6 +70,43 @@ impl std::fmt::Display for Answer {
             Self::Silent => f.write_str("it accepts the connection and says nothing"),
             Self::Unreachable(cause) => f.write_str(cause),
         }
+    }
+}
+
+/// What was done to a broker on this host, and how it is taken back. It is recorded before it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    pub(crate) method: Method,
+    /// The unit that has to run again; none where only packets are cut.
+    pub(crate) unit: Option<String>,
+    pub(crate) port: u16,
+    /// What it said when it was asked just before.
+    pub(crate) control: String,
+    /// The processes that it had.
+    pub(crate) processes: Vec<Process>,
+    /// See [`outage::methods::Pair`].
+    pub(crate) undo: Vec<Command>,
+    pub(crate) left: Vec<Command>,
+    pub(crate) rules: Vec<Command>,
+    /// What the rules said once they were made.
+    pub(crate) rules_said: Vec<String>,
+    /// How long its last start took: the undo begins so much earlier.
+    pub(crate) boot: Duration,
+}
+
+impl Taken {
+    /// The command that still finds something of the injection, if one does.
+    ///
+    /// # Errors
+    /// A command cannot be run.
+    pub(crate) fn left(&self) -> Result<Option<String>> {
+        for command in &self.left {
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            if process::run(&words, COMMAND_LIMIT)?.code == 0 {
+                return Ok(Some(words.join(" ")));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -4,5 +4,8 @@
 pub(crate) mod files;
 pub(crate) mod identity;
 pub(crate) mod process;
+pub(crate) mod processes;
+pub(crate) mod programs;
 pub(crate) mod sockets;
+pub(crate) mod syslog;
 pub(crate) mod wait;

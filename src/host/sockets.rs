@@ -88,6 +88,30 @@ pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
         }))
 }
 
+/// The local and remote ports of every TCP socket that an ancestor of this process holds: that of the
+/// connection over which it was started is among them.
+///
+/// # Errors
+/// The kernel's tables cannot be read.
+pub(crate) fn ports_of_ancestors() -> Result<BTreeSet<u16>> {
+    let mut held = BTreeSet::new();
+    let mut process = Process::myself().context("failed to read `/proc/self`")?;
+    while let Ok(stat) = process.stat() {
+        // One that may not be looked into is not ours, such as a container's parent.
+        held.extend(inodes(&process).unwrap_or_default());
+        match Process::new(stat.ppid) {
+            // The first process holds the sockets of others.
+            Ok(parent) if stat.ppid > 1 => process = parent,
+            _ => break,
+        }
+    }
+    Ok(table()?
+        .iter()
+        .filter(|e| held.contains(&e.inode))
+        .flat_map(|e| [e.local_address.port(), e.remote_address.port()])
+        .collect())
+}
+
 fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
     Ok(table()?
         .iter()

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use super::{Unit, Verb, WORKER_PREFIX, WORKERS, full_name};
 use crate::host::process;
+use crate::host::processes::{self, Process};
 
 /// How long systemd may take to answer a question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -152,22 +153,25 @@ pub(crate) fn is_active(unit: &str) -> Result<bool> {
     ))
 }
 
-/// Runs a script as a transient service of its own after `delay`, whatever becomes of this process.
-/// `name` is the unit's name without suffix.
+/// Runs a command of the shell as a transient service of its own after `delay`, and again a second
+/// after each of its ends until its timer is stopped, whatever becomes of this process. The clock that
+/// counts is the monotonic one. `name` is the unit's name without suffix.
 ///
 /// # Errors
 /// systemd refuses, or does not show the timer as waiting.
-pub(crate) fn schedule(name: &str, delay: Duration, script: &str) -> Result<()> {
+pub(crate) fn schedule(name: &str, delay: Duration, command: &str) -> Result<()> {
     let timer = format!("{name}.timer");
     process::run_ok(
         &[
             "systemd-run",
             &format!("--unit={name}"),
-            &format!("--on-active={}", delay.as_secs()),
+            &format!("--on-active={}ms", delay.as_millis()),
+            "--on-unit-inactive=1s",
             "--timer-property=AccuracySec=100ms",
             "--description=pulp_broker: gives back what a broker test took away",
             "/bin/sh",
-            script,
+            "-c",
+            command,
         ],
         ANSWER_LIMIT,
     )?;
@@ -175,6 +179,61 @@ pub(crate) fn schedule(name: &str, delay: Duration, script: &str) -> Result<()> 
         bail!("failed to arm `{timer}`: expected it to be active, but systemd says that it is not");
     }
     Ok(())
+}
+
+/// Runs a command as a transient service, as a scheduled one would be, and does not wait for it.
+///
+/// # Errors
+/// systemd refuses.
+pub(crate) fn run_apart(name: &str, command: &[&str]) -> Result<()> {
+    let unit = format!("--unit={name}");
+    let mut argv = vec!["systemd-run", &unit];
+    argv.extend(command);
+    process::run_ok(&argv, ANSWER_LIMIT).map(drop)
+}
+
+/// The processes of a unit.
+///
+/// # Errors
+/// systemd does not answer, or `/proc` cannot be read.
+pub(crate) fn processes_of(unit: &str) -> Result<Vec<Process>> {
+    match property(unit, "ControlGroup")?.as_str() {
+        "" | "/" => Ok(Vec::new()),
+        group => processes::in_group(group),
+    }
+}
+
+/// How long the unit's last start took; zero when it has not been started since the boot.
+///
+/// # Errors
+/// systemd does not answer.
+pub(crate) fn last_start(unit: &str) -> Result<Duration> {
+    let micros = |name: &str| -> Result<u64> { Ok(property(unit, name)?.parse().unwrap_or(0)) };
+    let begun = micros("InactiveExitTimestampMonotonic")?;
+    let done = micros("ActiveEnterTimestampMonotonic")?;
+    Ok(Duration::from_micros(done.saturating_sub(begun)))
+}
+
+/// The time after which systemd kills the unit when it does not report; none when it does not have to.
+///
+/// # Errors
+/// systemd does not answer.
+pub(crate) fn watchdog(unit: &str) -> Result<Option<String>> {
+    let value = property(unit, "WatchdogUSec")?;
+    Ok((!matches!(value.as_str(), "" | "0" | "infinity")).then_some(value))
+}
+
+fn property(unit: &str, name: &str) -> Result<String> {
+    let argv = [
+        "systemctl",
+        "show",
+        &format!("--property={name}"),
+        "--",
+        unit,
+    ];
+    let text = process::run_ok(&argv, ANSWER_LIMIT)?;
+    let value = text.trim().split_once('=').map_or("", |(_, value)| value);
+    Ok(value.to_owned())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! There is one record a host, of one run at a time. It is written before the act and removed only
 //! when the broker answers and every recorded service runs.
 
+mod arm;
 mod script;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
+use super::Taken;
+use crate::host::files;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::host::{files, identity, process};
 use crate::service::{Unit, Verb, WORKERS, systemd};
+
+pub(crate) use arm::{Taking, arm};
+use script::door;
 
 /// Where the record and the script are.
 const DIR: &str = "/run/pulp_broker";
@@ -45,26 +50,9 @@ pub(crate) struct Record {
     /// The transient unit that runs the script, without suffix.
     timer: String,
     /// The broker, if it was taken.
-    pub(crate) broker: Option<TakenBroker>,
+    pub(crate) broker: Option<Taken>,
     /// The services that ran before, and are to run again.
     pub(crate) services: Vec<String>,
-}
-
-/// A broker that was taken away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TakenBroker {
-    pub(crate) unit: String,
-    pub(crate) port: u16,
-    /// What it said when it was asked just before.
-    pub(crate) control: String,
-}
-
-/// What is about to be taken away, and what could be lost with it.
-#[derive(Debug)]
-pub(crate) struct Taking<'a> {
-    pub(crate) broker: Option<TakenBroker>,
-    /// Those that run are recorded.
-    pub(crate) services: &'a [Unit],
 }
 
 /// The record of this host, if a run has taken something away.
@@ -110,88 +98,29 @@ pub(crate) fn refuse_other_run(run_id: &str) -> Result<()> {
     }
 }
 
-/// Arms the undo for what is about to be taken away, together with what this run took before.
-///
-/// # Errors
-/// It cannot be armed; nothing may then be taken. `VOID undo_fired` when the undo of this very run is
-/// at work.
-pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> Result<Record> {
-    refuse_other_run(run_id)?;
-    let before = record()?;
-    if let Some(before) = &before {
-        refuse_fired(before)?;
-    }
-    let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
-    if let Err(error) = write_and_schedule(&armed, restore_after) {
-        return Err(match &before {
-            None => {
-                let _ = std::fs::remove_dir_all(DIR);
-                error.context("failed to arm the undo, so nothing was taken away")
-            }
-            Some(before) => {
-                let _ = write(before);
-                error.context(format!(
-                    "failed to arm the undo anew, so nothing more was taken away; what was taken before \
-                     comes back at {}, or by `{BY_HAND}`",
-                    before.restores_at
-                ))
-            }
-        });
-    }
-    if let Some(before) = before {
-        stop_units(&before);
-    }
-    Ok(armed)
-}
-
-fn refuse_fired(record: &Record) -> Result<()> {
-    if systemd::is_active(&format!("{}.service", record.timer))? {
-        bail!(
-            "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
-             `restore_after` and run the test again",
-            record.run_id,
-            record.restores_at
-        );
-    }
-    Ok(())
-}
-
-fn plan(
-    before: Option<&Record>,
-    run_id: &str,
-    taking: Taking<'_>,
-    restore_after: Duration,
-) -> Result<Record> {
-    let now = SystemTime::now();
-    let mut services = before.map_or_else(Vec::new, |b| b.services.clone());
-    for unit in taking.services.iter().filter(|u| u.is_up()) {
-        if !services.contains(&unit.name) {
-            services.push(unit.name.clone());
+impl Record {
+    /// How much earlier than promised the undo begins: what takes a while to start is to be back by then.
+    fn lead(&self) -> Duration {
+        match &self.broker {
+            Some(taken) if taken.method.ends_processes() => taken.boot,
+            _ => Duration::ZERO,
         }
     }
-    Ok(Record {
-        run_id: run_id.to_owned(),
-        since: before.map_or_else(|| instant(now), |b| b.since.clone()),
-        restores_at: instant(now + restore_after),
-        timer: format!("{TIMER_PREFIX}{}", identity::nonce()?),
-        // What was taken first is what comes back: while it is away, another may look like it.
-        broker: before.and_then(|b| b.broker.clone()).or(taking.broker),
-        services,
-    })
-}
-
-fn write_and_schedule(record: &Record, restore_after: Duration) -> Result<()> {
-    if !systemd::is_manager() {
-        bail!("this host is not run by systemd, which is what runs the undo");
-    }
-    write(record)?;
-    process::run_ok(&["/bin/sh", "-n", HEAL], Duration::from_secs(5))?;
-    systemd::schedule(&record.timer, restore_after, HEAL)
 }
 
 fn write(record: &Record) -> Result<()> {
-    files::private_dir(Path::new(DIR))?;
     files::replace(Path::new(HEAL), 0o700, &script::text(record))?;
+    files::replace(&record_path(), 0o600, &serde_json::to_string(record)?)
+}
+
+/// Adds to the record what the rules say now that they are made.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn note_rules(record: &mut Record, said: Vec<String>) -> Result<()> {
+    if let Some(taken) = &mut record.broker {
+        taken.rules_said = said;
+    }
     files::replace(&record_path(), 0o600, &serde_json::to_string(record)?)
 }
 
@@ -200,13 +129,18 @@ fn write(record: &Record) -> Result<()> {
 /// # Errors
 /// The directory cannot be removed.
 pub(crate) fn disarm(record: &Record) -> Result<()> {
+    let removed = files::remove_dir(Path::new(DIR), &aside(record));
     stop_units(record);
-    match std::fs::remove_dir_all(DIR) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(e).with_context(|| format!("failed to remove `{DIR}`"))
-        }
-        _ => Ok(()),
-    }
+    removed
+}
+
+/// What the directory is called while it is removed.
+fn aside(record: &Record) -> PathBuf {
+    PathBuf::from(format!("{DIR}.{}", record.timer))
+}
+
+fn timer_unit(record: &Record) -> String {
+    format!("{}.timer", record.timer)
 }
 
 /// Disarms the undo if everything that it would give back is there; says which it was.
@@ -252,10 +186,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
 /// A timer that has fired is gone already, and the script does nothing once the record is another's:
 /// there is nothing to do about a failure here.
 fn stop_units(record: &Record) {
-    let units = [
-        format!("{}.timer", record.timer),
-        format!("{}.service", record.timer),
-    ];
+    let units = [timer_unit(record), format!("{}.service", record.timer)];
     let _ = systemd::apply(Verb::Stop, &units, Duration::from_secs(20));
 }
 
@@ -270,15 +201,21 @@ fn instant(at: SystemTime) -> String {
 /// What of the record is not given back yet; empty: all is. The umbrella `pulp_workers` is no
 /// evidence, so it is not asked.
 fn missing(record: &Record, broker_answers: bool) -> Result<Vec<String>> {
-    let broker = record.broker.as_ref().map(|b| b.unit.as_str());
+    let taken = record.broker.as_ref();
+    let broker = taken.and_then(|b| b.unit.as_deref());
     let services = record.services.iter().filter(|s| *s != WORKERS).cloned();
     let names: Vec<String> = services.chain(broker.map(str::to_owned)).collect();
     let units = systemd::observe(&names)?;
-    Ok(units
+    let mut missing: Vec<String> = units
         .into_iter()
         .filter(|unit| !is_back(unit, Some(unit.name.as_str()) == broker, broker_answers))
         .map(|unit| unit.name)
-        .collect())
+        .collect();
+    if let Some(taken) = taken {
+        missing.extend(taken.left()?);
+        missing.extend((!broker_answers).then(|| "the broker's answer".to_owned()));
+    }
+    Ok(missing)
 }
 
 /// A broker answers before its unit says that it has started.
@@ -293,6 +230,24 @@ fn is_back(unit: &Unit, is_broker: bool, answers: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::outage::methods::Method;
+
+    /// One that was killed.
+    pub(super) fn taken(unit: &str) -> Taken {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        Taken {
+            method: Method::Kill,
+            unit: Some(unit.to_owned()),
+            port: 5672,
+            control: "it answers after 1 ms".to_owned(),
+            processes: Vec::new(),
+            undo: vec![words("nft delete table inet pulp_broker")],
+            left: vec![words("nft list table inet pulp_broker")],
+            rules: Vec::new(),
+            rules_said: Vec::new(),
+            boot: Duration::from_secs(7),
+        }
+    }
 
     /// A record with a broker, two services and a run id that tries to break out of its comment.
     pub(super) fn sample() -> Record {
@@ -301,11 +256,7 @@ mod tests {
             since: "2026-01-01T00:00:00Z".to_owned(),
             restores_at: "2026-01-01T00:02:30Z".to_owned(),
             timer: "pulp_broker-heal-1".to_owned(),
-            broker: Some(TakenBroker {
-                unit: "rabbitmq-server.service".to_owned(),
-                port: 5672,
-                control: "it answers after 1 ms".to_owned(),
-            }),
+            broker: Some(taken("rabbitmq-server.service")),
             services: vec![
                 "httpd.service".to_owned(),
                 WORKERS.to_owned(),
@@ -313,23 +264,5 @@ mod tests {
                 "it's.service".to_owned(),
             ],
         }
-    }
-
-    #[test]
-    fn a_second_taking_of_the_run_keeps_the_first_and_never_another_broker() {
-        let before = sample();
-        let taking = Taking {
-            broker: Some(TakenBroker {
-                unit: "qpidd.service".to_owned(),
-                port: 5672,
-                control: String::new(),
-            }),
-            services: &[],
-        };
-        let after = plan(Some(&before), "r1", taking, Duration::from_secs(9)).unwrap();
-        assert_eq!(after.broker, before.broker);
-        assert_eq!(after.services, before.services);
-        assert_eq!(after.since, before.since);
-        assert_ne!(after.timer, before.timer);
     }
 }

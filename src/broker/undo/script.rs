@@ -1,6 +1,7 @@
-//! The undo's script: the broker first, then the services, again with growing pauses until all of it
-//! is true. It is plain shell and needs nothing of ours. It stops by itself as soon as the record is
-//! no longer its own, so that an old one cannot end a new run's outage.
+//! The undo's script: what was done to the broker first, then the broker, then the services, again with
+//! growing pauses until all of it is true. It is plain shell and needs nothing of ours. It stops by
+//! itself as soon as the record is no longer its own, so that an old one cannot end a new run's
+//! outage.
 
 use super::{BY_HAND, DIR, Record};
 use crate::service::{WORKER_PREFIX, WORKERS};
@@ -9,54 +10,81 @@ use crate::service::{WORKER_PREFIX, WORKERS};
 /// they wait for their broker by themselves.
 const BROKER_SECONDS: u32 = 120;
 
-/// The script's text.
+/// What runs when the time has come. It runs the script if that is this timer's own, and else makes
+/// sure that nothing of this timer stays, whenever the one who armed it has died.
+pub(super) fn door(timer: &str) -> String {
+    format!(
+        "if grep -qs '\"timer\":\"{timer}\"' {DIR}/record.json; then \
+         [ ! -e {DIR}/heal ] || exec /bin/sh {DIR}/heal {timer}; \
+         mv {DIR} {DIR}.{timer}; fi; \
+         rm -rf {DIR}.{timer}; systemctl stop {timer}.timer"
+    )
+}
+
+/// The script's text. Its argument is the timer that runs it, or `dry`, or nothing when a person does.
 pub(super) fn text(record: &Record) -> String {
     let attempt = attempt(record).join("\n    ");
     format!(
         "#!/bin/sh\n\
          # Gives back what run {run} of the Pulp broker test took away on this host since {since}.\n\
-         # It runs by itself at {at}. By hand, at any time and more than once: {BY_HAND}\n\
-         export LC_ALL=C\n\
-         mine() {{\n\
-         \x20   grep -qs '\"timer\":\"{timer}\"' {DIR}/record.json\n\
+         # By hand, at any time and more than once: {BY_HAND}\n\
+         export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         timer() {{\n\
+         \x20   sed -n 's/.*\"timer\":\"\\([^\"]*\\)\".*/\\1/p' {DIR}/record.json 2>/dev/null\n\
          }}\n\
          attempt() {{\n\
          \x20   rc=0\n\
          \x20   {attempt}\n\
          \x20   return $rc\n\
          }}\n\
-         heal() {{\n\
-         \x20   pause=1\n\
-         \x20   while mine; do\n\
-         \x20       if attempt && mine; then\n\
-         \x20           logger -t pulp_broker 'everything that the broker test took away was given back' 2>/dev/null\n\
-         \x20           systemctl stop {timer}.timer 2>/dev/null\n\
-         \x20           rm -rf {DIR}\n\
-         \x20           exit 0\n\
-         \x20       fi\n\
-         \x20       sleep \"$pause\"\n\
-         \x20       pause=$((pause * 2))\n\
-         \x20       [ \"$pause\" -le 60 ] || pause=60\n\
+         if [ \"${{1:-}}\" = dry ]; then\n\
+         \x20   for tool in systemctl grep sed timeout mv rm sleep; do\n\
+         \x20       command -v $tool >/dev/null || exit 1\n\
          \x20   done\n\
-         }}\n\
-         heal\n",
+         \x20   date +%s >{DIR}/heartbeat\n\
+         \x20   exit\n\
+         fi\n\
+         mine=${{1:-$(timer)}}\n\
+         pause=1\n\
+         while [ -n \"$mine\" ] && [ \"$(timer)\" = \"$mine\" ]; do\n\
+         \x20   if attempt && [ \"$(timer)\" = \"$mine\" ]; then\n\
+         \x20       logger -t pulp_broker 'everything that the broker test took away was given back' 2>/dev/null\n\
+         \x20       mv {DIR} {DIR}.$mine && rm -rf {DIR}.$mine\n\
+         \x20       break\n\
+         \x20   fi\n\
+         \x20   sleep $pause\n\
+         \x20   pause=$((pause * 2))\n\
+         \x20   [ $pause -le 60 ] || pause=60\n\
+         done\n\
+         [ -z \"$mine\" ] || systemctl stop \"$mine.timer\" 2>/dev/null\n\
+         exit 0\n",
         run = comment(&record.run_id),
         since = record.since,
-        at = record.restores_at,
-        timer = record.timer,
     )
 }
 
 fn attempt(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(broker) = &record.broker {
-        let unit = quoted(&broker.unit);
+    if let Some(taken) = &record.broker {
+        let quiet = |command: &Vec<String>| {
+            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+            format!("{} >/dev/null 2>&1", words.join(" "))
+        };
+        lines.extend(taken.undo.iter().map(quiet));
+        for command in &taken.left {
+            lines.push(format!("! {} || rc=1", quiet(command)));
+        }
+    }
+    if let Some(taken) = &record.broker
+        && let Some(unit) = &taken.unit
+    {
+        let unit = quoted(unit);
         lines.push(format!("systemctl reset-failed {unit} 2>/dev/null"));
         lines.push(format!(
             "timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"
         ));
         // State 0A is LISTEN; see proc(5).
-        let port = format!(":{:04X} [0-9A-F]*:0000 0A ", broker.port);
+        let port = format!(":{:04X} [0-9A-F]*:0000 0A ", taken.port);
         lines.push(format!(
             "grep -qs '{port}' /proc/net/tcp /proc/net/tcp6 || rc=1"
         ));
@@ -112,14 +140,16 @@ mod tests {
     use crate::host::process;
 
     #[test]
-    fn the_broker_comes_before_the_services() {
+    fn rules_and_drop_ins_go_before_the_broker_comes_and_it_before_the_services() {
         let text = text(&sample());
+        let rules = text.find("'nft' 'delete' 'table'").unwrap();
+        let left = text.find("! 'nft' 'list' 'table'").unwrap();
         let broker = text
             .find("systemctl start 'rabbitmq-server.service'")
             .unwrap();
         let listens = text.find(":1628 [0-9A-F]*:0000 0A ").unwrap();
         let services = text.find("systemctl start 'httpd.service'").unwrap();
-        assert!(broker < listens && listens < services);
+        assert!(rules < left && left < broker && broker < listens && listens < services);
     }
 
     #[test]
@@ -140,9 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_accepts_the_script() {
-        let check = ["sh", "-n", "-c", &text(&sample())];
-        let output = process::run(&check, Duration::from_secs(5)).unwrap();
-        assert_eq!(output.code, 0, "{}", output.text);
+    fn the_shell_accepts_the_script_and_its_door() {
+        for script in [text(&sample()), door("pulp_broker-heal-1")] {
+            let check = ["sh", "-n", "-c", &script];
+            let output = process::run(&check, Duration::from_secs(5)).unwrap();
+            assert_eq!(output.code, 0, "{}", output.text);
+        }
     }
 }

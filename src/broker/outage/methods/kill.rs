@@ -1,0 +1,76 @@
+//! `kill`: SIGKILL to each process of the unit, as the kernel does when memory runs out. The unit stays
+//! down although it says `Restart=always`, by a drop-in below `/run` that forbids the restart and gives
+//! every start a condition that nothing fulfils; never by `mask`, which silently fails for units in
+//! `/etc`. epmd, which other Erlang programs of the host share, is left alone.
+
+use super::{Pair, SHARED, Step, command};
+use crate::host::processes::Process;
+
+/// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
+const DROP_IN: &str = "zzzz-pulp_broker.conf";
+
+/// A path that is never there.
+const NEVER: &str = "/run/pulp_broker/may-start";
+
+pub(super) fn plan(unit: &str, processes: &[Process]) -> Pair {
+    let dir = format!("/run/systemd/system/{unit}.d");
+    let path = format!("{dir}/{DROP_IN}");
+    let pids: Vec<String> = processes
+        .iter()
+        .filter(|p| p.name != SHARED)
+        .map(|p| p.pid.to_string())
+        .collect();
+    let reload = command(["systemctl", "daemon-reload"]);
+    let kill = format!("kill -KILL {}", pids.join(" "));
+    Pair {
+        inject: vec![
+            Step::Write {
+                path: path.clone(),
+                text: format!(
+                    "# By the Pulp broker test, until it gives the broker back.\n\
+                     [Unit]\nConditionPathExists={NEVER}\n[Service]\nRestart=no\n"
+                ),
+            },
+            Step::Run(reload.clone()),
+            Step::Run(command(["sh", "-c", &kill])),
+        ],
+        undo: vec![
+            command(["rm", "-f", &path]),
+            command(["rmdir", &dir]),
+            reload,
+        ],
+        left: vec![command(["test", "-e", &path])],
+        ..Pair::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, name: &str) -> Process {
+        Process {
+            pid,
+            start: 1,
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn each_process_but_epmd_is_killed_after_the_drop_in_stands() {
+        let pair = plan(
+            "rabbitmq-server.service",
+            &[process(7, "beam.smp"), process(8, "epmd"), process(9, "sh")],
+        );
+        let Step::Write { path, text } = &pair.inject[0] else {
+            panic!("{:?}", pair.inject);
+        };
+        assert!(path.starts_with("/run/systemd/system/rabbitmq-server.service.d/"));
+        assert!(text.contains("Restart=no") && text.contains("ConditionPathExists="));
+        assert_eq!(
+            pair.inject[2],
+            Step::Run(command(["sh", "-c", "kill -KILL 7 9"]))
+        );
+        assert_eq!(pair.left, [command(["test", "-e", path])]);
+    }
+}

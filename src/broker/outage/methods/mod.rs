@@ -1,0 +1,276 @@
+//! The ways to lose a broker, each a pair: what takes it away, and what gives it back. A pair is a
+//! list of plain commands, made from what was observed and without effects, so that the same list
+//! serves the module and the script of the undo, and can be shown before it is done.
+
+mod freeze;
+mod iptables;
+mod kill;
+mod nft;
+mod partition;
+mod reset;
+mod stop;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::broker::Answer;
+use crate::host::processes::Process;
+use crate::host::{process, programs};
+
+/// Erlang's name server, which other programs of the host share, though it may be in the control group of
+/// the broker that was started first.
+pub(crate) const SHARED: &str = "epmd";
+
+/// How long a command of a pair may take, other than the stop of a unit.
+pub(crate) const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+
+/// How the broker is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Method {
+    /// Its unit is stopped in order.
+    Stop,
+    /// Its processes are killed and stay dead.
+    Kill,
+    /// Its processes are stopped where they are: connected, silent.
+    Freeze,
+    /// The packets to and from it are dropped.
+    Partition,
+    /// Connections to it are refused, and standing ones cut.
+    Reset,
+}
+
+/// On which hosts packets are dropped or refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ApplyAt {
+    /// The broker's own.
+    Broker,
+    /// Those of Pulp's services.
+    Pulp,
+}
+
+impl Method {
+    /// The names that users write.
+    pub(crate) const NAMES: &[&str] = &["stop", "kill", "freeze", "partition", "reset"];
+
+    /// Packets, not processes: the broker itself is not touched.
+    pub(crate) fn cuts(self) -> bool {
+        matches!(self, Self::Partition | Self::Reset)
+    }
+
+    /// It ends the broker's processes, so they have to be started again.
+    pub(crate) fn ends_processes(self) -> bool {
+        matches!(self, Self::Stop | Self::Kill)
+    }
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::Freeze => "freeze",
+            Self::Partition => "partition",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// Whether this is what a client meets while the broker is away in this way.
+    pub(crate) fn explains(self, answer: &Answer) -> bool {
+        match self {
+            Self::Stop | Self::Kill | Self::Reset => *answer == Answer::Refused,
+            // When its queue of connections is full, the kernel accepts no more for it.
+            Self::Freeze => matches!(answer, Answer::Silent | Answer::NoConnection),
+            Self::Partition => *answer == Answer::NoConnection,
+        }
+    }
+
+    /// What a client meets, in words.
+    pub(crate) fn effect(self) -> &'static str {
+        match self {
+            Self::Stop | Self::Kill => "nothing listens, connections are refused",
+            Self::Freeze => "connections stand, nobody answers",
+            Self::Partition => "packets are lost, no connection comes about",
+            Self::Reset => "connections are refused, standing ones are cut",
+        }
+    }
+}
+
+/// What a pair is planned from.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) port: u16,
+    /// Its unit on this host; none is needed where packets are cut.
+    pub(crate) unit: Option<&'a str>,
+    /// The unit's processes.
+    pub(crate) processes: &'a [Process],
+    /// Where packets go to, from here. None: to every address of this host.
+    pub(crate) addresses: Option<Vec<IpAddr>>,
+    /// What cuts them.
+    pub(crate) firewall: Option<&'a Firewall>,
+}
+
+/// Takes a broker away, and gives it back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Pair {
+    pub(crate) inject: Vec<Step>,
+    /// Gives it back; each command does no harm when it is repeated, and may fail when there is nothing
+    /// to do. A unit that has to be started is started after these.
+    pub(crate) undo: Vec<Command>,
+    /// Each succeeds as long as something of the injection is left.
+    pub(crate) left: Vec<Command>,
+    /// Each says the same as long as the injection stands.
+    pub(crate) rules: Vec<Command>,
+}
+
+/// A program and its arguments.
+pub(crate) type Command = Vec<String>;
+
+/// One step of taking away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Has to succeed.
+    Run(Command),
+    /// May fail.
+    Try(Command),
+    /// A file below `/run`, with its directory.
+    Write { path: String, text: String },
+}
+
+/// Plans the pair.
+///
+/// # Errors
+/// A unit or a firewall is needed and not there.
+pub(crate) fn plan(method: Method, target: &Target<'_>) -> Result<Pair> {
+    match method {
+        Method::Stop => Ok(stop::plan(unit(target)?)),
+        Method::Kill => Ok(kill::plan(unit(target)?, target.processes)),
+        Method::Freeze => Ok(freeze::plan(unit(target)?, target.processes)),
+        Method::Partition => partition::plan(target),
+        Method::Reset => reset::plan(target, programs::find("ss").as_deref()),
+    }
+}
+
+fn unit<'a>(target: &Target<'a>) -> Result<&'a str> {
+    match target.unit {
+        Some(unit) => Ok(unit),
+        None => {
+            bail!("failed to plan the outage: the broker's unit is not known; set `broker_unit`")
+        }
+    }
+}
+
+/// What is done with the broker's packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Drop,
+    /// Refused and cut with a TCP reset; resets themselves pass, or nobody would get them.
+    Reset,
+}
+
+/// What cuts packets on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Firewall {
+    Nft(String),
+    /// One a family of addresses, each with the options that it needs.
+    Iptables(Vec<Command>),
+}
+
+impl Firewall {
+    /// Finds what there is and asks it for its rules, which shows whether it may be used.
+    ///
+    /// # Errors
+    /// Neither nft nor iptables is here, or the kernel does not let this process use it.
+    pub(crate) fn find() -> Result<Self> {
+        if let Some(nft) = programs::find("nft") {
+            return may_use(&[&nft, "list", "tables"]).map(|()| Self::Nft(nft));
+        }
+        let Some(v4) = programs::find("iptables") else {
+            bail!(
+                "VOID unsupported: neither nft nor iptables is on this host, one of which has to cut the \
+                 packets; install one of them, or use another method"
+            );
+        };
+        // Before 1.4.20 iptables knows no lock to wait for.
+        let waits = process::run(&[&v4, "-w", "-n", "-L", "OUTPUT"], COMMAND_LIMIT)?.code == 0;
+        let with_options = |program: String| {
+            let mut command = vec![program];
+            command.extend(waits.then(|| "-w".to_owned()));
+            command
+        };
+        let mut families = vec![with_options(v4)];
+        if std::path::Path::new("/proc/net/if_inet6").exists() {
+            families.extend(programs::find("ip6tables").map(with_options));
+        }
+        for family in &families {
+            let mut ask: Vec<&str> = family.iter().map(String::as_str).collect();
+            ask.extend(["-n", "-L", "OUTPUT"]);
+            may_use(&ask)?;
+        }
+        Ok(Self::Iptables(families))
+    }
+
+    fn cut(&self, target: &Target<'_>, verdict: Verdict) -> Pair {
+        match self {
+            Self::Nft(nft) => nft::pair(nft, target.port, target.addresses.as_deref(), verdict),
+            Self::Iptables(families) => {
+                iptables::pair(families, target.port, target.addresses.as_deref(), verdict)
+            }
+        }
+    }
+}
+
+fn may_use(command: &[&str]) -> Result<()> {
+    match process::run_ok(command, COMMAND_LIMIT) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "VOID unsupported: packets cannot be cut here: {error:#}; root needs CAP_NET_ADMIN for it, which \
+             a container lacks unless it is given; or use another method"
+        ),
+    }
+}
+
+fn cut(target: &Target<'_>, verdict: Verdict) -> Result<Pair> {
+    match target.firewall {
+        Some(firewall) => Ok(firewall.cut(target, verdict)),
+        None => bail!("failed to plan the outage: no firewall was looked for"),
+    }
+}
+
+fn command<const N: usize>(words: [&str; N]) -> Command {
+    words.iter().map(|w| (*w).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_meets_tells_the_ways_apart() {
+        assert!(Method::Kill.explains(&Answer::Refused));
+        assert!(!Method::Partition.explains(&Answer::Refused));
+        assert!(!Method::Reset.explains(&Answer::NoConnection));
+        assert!(Method::Freeze.explains(&Answer::Silent));
+        for name in Method::NAMES {
+            let method: Method = serde_json::from_value((*name).into()).unwrap();
+            assert!(!method.explains(&Answer::Answers(Duration::ZERO)), "{name}");
+            assert_eq!(method.word(), *name);
+        }
+    }
+
+    #[test]
+    fn a_process_cannot_be_taken_without_its_unit() {
+        let target = Target {
+            port: 5672,
+            unit: None,
+            processes: &[],
+            addresses: None,
+            firewall: None,
+        };
+        for method in [Method::Stop, Method::Kill, Method::Freeze, Method::Reset] {
+            assert!(plan(method, &target).is_err());
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! One outage as it is done and seen: taken away, proven away through the whole hold, given back. Each
+//! half proves itself with the same probe, and what was done stays in sight: the same processes gone
+//! or stopped, the same rules in force.
+
+pub(crate) mod methods;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+
+use super::{Answer, Broker, Taken};
+use crate::host::processes::State;
+use crate::host::wait::{Deadline, Pace, until};
+use crate::host::{files, process, sockets};
+use crate::service::{Verb, systemd};
+use methods::{COMMAND_LIMIT, Command, Method, Step};
+
+/// How often an absent broker is asked; far shorter than any reconnect of a client.
+const HOLD_INTERVAL: Pace = Pace {
+    first: Duration::from_millis(200),
+    last: Duration::from_millis(200),
+};
+
+/// How often the rules are read again: somebody may reload the firewall.
+const RULES_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The longest time between two probes: in more than that a broker could come and go unseen, and a
+/// client with it.
+const LONGEST_GAP: Duration = Duration::from_secs(3);
+
+/// How often a starting broker is asked.
+const UP_PACE: Pace = Pace {
+    first: Duration::from_millis(20),
+    last: Duration::from_millis(80),
+};
+
+/// How often systemd is asked whether a starting broker's unit has failed.
+const UNIT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What was seen while the broker was held away.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Held {
+    /// How long it was watched, in seconds.
+    pub(crate) watched_seconds: f64,
+    /// How often it was asked; it never answered.
+    pub(crate) probes: u32,
+    /// The longest time between two of these, in seconds: what was not watched.
+    pub(crate) longest_gap_seconds: f64,
+    /// What came of asking it last, in words.
+    pub(crate) answer: String,
+}
+
+/// Takes each step in turn.
+///
+/// # Errors
+/// A step that has to succeed does not, or not in time.
+pub(crate) fn inject(steps: &[Step], deadline: Deadline) -> Result<()> {
+    for step in steps {
+        match step {
+            Step::Run(command) => {
+                process::run_ok(&words(command), deadline.remaining())?;
+            }
+            Step::Try(command) => {
+                process::run(&words(command), deadline.remaining())?;
+            }
+            Step::Write { path, text } => files::drop_in(std::path::Path::new(path), text)?,
+        }
+    }
+    Ok(())
+}
+
+fn words(command: &Command) -> Vec<&str> {
+    command.iter().map(String::as_str).collect()
+}
+
+/// What the rules say by now; each command with its exit code and output.
+///
+/// # Errors
+/// A command cannot be run.
+pub(crate) fn rules(commands: &[Command]) -> Result<Vec<String>> {
+    commands
+        .iter()
+        .map(|command| {
+            let said = process::run(&words(command), COMMAND_LIMIT)?;
+            Ok(format!("{}: {}", said.code, said.text.trim()))
+        })
+        .collect()
+}
+
+/// The broker as seen from this host.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    pub(crate) broker: &'a Broker,
+    /// What this host did to it; nothing where another host did.
+    pub(crate) taken: Option<&'a Taken>,
+}
+
+impl Watch<'_> {
+    /// Waits until the broker is away as it should be.
+    ///
+    /// # Errors
+    /// `VOID outage_not_proven`, with what was seen at the deadline.
+    pub(crate) fn prove_down(&self, deadline: Deadline) -> Result<()> {
+        let what = format!("the broker at {} to be away", self.broker.endpoint);
+        let mut doubt = None;
+        until(&what, deadline, Pace::QUICK, || {
+            doubt = self.doubt(&self.broker.ask())?;
+            Ok(doubt.is_none().then_some(()))
+        })
+        .map_err(|error| {
+            error.context(format!(
+                "VOID outage_not_proven: {}",
+                doubt.as_deref().unwrap_or("the outage was interrupted")
+            ))
+        })
+    }
+
+    /// Asks through the whole time and fails as soon as it answers, or what was done stands no more.
+    ///
+    /// # Errors
+    /// `VOID outage_interrupted` and by whom; `VOID outage_not_proven` when nobody watched for too long;
+    /// or a signal.
+    pub(crate) fn hold(&self, length: Duration) -> Result<Held> {
+        let begin = Instant::now();
+        let mut last = begin;
+        let mut rules_read = begin;
+        let mut held = Held::default();
+        let mut longest = Duration::ZERO;
+        let end = Deadline::after(length + super::PROBE_LIMIT * 3);
+        until("the end of the outage", end, HOLD_INTERVAL, || {
+            let answer = self.broker.ask();
+            let now = Instant::now();
+            longest = longest.max(now - last);
+            last = now;
+            held.probes += 1;
+            held.answer = answer.to_string();
+            if let Some(doubt) = self.doubt(&answer)? {
+                bail!(self.interrupted(&doubt, now - begin));
+            }
+            if longest > LONGEST_GAP {
+                bail!(
+                    "VOID outage_not_proven: nobody watched the broker for {:.1} s of the outage, more than the \
+                     {} s allowed; the host was too busy or asleep: run the test again",
+                    longest.as_secs_f64(),
+                    LONGEST_GAP.as_secs()
+                );
+            }
+            let over = now - begin >= length;
+            if over || now - rules_read >= RULES_INTERVAL {
+                rules_read = now;
+                if let Some(doubt) = self.rules_doubt()? {
+                    bail!(self.interrupted(&doubt, now - begin));
+                }
+            }
+            Ok(over.then_some(()))
+        })?;
+        held.watched_seconds = seconds(last - begin);
+        held.longest_gap_seconds = seconds(longest);
+        Ok(held)
+    }
+
+    /// Why this is not the outage that it should be, if it is not.
+    fn doubt(&self, answer: &Answer) -> Result<Option<String>> {
+        let endpoint = &self.broker.endpoint;
+        if answer.is_life() {
+            return Ok(Some(format!(
+                "the broker at {endpoint} should be away, but {answer}"
+            )));
+        }
+        let Some(taken) = self.taken else {
+            return Ok(None);
+        };
+        if !taken.method.explains(answer) {
+            return Ok(Some(format!(
+                "the broker at {endpoint} should be away so that {}, but {answer}",
+                taken.method.effect()
+            )));
+        }
+        if taken.method.ends_processes() && sockets::listening(endpoint.port)? {
+            return Ok(Some(format!(
+                "something still listens at port {}",
+                endpoint.port
+            )));
+        }
+        Ok(processes_doubt(taken))
+    }
+
+    /// The rules are not what they were when they were made.
+    fn rules_doubt(&self) -> Result<Option<String>> {
+        let Some(taken) = self.taken.filter(|t| !t.rules.is_empty()) else {
+            return Ok(None);
+        };
+        if rules(&taken.rules)? == taken.rules_said {
+            return Ok(None);
+        }
+        Ok(Some(
+            "the rules that cut its packets were changed or removed (a reload of the firewall does that)"
+                .to_owned(),
+        ))
+    }
+
+    fn interrupted(&self, doubt: &str, after: Duration) -> String {
+        let port = self.broker.endpoint.port;
+        let who = match sockets::listener(port) {
+            Ok(Some(l)) => format!(
+                "process {} of {} listens at port {port}",
+                l.pid,
+                l.unit.as_deref().unwrap_or("no unit")
+            ),
+            _ => format!("nothing of this host listens at port {port} by now"),
+        };
+        format!(
+            "VOID outage_interrupted: {:.1} s into the outage {doubt} ({who}); find what did it (a package \
+             manager, puppet, a watchdog, the undo) and run the test again",
+            after.as_secs_f64()
+        )
+    }
+}
+
+/// A process is there that should be gone, or goes on that should be stopped.
+fn processes_doubt(taken: &Taken) -> Option<String> {
+    let wanted = match taken.method {
+        Method::Stop | Method::Kill => State::Gone,
+        Method::Freeze => State::Stopped,
+        Method::Partition | Method::Reset => return None,
+    };
+    let other = taken.processes.iter().find(|p| p.state() != wanted)?;
+    let is = match other.state() {
+        State::Runs => "runs",
+        State::Stopped => "is stopped",
+        State::Gone => "is gone",
+    };
+    let should = match wanted {
+        State::Gone => "be gone",
+        _ => "be stopped",
+    };
+    Some(format!(
+        "its process {} ({}) should {should}, but {is}",
+        other.pid, other.name
+    ))
+}
+
+/// Takes back what was done, and starts the broker's unit if the broker does not answer then; waits
+/// until it does. Returns how long that took; nothing when it answered already.
+///
+/// # Errors
+/// Something of the injection is left, the unit fails, or the broker does not answer by the deadline.
+pub(crate) fn heal(
+    broker: &Broker,
+    taken: Option<&Taken>,
+    unit: Option<&str>,
+    deadline: Deadline,
+) -> Result<Option<Duration>> {
+    let begin = Instant::now();
+    if let Some(taken) = taken {
+        take_back(taken, deadline)?;
+    } else if broker.ask().is_up() {
+        return Ok(None);
+    }
+    // Frozen or cut off it should still run; if it has ended meanwhile, it is started after all.
+    let mut needs_start = taken.is_none_or(|t| t.method.ends_processes());
+    let mut started = false;
+    let mut unit_asked = begin;
+    let what = format!(
+        "the broker at {}{} to answer its protocol",
+        broker.endpoint,
+        unit.map_or_else(String::new, |u| format!(" ({u})"))
+    );
+    let mut last = None;
+    until(&what, deadline, UP_PACE, || {
+        if let Some(unit) = unit.filter(|_| needs_start && !started) {
+            start(unit, deadline)?;
+            started = true;
+        }
+        let answer = broker.ask();
+        if answer.is_up() {
+            return Ok(Some(()));
+        }
+        last = Some(answer);
+        if let Some(unit) = unit.filter(|_| unit_asked.elapsed() >= UNIT_INTERVAL) {
+            unit_asked = Instant::now();
+            if started {
+                refuse_failed(unit)?;
+            }
+            needs_start = started || !systemd::is_active(unit)?;
+        }
+        Ok(None)
+    })
+    .with_context(|| {
+        let last = last.map_or_else(|| "it was not asked".to_owned(), |a| a.to_string());
+        format!("last answer: {last}")
+    })?;
+    Ok(Some(begin.elapsed()))
+}
+
+fn take_back(taken: &Taken, deadline: Deadline) -> Result<()> {
+    for command in &taken.undo {
+        // Which of them had something to do is not known; what is left is looked for below.
+        let _ = process::run(&words(command), deadline.remaining().max(COMMAND_LIMIT));
+    }
+    match taken.left()? {
+        None => Ok(()),
+        Some(left) => bail!(
+            "failed to take back `{}` of the broker's outage: `{left}` still finds something of it",
+            taken.method.word()
+        ),
+    }
+}
+
+fn start(unit: &str, deadline: Deadline) -> Result<()> {
+    // A unit that is not failed has nothing to reset; some versions of systemd call that an error.
+    let _ = systemd::apply(Verb::ResetFailed, &[unit.to_owned()], deadline.remaining());
+    systemd::begin(Verb::Start, unit)
+}
+
+fn refuse_failed(unit: &str) -> Result<()> {
+    let seen = systemd::observe(&[unit.to_owned()])?;
+    if let Some(failed) = seen.iter().find(|u| u.active_state == "failed") {
+        bail!(
+            "failed to start `{unit}`: its main process {}; see `journalctl -u {unit}`",
+            failed.last_exit
+        );
+    }
+    Ok(())
+}
+
+/// Seconds for people: to the millisecond.
+fn seconds(length: Duration) -> f64 {
+    (length.as_secs_f64() * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,171 @@
+//! Arming: the timer first, then the record and the script, then a dry run that shows that the undo can
+//! be reached. Only when all of it stands may anything be taken away.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    BY_HAND, DIR, HEAL, Record, TIMER_PREFIX, Taken, aside, door, instant, record, record_path,
+    refuse_other_run, stop_units, timer_unit, write,
+};
+use crate::host::wait::{Deadline, Pace, until};
+use crate::host::{files, identity, process};
+use crate::service::{Unit, Verb, systemd};
+
+/// What the script's dry run writes: the undo can be reached and runs.
+const HEARTBEAT: &str = "/run/pulp_broker/heartbeat";
+
+/// What the names of the units of dry runs begin with.
+const DRY_PREFIX: &str = "pulp_broker-dry-";
+
+/// How long the dry run may take.
+const DRY_LIMIT: Duration = Duration::from_secs(15);
+
+/// What is about to be taken away, and what could be lost with it.
+#[derive(Debug)]
+pub(crate) struct Taking<'a> {
+    pub(crate) broker: Option<Taken>,
+    /// Those that run are recorded.
+    pub(crate) services: &'a [Unit],
+}
+
+/// Arms the undo for what is about to be taken away, together with what this run took before.
+///
+/// # Errors
+/// It cannot be armed; nothing may then be taken. `VOID undo_fired` when the undo of this very run is
+/// at work.
+pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> Result<Record> {
+    refuse_other_run(run_id)?;
+    let before = record()?;
+    if let Some(before) = &before {
+        refuse_fired(before)?;
+    }
+    let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
+    let begins_after = restore_after.saturating_sub(armed.lead());
+    if let Err(error) = write_and_schedule(before.as_ref(), &armed, begins_after) {
+        let _ = systemd::apply(Verb::Stop, &[timer_unit(&armed)], DRY_LIMIT);
+        return Err(match &before {
+            None => {
+                // Only what is ours: another run may have been quicker.
+                if record()
+                    .ok()
+                    .flatten()
+                    .is_some_and(|r| r.timer == armed.timer)
+                {
+                    let _ = files::remove_dir(Path::new(DIR), &aside(&armed));
+                }
+                error.context("failed to arm the undo, so nothing was taken away")
+            }
+            Some(before) => {
+                let _ = write(before);
+                error.context(format!(
+                    "failed to arm the undo anew, so nothing more was taken away; what was taken before \
+                     comes back at {}, or by `{BY_HAND}`",
+                    before.restores_at
+                ))
+            }
+        });
+    }
+    if let Some(before) = before {
+        stop_units(&before);
+    }
+    Ok(armed)
+}
+
+fn refuse_fired(record: &Record) -> Result<()> {
+    if systemd::is_active(&format!("{}.service", record.timer))? {
+        bail!(
+            "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
+             `restore_after` and run the test again",
+            record.run_id,
+            record.restores_at
+        );
+    }
+    Ok(())
+}
+
+fn plan(
+    before: Option<&Record>,
+    run_id: &str,
+    taking: Taking<'_>,
+    restore_after: Duration,
+) -> Result<Record> {
+    let now = SystemTime::now();
+    let mut services = before.map_or_else(Vec::new, |b| b.services.clone());
+    for unit in taking.services.iter().filter(|u| u.is_up()) {
+        if !services.contains(&unit.name) {
+            services.push(unit.name.clone());
+        }
+    }
+    Ok(Record {
+        run_id: run_id.to_owned(),
+        since: before.map_or_else(|| instant(now), |b| b.since.clone()),
+        restores_at: instant(now + restore_after),
+        timer: format!("{TIMER_PREFIX}{}", identity::nonce()?),
+        // What was taken first is what comes back: while it is away, another may look like it.
+        broker: before.and_then(|b| b.broker.clone()).or(taking.broker),
+        services,
+    })
+}
+
+/// Whenever this is cut short, the timer that came first finds what to do: nothing was taken yet, or all
+/// of it stands in the script.
+fn write_and_schedule(before: Option<&Record>, armed: &Record, delay: Duration) -> Result<()> {
+    if !systemd::is_manager() {
+        bail!("this host is not run by systemd, which is what runs the undo");
+    }
+    systemd::schedule(&armed.timer, delay, &door(&armed.timer))?;
+    if before.is_none() {
+        files::private_dir(Path::new(DIR))?;
+        files::claim(&record_path(), 0o600, &serde_json::to_string(armed)?)
+            .or_else(|error| refuse_other_run(&armed.run_id).and(Err(error)))?;
+    }
+    write(armed)?;
+    run_dry(armed)
+}
+
+/// The script is run as it would be in earnest, but gives nothing back: it says that it was reached.
+fn run_dry(armed: &Record) -> Result<()> {
+    let _ = std::fs::remove_file(HEARTBEAT);
+    let unit = armed.timer.replace(TIMER_PREFIX, DRY_PREFIX);
+    process::run_ok(&["/bin/sh", "-n", HEAL], Duration::from_secs(5))?;
+    systemd::run_apart(&unit, &["/bin/sh", HEAL, "dry"])?;
+    let what = "the dry run of the undo to write its heartbeat";
+    until(what, Deadline::after(DRY_LIMIT), Pace::QUICK, || {
+        Ok(Path::new(HEARTBEAT).exists().then_some(()))
+    })
+    .with_context(|| {
+        let _ = systemd::apply(Verb::ResetFailed, &[format!("{unit}.service")], DRY_LIMIT);
+        format!(
+            "`{unit}` could not run `{HEAL} dry`; see `journalctl -u {unit}`; where SELinux denies it, see \
+             `ausearch -m avc`"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{sample, taken};
+    use super::*;
+
+    #[test]
+    fn a_second_taking_of_the_run_keeps_the_first_and_never_another_broker() {
+        let before = sample();
+        let taking = Taking {
+            broker: Some(taken("qpidd.service")),
+            services: &[],
+        };
+        let after = plan(Some(&before), "r1", taking, Duration::from_secs(9)).unwrap();
+        assert_eq!(after.broker, before.broker);
+        assert_eq!(after.services, before.services);
+        assert_eq!(after.since, before.since);
+        assert_ne!(after.timer, before.timer);
+        assert_eq!(
+            after.lead(),
+            Duration::from_secs(7),
+            "it has to boot by then"
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Processes as the kernel shows them: each known by its number and its start, so that a number that
+//! was given away again is not taken for the same process.
+
+use anyhow::{Context as _, Result};
+use procfs::process::{Process as Entry, Stat};
+use serde::{Deserialize, Serialize};
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: i32,
+    /// Clock ticks from the boot to its start; see proc(5).
+    pub(crate) start: u64,
+    /// The name of its program, as the kernel has it.
+    pub(crate) name: String,
+}
+
+/// What has become of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Runs,
+    /// By SIGSTOP or its like.
+    Stopped,
+    /// No such process, or a zombie.
+    Gone,
+}
+
+impl Process {
+    fn of(stat: Stat) -> Self {
+        Self {
+            pid: stat.pid,
+            start: stat.starttime,
+            name: stat.comm,
+        }
+    }
+
+    /// What has become of it by now.
+    pub(crate) fn state(&self) -> State {
+        let stat = Entry::new(self.pid).and_then(|entry| entry.stat());
+        match stat {
+            Ok(stat) if stat.starttime == self.start => state_of(stat.state),
+            _ => State::Gone,
+        }
+    }
+}
+
+/// Every process whose control group is this one or below it: `group` is the path that systemd calls
+/// `ControlGroup`. A path that merely ends alike is another's: a container may run the same unit.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(crate) fn in_group(group: &str) -> Result<Vec<Process>> {
+    let all = procfs::process::all_processes().context("failed to list `/proc`")?;
+    Ok(all
+        .flatten()
+        .filter(|entry| {
+            entry
+                .cgroups()
+                .is_ok_and(|groups| groups.0.iter().any(|g| is_below(&g.pathname, group)))
+        })
+        .filter_map(|entry| entry.stat().ok())
+        .filter(|stat| state_of(stat.state) != State::Gone)
+        .map(Process::of)
+        .collect())
+}
+
+fn is_below(path: &str, group: &str) -> bool {
+    path.strip_prefix(group)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The letters are those of proc(5).
+fn state_of(letter: char) -> State {
+    match letter {
+        'T' | 't' => State::Stopped,
+        'Z' | 'X' | 'x' => State::Gone,
+        _ => State::Runs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_under_the_same_number_is_not_the_same() {
+        let me = Entry::myself().and_then(|entry| entry.stat()).unwrap();
+        let mut process = Process::of(me);
+        assert_eq!(process.state(), State::Runs);
+        process.start += 1;
+        assert_eq!(process.state(), State::Gone);
+    }
+
+    #[test]
+    fn a_containers_unit_of_the_same_name_is_not_in_the_group() {
+        let group = "/system.slice/rabbitmq-server.service";
+        assert!(is_below(group, group));
+        assert!(is_below(
+            "/system.slice/rabbitmq-server.service/child",
+            group
+        ));
+        assert!(!is_below(&format!("/machine.slice/x{group}"), group));
+        assert!(!is_below("/system.slice/rabbitmq-server.services", group));
+    }
+}

@@ -1,0 +1,242 @@
+//! `state: down`: refuse, arm, take away, prove, hold.
+
+mod plan;
+
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use super::{Outage, reply};
+use crate::ansible::Outcome;
+use crate::broker::Taken;
+use crate::broker::outage::methods::{ApplyAt, Step};
+use crate::broker::outage::{self, Watch};
+use crate::broker::undo::{self, Record, Taking};
+use crate::host::syslog;
+use crate::host::wait::Deadline;
+use crate::service::{PULP, Unit, systemd};
+use plan::Plan;
+
+pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
+    undo::refuse_other_run(outage.run_id)?;
+    let services = pulp_services()?;
+    let record = undo::record()?;
+    let acts = match outage.apply_at {
+        ApplyAt::Broker => outage.broker.local,
+        ApplyAt::Pulp => {
+            let stopped = record.as_ref().is_some_and(|r| !r.services.is_empty());
+            stopped || services.iter().any(Unit::is_up)
+        }
+    };
+    if !acts {
+        return elsewhere(outage, &services, check_mode);
+    }
+    let answer = outage.broker.ask();
+    if let Some(taken) = record.and_then(|r| r.broker) {
+        return again(outage, taken, &services, answer.is_life(), check_mode);
+    }
+    let plan = plan::make(outage, &answer);
+    if check_mode {
+        return Ok(planned(outage, plan));
+    }
+    let plan = plan?;
+    let taking = Taking {
+        broker: Some(plan.taken),
+        services: &services,
+    };
+    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    take_and_hold(outage, record, &plan.inject)
+}
+
+/// This run has taken it away already, and the undo is armed anew for a further hold.
+fn again(
+    outage: &Outage<'_>,
+    taken: Taken,
+    services: &[Unit],
+    answers: bool,
+    check_mode: bool,
+) -> Result<Outcome> {
+    if check_mode {
+        let msg = format!("would hold it away for {} s more", outage.hold.as_secs());
+        return Ok(Outcome {
+            msg: Some(msg),
+            ..reply(outage.broker, "local", false)
+        });
+    }
+    let taking = Taking {
+        broker: Some(taken),
+        services,
+    };
+    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    if answers {
+        let error = anyhow!(
+            "VOID outage_interrupted: the broker at {} was taken away by this run but answers again; find \
+             what started it and run the test again",
+            outage.broker.endpoint
+        );
+        return Err(undo::give_back(&error, &record, outage.timeout));
+    }
+    take_and_hold(outage, record, &[])
+}
+
+/// The broker is taken away on another host; this host's services could be lost with it all the same,
+/// and it is seen from here whether they have none.
+fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result<Outcome> {
+    let outcome = reply(outage.broker, "remote", false);
+    if check_mode || !services.iter().any(Unit::is_up) {
+        return Ok(outcome);
+    }
+    let taking = Taking {
+        broker: None,
+        services,
+    };
+    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    let outcome = outcome.with("restores_at", record.restores_at.clone());
+    if outage.hold.is_zero() || !services.iter().any(Unit::consumes) {
+        return Ok(outcome);
+    }
+    let watch = Watch {
+        broker: outage.broker,
+        taken: None,
+    };
+    let held = watch
+        .prove_down(Deadline::after(outage.timeout))
+        .and_then(|()| watch.hold(outage.hold))
+        .map_err(|error| undo::give_back(&error, &record, outage.timeout))?;
+    let msg = format!(
+        "DOWN as seen from here: the broker at {} did not answer {} times in {} s: {}",
+        outage.broker.endpoint, held.probes, held.watched_seconds, held.answer
+    );
+    Ok(Outcome {
+        msg: Some(msg),
+        ..outcome
+    }
+    .with("seen", json!(held)))
+}
+
+fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) => {
+            return reply(outage.broker, "local", false)
+                .with("refusals", json!([plan::refusal(&error)]));
+        }
+    };
+    let steps: Vec<String> = plan.inject.iter().map(shown).collect();
+    let msg = format!(
+        "would {} for {} s, so that {}; the undo would give it back after {} s",
+        what(outage, &plan.taken),
+        outage.hold.as_secs(),
+        outage.method.effect(),
+        outage.restore_after.as_secs()
+    );
+    Outcome {
+        msg: Some(msg),
+        ..reply(outage.broker, "local", true)
+    }
+    .with("refusals", json!([]))
+    .with("steps", steps)
+}
+
+/// What is done, to whom, in words.
+fn what(outage: &Outage<'_>, taken: &Taken) -> String {
+    let unit = taken.unit.as_deref().unwrap_or("the broker");
+    let method = outage.method.word();
+    if !outage.method.cuts() {
+        return format!("{method} {unit}");
+    }
+    let side = match outage.apply_at {
+        ApplyAt::Broker => "on its own host",
+        ApplyAt::Pulp => "on this host of Pulp's alone",
+    };
+    format!("{method} {} {side}", outage.broker.endpoint)
+}
+
+fn shown(step: &Step) -> String {
+    match step {
+        Step::Run(command) | Step::Try(command) => command.join(" "),
+        Step::Write { path, .. } => format!("write {path}"),
+    }
+}
+
+fn take_and_hold(outage: &Outage<'_>, mut record: Record, inject: &[Step]) -> Result<Outcome> {
+    let told = act(outage, &mut record, inject);
+    told.map_err(|error| undo::give_back(&error, &record, outage.timeout))
+}
+
+fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outcome> {
+    let begin = Instant::now();
+    let deadline = Deadline::after(outage.timeout);
+    if !inject.is_empty() {
+        inject_and_note(outage, record, inject, deadline)?;
+    }
+    let taken = record.broker.as_ref();
+    let watch = Watch {
+        broker: outage.broker,
+        taken,
+    };
+    watch.prove_down(deadline)?;
+    let down_at = SystemTime::now();
+    let stopped_after = begin.elapsed();
+    let held = watch.hold(outage.hold)?;
+    let what = taken.map_or_else(String::new, |taken| what(outage, taken));
+    let msg = format!(
+        "DOWN {what}: proven: {}; everything comes back by itself at {} (or by `{}`)",
+        outage.method.effect(),
+        record.restores_at,
+        undo::BY_HAND
+    );
+    let detail = json!({
+        "method": outage.method,
+        "apply_at": outage.apply_at,
+        "unit": taken.and_then(|t| t.unit.as_deref()),
+        "processes": taken.map(|t| &t.processes),
+        "positive_control": taken.map(|t| &t.control),
+        "answer": held.answer,
+        "down_at": humantime::format_rfc3339_millis(down_at).to_string(),
+        "stop_seconds": stopped_after.as_secs_f64(),
+        "held_seconds": held.watched_seconds,
+        "probes": held.probes,
+        "longest_gap_seconds": held.longest_gap_seconds,
+        "restores_at": record.restores_at,
+    });
+    Ok(Outcome {
+        msg: Some(msg),
+        ..reply(outage.broker, "local", !inject.is_empty())
+    }
+    .with("outage", detail)
+    .with("restores_at", record.restores_at.clone()))
+}
+
+fn inject_and_note(
+    outage: &Outage<'_>,
+    record: &mut Record,
+    inject: &[Step],
+    deadline: Deadline,
+) -> Result<()> {
+    syslog::note(&format!(
+        "run {} of the Pulp broker test takes the broker at {} away ({}); it comes back by itself at {}, or \
+         by `{}`",
+        record.run_id,
+        outage.broker.endpoint,
+        outage.method.word(),
+        record.restores_at,
+        undo::BY_HAND
+    ));
+    outage::inject(inject, deadline)?;
+    let rules = match &record.broker {
+        Some(taken) if !taken.rules.is_empty() => outage::rules(&taken.rules)?,
+        _ => return Ok(()),
+    };
+    undo::note_rules(record, rules)
+}
+
+/// Pulp's services on this host, none where there is no systemd to run an undo.
+fn pulp_services() -> Result<Vec<Unit>> {
+    if !systemd::is_manager() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
+    systemd::observe(&names)
+}

@@ -1,0 +1,172 @@
+//! What would be done to the broker on this host, and why it must not be, if so. Nothing is changed here.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Error, Result, bail};
+use serde_json::{Value, json};
+
+use super::Outage;
+use crate::broker::outage::methods::{self, ApplyAt, Firewall, Method, Step, Target};
+use crate::broker::{Answer, Taken};
+use crate::host::processes::Process;
+use crate::host::sockets;
+use crate::service::systemd;
+
+/// What is recorded, and what is then done.
+pub(super) struct Plan {
+    pub(super) taken: Taken,
+    pub(super) inject: Vec<Step>,
+}
+
+/// Plans the outage from what is here.
+///
+/// # Errors
+/// `VOID unsupported` and the like: it cannot be made here, or must not be.
+pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
+    let broker = outage.broker;
+    let unit = match (&broker.unit, outage.method.cuts()) {
+        (Some(unit), _) => Some(unit.as_str()),
+        (None, true) => None,
+        (None, false) => Some(broker.unit().context("VOID unsupported")?),
+    }
+    // At Pulp's side the broker is left alone, even where it is on the same host.
+    .filter(|_| outage.apply_at == ApplyAt::Broker);
+    if outage.method.cuts() {
+        refuse_own_connection(broker.endpoint.port)?;
+    }
+    if !answer.is_up() {
+        bail!(
+            "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken away, but \
+             {answer}; start it{} and run the test again",
+            broker.endpoint,
+            broker.source,
+            unit.map_or_else(String::new, |u| format!(" (`systemctl start {u}`)"))
+        );
+    }
+    let processes = processes(outage.method, unit)?;
+    let boot = boot(outage, unit)?;
+    let firewall = if outage.method.cuts() {
+        Some(Firewall::find()?)
+    } else {
+        None
+    };
+    let pair = methods::plan(
+        outage.method,
+        &Target {
+            port: broker.endpoint.port,
+            unit,
+            processes: &processes,
+            addresses: (outage.apply_at == ApplyAt::Pulp).then(|| addresses(outage)),
+            firewall: firewall.as_ref(),
+        },
+    )?;
+    Ok(Plan {
+        taken: Taken {
+            method: outage.method,
+            unit: unit.map(str::to_owned),
+            port: broker.endpoint.port,
+            control: answer.to_string(),
+            processes,
+            undo: pair.undo,
+            left: pair.left,
+            rules: pair.rules,
+            rules_said: Vec::new(),
+            boot,
+        },
+        inject: pair.inject,
+    })
+}
+
+/// The processes that will be gone or stopped, and are watched to be so.
+fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
+    let Some(unit) = unit.filter(|_| !method.cuts()) else {
+        return Ok(Vec::new());
+    };
+    if method == Method::Freeze
+        && let Some(after) = systemd::watchdog(unit)?
+    {
+        bail!(
+            "VOID unsupported: `{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
+             another outage; use method kill or partition"
+        );
+    }
+    let mut all = systemd::processes_of(unit)?;
+    if all.is_empty() {
+        bail!(
+            "VOID unsupported: the broker answers, but `{unit}` has no process on this host; it may run in a \
+             container or in another unit: set `broker_unit`, or use method partition"
+        );
+    }
+    if method != Method::Freeze {
+        all.retain(|process| process.name != methods::SHARED);
+    }
+    if method == Method::Stop {
+        // What a unit leaves running on purpose (KillMode=process) is no sign of a broker.
+        let seen = systemd::observe(&[unit.to_owned()])?;
+        let main = seen.first().map_or(0, |u| u.main_pid);
+        all.retain(|process| u32::try_from(process.pid) == Ok(main));
+    }
+    Ok(all)
+}
+
+/// How long the broker's last start took, which the undo has to begin earlier.
+fn boot(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
+    let Some(unit) = unit.filter(|_| outage.method.ends_processes()) else {
+        return Ok(Duration::ZERO);
+    };
+    let boot = systemd::last_start(unit)?;
+    if outage.restore_after <= outage.hold + boot {
+        bail!(
+            "value of restore_after must be greater than hold ({} s) and the last start of `{unit}` ({:.1} s) \
+             together, got: {}; the undo would end the outage",
+            outage.hold.as_secs(),
+            boot.as_secs_f64(),
+            outage.restore_after.as_secs()
+        );
+    }
+    Ok(boot)
+}
+
+/// Where Pulp's packets to the broker go.
+fn addresses(outage: &Outage<'_>) -> Vec<IpAddr> {
+    let all = outage.broker.addresses().iter();
+    let distinct: BTreeSet<IpAddr> = all.map(|a| a.ip().to_canonical()).collect();
+    distinct.into_iter().collect()
+}
+
+/// Cutting the connection over which this runs would leave nobody to give anything back in time.
+fn refuse_own_connection(port: u16) -> Result<()> {
+    if sockets::ports_of_ancestors()?.contains(&port) {
+        bail!(
+            "VOID unsupported: port {port} is the broker's and also that of the connection over which this \
+             module was started (ssh): cutting it would cut that too; use method stop, kill or freeze"
+        );
+    }
+    Ok(())
+}
+
+/// An error in the words of the pre-flight: the verdict's name and the rest.
+pub(super) fn refusal(error: &Error) -> Value {
+    let text = format!("{error:#}");
+    let verdict = text.strip_prefix("VOID ").and_then(|t| t.split_once(": "));
+    let (name, msg) = verdict.unwrap_or(("unsupported", &text));
+    json!({ "name": name, "msg": msg })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_the_verdict_and_what_it_says() {
+        let verdict = anyhow::anyhow!("VOID outage_not_proven: it is: down");
+        assert_eq!(
+            refusal(&verdict),
+            json!({ "name": "outage_not_proven", "msg": "it is: down" })
+        );
+        let other = anyhow::anyhow!("failed to run `nft`");
+        assert_eq!(refusal(&other)["name"], "unsupported");
+    }
+}
