@@ -168,6 +168,8 @@ pub(crate) fn schedule(name: &str, delay: Duration, command: &str) -> Result<()>
             &format!("--on-active={}ms", delay.as_millis()),
             "--on-unit-inactive=1s",
             "--timer-property=AccuracySec=100ms",
+            // Killed, it runs again at once and not when the last of its commands has ended.
+            "--property=KillMode=process",
             "--description=pulp_broker: gives back what a broker test took away",
             "/bin/sh",
             "-c",

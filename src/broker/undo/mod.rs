@@ -188,6 +188,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
 fn stop_units(record: &Record) {
     let units = [timer_unit(record), format!("{}.service", record.timer)];
     let _ = systemd::apply(Verb::Stop, &units, Duration::from_secs(20));
+    let _ = systemd::apply(Verb::ResetFailed, &units[1..], Duration::from_secs(20));
 }
 
 fn record_path() -> PathBuf {
