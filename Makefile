@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench build unit lint molecule venv bootstrap lab-down clean
+.PHONY: help demo test test-all bench build dist unit lint molecule venv bootstrap lab-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ bench: ## measure what was promised: size, cost of a call, where a scenario's ti
 build: ## the static release binary, and its name for each module in library/
 	scripts/bootstrap build
 	scripts/build
+
+dist: build ## an archive of what users need, with checksums, in dist/
+	scripts/dist
 
 unit: venv build ## Rust tests: units, and contract tests on the built static binary
 	scripts/unit
