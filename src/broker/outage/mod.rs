@@ -22,8 +22,9 @@ const HOLD_INTERVAL: Pace = Pace {
     last: Duration::from_millis(200),
 };
 
-/// How often the rules are read again: somebody may reload the firewall.
-const RULES_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the rules are read again, because somebody may reload the firewall, and systemd is asked
+/// whether somebody starts the broker.
+const STANDS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The longest time between two probes: in more than that a broker could come and go unseen, and a
 /// client with it.
@@ -124,7 +125,7 @@ impl Watch<'_> {
     pub(crate) fn hold(&self, length: Duration) -> Result<Held> {
         let begin = Instant::now();
         let mut last = begin;
-        let mut rules_read = begin;
+        let mut looked = begin;
         let mut held = Held::default();
         let mut longest = Duration::ZERO;
         let end = Deadline::after(length + super::PROBE_LIMIT * 3);
@@ -147,9 +148,13 @@ impl Watch<'_> {
                 );
             }
             let over = now - begin >= length;
-            if over || now - rules_read >= RULES_INTERVAL {
-                rules_read = now;
-                if let Some(doubt) = self.rules_doubt()? {
+            if over || now - looked >= STANDS_INTERVAL {
+                looked = now;
+                let doubt = match self.rules_doubt()? {
+                    None => self.unit_doubt()?,
+                    doubt => doubt,
+                };
+                if let Some(doubt) = doubt {
                     bail!(self.interrupted(&doubt, now - begin));
                 }
             }
@@ -198,6 +203,22 @@ impl Watch<'_> {
             "the rules that cut its packets were changed or removed (a reload of the firewall does that)"
                 .to_owned(),
         ))
+    }
+
+    /// Somebody starts it, though it does not listen yet.
+    fn unit_doubt(&self) -> Result<Option<String>> {
+        let unit = self.taken.filter(|t| t.method.ends_processes());
+        let Some(unit) = unit.and_then(|t| t.unit.clone()) else {
+            return Ok(None);
+        };
+        let seen = systemd::observe(&[unit])?;
+        let started = seen.iter().find(|u| u.running || u.is_up());
+        Ok(started.map(|u| {
+            format!(
+                "`{}` is {} again with process {}",
+                u.name, u.active_state, u.main_pid
+            )
+        }))
     }
 
     fn interrupted(&self, doubt: &str, after: Duration) -> String {

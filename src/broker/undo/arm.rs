@@ -49,12 +49,12 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
         return Err(match &before {
             None => {
                 // Only what is ours: another run may have been quicker.
-                if record()
-                    .ok()
-                    .flatten()
-                    .is_some_and(|r| r.timer == armed.timer)
-                {
-                    let _ = files::remove_dir(Path::new(DIR), &aside(&armed));
+                match record() {
+                    Ok(Some(found)) if found.timer == armed.timer => {
+                        let _ = files::remove_dir(Path::new(DIR), &aside(&armed));
+                    }
+                    // An empty one only.
+                    _ => drop(std::fs::remove_dir(DIR)),
                 }
                 error.context("failed to arm the undo, so nothing was taken away")
             }
