@@ -2,24 +2,27 @@
 //!
 //! It walks the list of steps in `pulp::steps`: the first step that fails ends the proof, and the
 //! steps that clean up are taken whatever happened. It reports no change, because all that it
-//! makes it deletes again; where that fails it says so and names what is left.
+//! makes it deletes again; where that fails it says so and names what is left. The states `idle`
+//! and `ready` only ask.
 
 mod clean;
+mod idle;
 mod prove;
+mod ready;
 mod tell;
 
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
-use crate::host::wait::Deadline;
+use crate::host::wait::{Deadline, Pace};
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Step};
 use crate::pulp::v2::{Pulp2, Task};
@@ -34,8 +37,11 @@ pub(crate) const MODULE: Module = Module {
 
 const SPEC: &[Opt] = &[
     Opt::new("pulp_url", Type::Str).required(),
-    Opt::new("username", Type::Str).required(),
-    Opt::new("password", Type::Str).required().secret(),
+    Opt::new("state", Type::Str)
+        .default(Preset::Str("healthy"))
+        .choices(&["healthy", "idle", "ready"]),
+    Opt::new("username", Type::Str),
+    Opt::new("password", Type::Str).secret(),
     Opt::new("validate_certs", Type::Bool).default(Preset::Bool(true)),
     Opt::new("ca_path", Type::Path),
     Opt::new("feed", Type::Str),
@@ -45,16 +51,37 @@ const SPEC: &[Opt] = &[
     Opt::new("request_timeout", Type::Int).default(Preset::Int(10)),
     Opt::new("ready_timeout", Type::Int).default(Preset::Int(0)),
     Opt::new("require_idle", Type::Bool).default(Preset::Bool(false)),
+    Opt::new("drain", Type::Int).default(Preset::Int(0)),
+    Opt::new("accept_task_loss", Type::Bool).default(Preset::Bool(false)),
+    Opt::list_of("expected", Type::Str),
 ];
 
 /// The most that a clean-up after a failure may take, and is kept for it out of `timeout`.
 const CLEAN_UP: Duration = Duration::from_mins(1);
 
+/// How many tasks of others are listed; their number is told in any case.
+const LISTED: usize = 20;
+
+/// How often a Pulp that is not as it should be is asked again.
+const PACE: Pace = Pace {
+    first: Duration::from_millis(100),
+    last: Duration::from_secs(1),
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Healthy,
+    Idle,
+    Ready,
+}
+
 #[derive(Deserialize)]
 struct Params {
     pulp_url: String,
-    username: String,
-    password: String,
+    state: State,
+    username: Option<String>,
+    password: Option<String>,
     validate_certs: bool,
     ca_path: Option<PathBuf>,
     feed: Option<String>,
@@ -64,6 +91,9 @@ struct Params {
     request_timeout: i64,
     ready_timeout: i64,
     require_idle: bool,
+    drain: i64,
+    accept_task_loss: bool,
+    expected: Option<Vec<String>>,
 }
 
 /// What the call asks for, checked.
@@ -132,7 +162,16 @@ struct Check {
 fn work(call: &Call) -> Result<Outcome> {
     let params: Params = serde_json::from_value(Value::Object(call.params.clone()))
         .context("failed to read the options")?;
-    let (request, door) = check(&params)?;
+    match params.state {
+        State::Healthy => healthy(call, &params),
+        State::Idle => idle::run(call, &params),
+        State::Ready => ready::run(call, &params),
+    }
+}
+
+fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
+    refuse_missing(params)?;
+    let (request, door) = (request(params)?, door(params)?);
     if call.check_mode {
         return Ok(tell::plan(&request, &door.base));
     }
@@ -157,12 +196,54 @@ fn work(call: &Call) -> Result<Outcome> {
     Ok(tell::outcome(&check))
 }
 
-/// Everything that can be refused before anything is sent.
-fn check(params: &Params) -> Result<(Request, Door)> {
-    let seconds = |name: &str, value: i64| match u64::try_from(value) {
+/// In the words of Ansible's `required_if`.
+fn refuse_missing(params: &Params) -> Result<()> {
+    let given = [
+        ("username", &params.username),
+        ("password", &params.password),
+    ];
+    let missing: Vec<_> = given
+        .iter()
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "state is healthy but all of the following are missing: {}",
+        missing.join(", ")
+    )
+}
+
+fn seconds(name: &str, value: i64) -> Result<Duration> {
+    match u64::try_from(value) {
         Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
         _ => bail!("failed to use {name} `{value}`: it is a number of seconds from 1 up"),
-    };
+    }
+}
+
+/// A duration that may be none.
+fn seconds_or_none(name: &str, value: i64) -> Result<Duration> {
+    match value {
+        0 => Ok(Duration::ZERO),
+        value => seconds(name, value),
+    }
+}
+
+/// How Pulp is reached. Nothing is sent yet.
+fn door(params: &Params) -> Result<Door> {
+    Door::new(&Access {
+        url: &params.pulp_url,
+        credentials: params.username.as_deref().zip(params.password.as_deref()),
+        validate_certs: params.validate_certs,
+        ca_path: params.ca_path.as_deref(),
+        request_timeout: seconds("request_timeout", params.request_timeout)?,
+    })
+}
+
+/// What can be refused before anything is sent.
+fn request(params: &Params) -> Result<Request> {
     let Ok(feed_port) = u16::try_from(params.feed_port) else {
         bail!(
             "failed to use feed_port `{}`: it is a port from 1 to 65535, or 0 for any",
@@ -172,26 +253,14 @@ fn check(params: &Params) -> Result<(Request, Door)> {
     if let Some(url) = &params.feed {
         pulp::check_feed_url(url)?;
     }
-    let door = Door::new(&Access {
-        url: &params.pulp_url,
-        username: &params.username,
-        password: &params.password,
-        validate_certs: params.validate_certs,
-        ca_path: params.ca_path.as_deref(),
-        request_timeout: seconds("request_timeout", params.request_timeout)?,
-    })?;
-    let request = Request {
+    Ok(Request {
         feed: params.feed.clone(),
         feed_host: params.feed_host.clone(),
         feed_port,
         timeout: seconds("timeout", params.timeout)?,
-        ready_timeout: match params.ready_timeout {
-            0 => Duration::ZERO,
-            value => seconds("ready_timeout", value)?,
-        },
+        ready_timeout: seconds_or_none("ready_timeout", params.ready_timeout)?,
         require_idle: params.require_idle,
-    };
-    Ok((request, door))
+    })
 }
 
 impl Check {
@@ -241,6 +310,46 @@ impl Check {
     fn has_failed(&self) -> bool {
         self.taken.iter().any(|taken| taken.error.is_some())
     }
+}
+
+/// A task in the reply.
+fn task(task: &Task) -> Value {
+    json!({
+        "task_id": task.id,
+        "task_type": task.kind,
+        "state": task.word,
+        "worker": task.worker,
+        "started_at": task.started_at,
+        "finished_at": task.finished_at,
+        "known_at": task.known_at.map(instant),
+        "error": task.error,
+        "tags": task.tags,
+    })
+}
+
+/// Tasks of others in the reply.
+fn listed(tasks: &[Task]) -> Value {
+    let first: Vec<_> = tasks.iter().take(LISTED).map(task).collect();
+    json!({"count": tasks.len(), "tasks": first})
+}
+
+/// The first three tasks, for a person.
+fn named(tasks: &[Task]) -> String {
+    let first: Vec<_> = tasks
+        .iter()
+        .take(3)
+        .map(|task| format!("`{}` ({}, {})", task.id, task.word, task.tags.join(" ")))
+        .collect();
+    let more = if tasks.len() > first.len() {
+        ", …"
+    } else {
+        ""
+    };
+    format!("{}{more}", first.join(", "))
+}
+
+fn instant(time: SystemTime) -> String {
+    humantime::format_rfc3339_nanos(time).to_string()
 }
 
 /// Sixteen hexadecimal digits that nobody had before.

@@ -2,7 +2,7 @@
 //! that say what to look at.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
@@ -75,6 +75,7 @@ impl Client {
             Some(value.to_owned())
         };
         Ok(Answer {
+            date: header("Date").and_then(|date| moment(&date)),
             method: ask.method,
             url: url.to_owned(),
             status: answer.status().as_u16(),
@@ -97,6 +98,17 @@ impl Client {
             .build();
         self.0.run(request)
     }
+}
+
+/// An instant as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn moment(date: &str) -> Option<SystemTime> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let words: Vec<&str> = date.split_whitespace().collect();
+    let &[_, day, month, year, time, "GMT"] = words.as_slice() else {
+        return None;
+    };
+    let month = MONTHS.find(month)? / 3 + 1;
+    humantime::parse_rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
 }
 
 /// The value of the `Authorization` header.
@@ -199,6 +211,18 @@ mod tests {
             basic("Aladdin", "open sesame"),
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
         );
+    }
+
+    #[test]
+    fn the_servers_clock_is_read() {
+        let told = moment("Sun, 06 Nov 1994 08:49:37 GMT").map(humantime::format_rfc3339_seconds);
+        assert_eq!(
+            told.map(|t| t.to_string()).as_deref(),
+            Some("1994-11-06T08:49:37Z")
+        );
+        for other in ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 CET"] {
+            assert_eq!(moment(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod trust;
 pub(crate) mod v2;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -31,8 +31,8 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Access<'a> {
     pub(crate) url: &'a str,
-    pub(crate) username: &'a str,
-    pub(crate) password: &'a str,
+    /// Without credentials only what needs none is asked.
+    pub(crate) credentials: Option<(&'a str, &'a str)>,
     pub(crate) validate_certs: bool,
     pub(crate) ca_path: Option<&'a Path>,
     /// One request's limit.
@@ -57,6 +57,8 @@ pub(crate) struct Answer {
     pub(crate) url: String,
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
+    /// The server's clock, to the second.
+    pub(crate) date: Option<SystemTime>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -85,8 +87,9 @@ impl Answer {
 pub(crate) struct Door {
     /// `scheme://host[:port]`
     pub(crate) base: String,
+    /// Empty: it has no credentials.
     pub(crate) username: String,
-    authorization: String,
+    authorization: Option<String>,
     client: client::Client,
     request_timeout: Duration,
 }
@@ -98,17 +101,24 @@ impl Door {
         let tls = trust::config(access.validate_certs, access.ca_path)?;
         Ok(Self {
             base,
-            username: access.username.to_owned(),
-            authorization: client::basic(access.username, access.password),
+            username: access.credentials.unwrap_or_default().0.to_owned(),
+            authorization: access
+                .credentials
+                .map(|(username, password)| client::basic(username, password)),
             client: client::Client::new(tls),
             request_timeout: access.request_timeout,
         })
     }
 
-    /// Asks the API, with credentials.
+    /// Whether it has no credentials, and so may ask only what needs none.
+    pub(crate) fn is_anonymous(&self) -> bool {
+        self.authorization.is_none()
+    }
+
+    /// Asks the API, with credentials if there are any.
     pub(crate) fn call(&self, ask: &Ask, deadline: Deadline) -> Result<Answer> {
         let url = format!("{}{}", self.base, ask.path);
-        let answer = self.send(ask, &url, Some(&self.authorization), deadline)?;
+        let answer = self.send(ask, &url, self.authorization.as_deref(), deadline)?;
         if let (300..400, Some(location)) = (answer.status, &answer.location) {
             bail!(
                 "failed to {} `{url}`: it redirects to `{location}`, where the credentials are \

@@ -6,4 +6,5 @@
 
 mod answers;
 mod certificates;
+mod states;
 mod support;

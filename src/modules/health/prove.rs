@@ -1,14 +1,12 @@
 //! The steps that prove: each fails with what it expected, what it found and what to do.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
-use super::{Check, Published, detail};
+use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
-use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
@@ -18,12 +16,6 @@ use crate::pulp::v2::{Created, Pulp2};
 const REPOMD_CAP: u64 = 1024 * 1024;
 const PRIMARY_CAP: u64 = 64 * 1024 * 1024;
 const PACKAGE_CAP: u64 = 64 * 1024 * 1024;
-
-/// How often a Pulp that is not ready yet is asked for its status.
-const READY_PACE: Pace = Pace {
-    first: Duration::from_millis(100),
-    last: Duration::from_secs(1),
-};
 
 pub(super) fn step(
     check: &mut Check,
@@ -58,7 +50,7 @@ pub(super) fn step(
 fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     let mut objection = None;
     let ready = deadline.at_most(check.request.ready_timeout);
-    let status = until("Pulp to be ready for tasks", ready, READY_PACE, || {
+    let status = until("Pulp to be ready for tasks", ready, PACE, || {
         let status = check.pulp.status(deadline)?;
         check.version.clone_from(&status.version);
         objection = Pulp2::objection(&status);
@@ -70,11 +62,12 @@ fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         }
         (status, _) => status?,
     };
+    let workers = status.names().into();
     Ok(detail([
+        ("workers", workers),
         ("pulp_version", status.version.into()),
         ("database_connected", status.database.into()),
         ("messaging_connected", status.messaging.into()),
-        ("workers", status.workers.into()),
     ]))
 }
 
@@ -82,18 +75,11 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     check.busy = check.pulp.open_tasks(deadline)?;
     let count = check.busy.len();
     if count > 0 {
-        let first: Vec<_> = check
-            .busy
-            .iter()
-            .take(3)
-            .map(|task| format!("`{}` ({}, {})", task.id, task.word, task.tags.join(" ")))
-            .collect();
         bail!(
-            "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}{}; wait until \
+            "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}; wait until \
              they have ended, or call without require_idle",
             check.pulp.door.base,
-            first.join(", "),
-            if count > first.len() { ", …" } else { "" }
+            named(&check.busy)
         );
     }
     Ok(Map::new())

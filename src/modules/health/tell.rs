@@ -5,12 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Request, Taken};
+use super::{Check, Request, Taken, instant, listed, task};
 use crate::ansible::Outcome;
-use crate::pulp::v2::Task;
-
-/// How many tasks of others are listed; their number is told in any case.
-const LISTED: usize = 20;
 
 /// What would be done.
 pub(super) fn plan(request: &Request, base: &str) -> Outcome {
@@ -72,10 +68,9 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         outcome = outcome.with("orphans_left", check.orphans_left);
     }
     if !check.busy.is_empty() {
-        let listed: Vec<_> = check.busy.iter().take(LISTED).map(task).collect();
         outcome = outcome
             .with("void", "busy")
-            .with("busy", json!({"count": check.busy.len(), "tasks": listed}));
+            .with("busy", listed(&check.busy));
     }
     outcome
 }
@@ -182,24 +177,6 @@ fn step(taken: &Taken) -> Value {
         told.insert("error".to_owned(), format!("{error:#}").into());
     }
     Value::Object(told)
-}
-
-fn task(task: &Task) -> Value {
-    json!({
-        "task_id": task.id,
-        "task_type": task.kind,
-        "state": task.word,
-        "worker": task.worker,
-        "started_at": task.started_at,
-        "finished_at": task.finished_at,
-        "known_at": task.known_at.map(instant),
-        "error": task.error,
-        "tags": task.tags,
-    })
-}
-
-fn instant(time: SystemTime) -> String {
-    humantime::format_rfc3339_nanos(time).to_string()
 }
 
 /// Rounded to microseconds; more would be noise.

@@ -23,7 +23,27 @@ pub(crate) struct Status {
     pub(crate) version: Option<String>,
     pub(crate) database: Option<bool>,
     pub(crate) messaging: Option<bool>,
-    pub(crate) workers: Option<Vec<String>>,
+    /// `None`: it says nothing of them, as before 2.6.
+    pub(crate) workers: Option<Vec<Worker>>,
+    /// The server's clock when it said so.
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl Status {
+    /// The names of those that Pulp lists.
+    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+        let workers = self.workers.as_ref()?;
+        Some(workers.iter().map(|worker| worker.name.as_str()).collect())
+    }
+}
+
+/// A worker, the resource manager or the scheduler, as Pulp lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Worker {
+    /// Such as `reserved_resource_worker-0@pulp.example.com`.
+    pub(crate) name: String,
+    /// When it last said that it lives, in Pulp's own words.
+    pub(crate) heartbeat: Option<String>,
 }
 
 /// Where a task stands.

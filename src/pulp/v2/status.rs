@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::Status;
+use super::{Status, Worker};
 use crate::pulp::Answer;
 
 /// Reads the answer to `GET /status/`.
@@ -45,13 +45,19 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
         version: version.map(str::to_owned),
         database: body["database_connection"]["connected"].as_bool(),
         messaging: body["messaging_connection"]["connected"].as_bool(),
-        workers: body["known_workers"].as_array().map(|list| {
-            list.iter()
-                // The served key is `_id`; Pulp's documentation says `name`.
-                .filter_map(|w| w["_id"].as_str().or(w["name"].as_str()))
-                .map(str::to_owned)
-                .collect()
-        }),
+        workers: body["known_workers"]
+            .as_array()
+            .map(|list| list.iter().filter_map(worker).collect()),
+        at: answer.date,
+    })
+}
+
+fn worker(listed: &Value) -> Option<Worker> {
+    // The served key is `_id`; Pulp's documentation says `name`.
+    let name = listed["_id"].as_str().or(listed["name"].as_str())?;
+    Some(Worker {
+        name: name.to_owned(),
+        heartbeat: listed["last_heartbeat"].as_str().map(str::to_owned),
     })
 }
 
@@ -83,7 +89,7 @@ pub(super) fn objection(status: &Status) -> Option<String> {
                 .to_owned(),
         );
     }
-    let workers = status.workers.as_ref()?;
+    let workers = status.names()?;
     let missing: Vec<_> = [
         ("resource_manager@", "pulp_resource_manager"),
         ("reserved_resource_worker-", "pulp_workers"),
@@ -117,6 +123,7 @@ mod tests {
             url: "https://p/pulp/api/v2/status/".to_owned(),
             status,
             location: None,
+            date: None,
             body: body.as_bytes().to_vec(),
         }
     }

@@ -1,0 +1,316 @@
+//! `state: idle`: nobody else's task runs or waits. It only asks. In check mode it asks once and
+//! returns what it would refuse, so that a page before the run can show every refusal at once.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use super::{PACE, Params, door, listed, named, seconds, seconds_or_none};
+use crate::ansible::{Call, Outcome};
+use crate::host::wait::{Deadline, TimedOut, until};
+use crate::pulp::v2::{Pulp2, Status, Task, Worker};
+
+/// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
+/// Pulp lists dead ones for some minutes more.
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
+/// Repositories of earlier health checks; a task of theirs is nobody's.
+const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
+
+/// Why nothing may be taken away now.
+struct Refusal {
+    name: &'static str,
+    msg: String,
+}
+
+/// What Pulp said.
+struct Seen {
+    refusals: Vec<Refusal>,
+    /// `None`: it could not be asked.
+    status: Option<Status>,
+    answered_in: Duration,
+    /// `None`: they could not be listed.
+    tasks: Option<Vec<Task>>,
+}
+
+/// What the user wants done about tasks of others.
+struct Wish {
+    drain: Duration,
+    accept_task_loss: bool,
+}
+
+pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
+    let wish = Wish {
+        drain: seconds_or_none("drain", params.drain)?,
+        accept_task_loss: params.accept_task_loss,
+    };
+    let wait = if call.check_mode {
+        Duration::ZERO
+    } else {
+        wish.drain
+    };
+    let whole = seconds("timeout", params.timeout)? + wait;
+    let begun = Instant::now();
+    let mut seen = match door(params) {
+        Ok(door) => look(&Pulp2::new(door), wait, Deadline::after(whole)),
+        Err(cause) => Seen::nothing(&cause),
+    };
+    let waits = call.check_mode && !wish.drain.is_zero();
+    let busy = seen.tasks.as_deref().filter(|tasks| !tasks.is_empty());
+    if let Some(tasks) = busy.filter(|_| !wish.accept_task_loss && !waits) {
+        let msg = refused(tasks, &params.pulp_url, wait);
+        seen.refusals.push(Refusal { name: "busy", msg });
+    }
+    Ok(reply(call, params, &seen, &wish, begun.elapsed()))
+}
+
+impl Seen {
+    fn nothing(cause: &anyhow::Error) -> Self {
+        Self {
+            refusals: vec![unhealthy(&format!("{cause:#}"))],
+            status: None,
+            answered_in: Duration::ZERO,
+            tasks: None,
+        }
+    }
+}
+
+fn unhealthy(cause: &str) -> Refusal {
+    Refusal {
+        name: "unhealthy_before",
+        msg: cause.to_owned(),
+    }
+}
+
+/// Asks for Pulp's status, then for its tasks until there is none of others or `wait` is over.
+fn look(pulp: &Pulp2, wait: Duration, deadline: Deadline) -> Seen {
+    let begun = Instant::now();
+    let status = match pulp.status(deadline) {
+        Ok(status) => status,
+        Err(cause) => return Seen::nothing(&cause),
+    };
+    let answered_in = begun.elapsed();
+    let objection = Pulp2::objection(&status)
+        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door.base)));
+    let mut seen = Seen {
+        refusals: objection.into_iter().collect(),
+        answered_in,
+        tasks: None,
+        // Without its database it lists no task, and takes half a minute to say so.
+        status: Some(status),
+    };
+    if seen
+        .status
+        .as_ref()
+        .is_some_and(|s| s.database == Some(false))
+    {
+        return seen;
+    }
+    let mut open = None;
+    let waited = until(
+        "tasks of others to end",
+        deadline.at_most(wait),
+        PACE,
+        || {
+            let tasks = others(pulp, deadline)?;
+            let idle = tasks.is_empty();
+            open = Some(tasks);
+            Ok(idle.then_some(()))
+        },
+    );
+    match waited {
+        Err(cause) if !cause.is::<TimedOut>() => {
+            seen.refusals.push(unhealthy(&format!("{cause:#}")));
+        }
+        _ => seen.tasks = open,
+    }
+    seen
+}
+
+/// The tasks that have not ended and are not of a health check.
+fn others(pulp: &Pulp2, deadline: Deadline) -> Result<Vec<Task>> {
+    if pulp.door.is_anonymous() {
+        bail!(
+            "failed to list the tasks of `{}`: no password was given; set `password` \
+             (pulp_broker_test_password)",
+            pulp.door.base
+        );
+    }
+    let mut tasks = pulp.open_tasks(deadline)?;
+    tasks.retain(|task| !task.tags.iter().any(|tag| tag.starts_with(OWN_TAG)));
+    Ok(tasks)
+}
+
+/// What is refused, and the two ways on.
+fn refused(tasks: &[Task], url: &str, waited: Duration) -> String {
+    let after = if waited.is_zero() {
+        String::new()
+    } else {
+        format!(" after {} s", waited.as_secs())
+    };
+    format!(
+        "{} of others run or wait at `{url}`{after}: {}; `pulp_broker_test_drain: SECONDS` waits for \
+         them, `pulp_broker_test_accept_task_loss: true` lets them be lost",
+        count(tasks.len()),
+        named(tasks)
+    )
+}
+
+fn count(tasks: usize) -> String {
+    match tasks {
+        1 => "1 task".to_owned(),
+        many => format!("{many} tasks"),
+    }
+}
+
+fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration) -> Outcome {
+    let told = tasks_line(seen, wish, call.check_mode);
+    let status = seen.status.as_ref();
+    let outcome = Outcome {
+        msg: Some(told.clone()),
+        ..Outcome::default()
+    }
+    .with("pulp_url", params.pulp_url.as_str())
+    .with("pulp_version", status.and_then(|s| s.version.as_deref()))
+    .with("workers", alive(status))
+    .with("tasks_of_others", seen.tasks.as_deref().map(listed))
+    .with("waited_seconds", took.as_secs())
+    .with("lines", [found_line(seen, &params.pulp_url), told]);
+    if call.check_mode {
+        let refusals: Vec<_> = seen
+            .refusals
+            .iter()
+            .map(|refusal| json!({"name": refusal.name, "msg": refusal.msg}))
+            .collect();
+        return outcome.with("refusals", refusals);
+    }
+    match seen.refusals.first() {
+        None => outcome,
+        Some(Refusal { name, msg }) => Outcome {
+            failed: true,
+            msg: Some(format!("VOID {name}: {msg}")),
+            ..outcome
+        }
+        .with("void", *name),
+    }
+}
+
+/// The names of those that have said lately that they live, by the server's own clock.
+fn alive(status: Option<&Status>) -> Vec<&str> {
+    let Some(Status {
+        workers: Some(workers),
+        at,
+        ..
+    }) = status
+    else {
+        return Vec::new();
+    };
+    let now = at.unwrap_or_else(SystemTime::now);
+    workers
+        .iter()
+        .filter(|worker| is_alive(worker, now))
+        .map(|worker| worker.name.as_str())
+        .collect()
+}
+
+/// One that does not say when it was heard of is given the benefit of the doubt.
+fn is_alive(worker: &Worker, now: SystemTime) -> bool {
+    let heartbeat = worker.heartbeat.as_deref();
+    let Some(heard) = heartbeat.and_then(|text| humantime::parse_rfc3339(text).ok()) else {
+        return true;
+    };
+    now.duration_since(heard)
+        .is_ok_and(|silence| silence <= LONGEST_SILENCE)
+        || heard >= now
+}
+
+fn found_line(seen: &Seen, url: &str) -> String {
+    let Some(status) = &seen.status else {
+        return format!("FOUND no Pulp that can be asked at `{url}`");
+    };
+    let names = alive(Some(status));
+    let of = |prefix: &str| names.iter().filter(|n| n.starts_with(prefix)).count();
+    let one = |prefix: &str, name: &str| {
+        let there = if of(prefix) == 0 { "no" } else { "a" };
+        format!("{there} {name}")
+    };
+    format!(
+        "FOUND Pulp {} at `{url}`, which answers after {:.2} s and lists {} workers, {} and {}",
+        status.version.as_deref().unwrap_or("2, before 2.6"),
+        seen.answered_in.as_secs_f64(),
+        of("reserved_resource_worker-"),
+        one("resource_manager@", "resource manager"),
+        one("scheduler@", "scheduler"),
+    )
+}
+
+fn tasks_line(seen: &Seen, wish: &Wish, check_mode: bool) -> String {
+    match seen.tasks.as_deref() {
+        None => "TASKS not known, because Pulp does not list them".to_owned(),
+        Some([]) => "TASKS none of others runs or waits".to_owned(),
+        Some(tasks) => {
+            let drain = wish.drain.as_secs();
+            let mut then = Vec::new();
+            if check_mode && drain > 0 {
+                then.push(format!("the run waits up to {drain} s for them"));
+            }
+            if wish.accept_task_loss {
+                then.push("what then still runs is lost, which was accepted".to_owned());
+            }
+            let listed = named(tasks);
+            let then = if then.is_empty() {
+                String::new()
+            } else {
+                format!("; {}", then.join(", "))
+            };
+            format!("TASKS {} of others: {listed}{then}", tasks.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(heartbeat: Option<&str>) -> Worker {
+        Worker {
+            name: "w".to_owned(),
+            heartbeat: heartbeat.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_worker_lives_while_it_says_so_on_the_servers_clock() {
+        let now = humantime::parse_rfc3339("2026-11-23T12:00:00Z").expect("instant");
+        for (heartbeat, lives) in [
+            (Some("2026-11-23T11:59:31Z"), true),
+            (Some("2026-11-23T12:00:07Z"), true),
+            (Some("2026-11-23T11:58:59Z"), false),
+            (Some("never"), true),
+            (None, true),
+        ] {
+            assert_eq!(is_alive(&worker(heartbeat), now), lives, "{heartbeat:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_names_three_tasks_and_both_ways_on() {
+        let tasks = vec![
+            Task {
+                id: "t1".to_owned(),
+                word: "running".to_owned(),
+                tags: vec!["pulp:action:sync".to_owned()],
+                ..Task::default()
+            };
+            4
+        ];
+        assert_eq!(
+            refused(&tasks, "https://p", Duration::from_secs(9)),
+            "4 tasks of others run or wait at `https://p` after 9 s: `t1` (running, \
+             pulp:action:sync), `t1` (running, pulp:action:sync), `t1` (running, \
+             pulp:action:sync), …; `pulp_broker_test_drain: SECONDS` waits for them, \
+             `pulp_broker_test_accept_task_loss: true` lets them be lost"
+        );
+    }
+}
