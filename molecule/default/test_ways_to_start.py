@@ -9,8 +9,10 @@ from harness.play import PLAYBOOKS
 
 SHORT = {"pulp_broker_test_connect_hold": 5, "pulp_broker_test_reconnect_hold": 5}
 CONNECT = "connect.yml/Hold the broker away"
-RECONNECT = "reconnect.yml/Take the broker away and hold it"
+RECONNECT = "reconnect.yml/Hold the broker away"
 HEALTH = "health.yml/Check that Pulp does its job end to end"
+PAGE = "set_up.yml/Tell what is there and what would be done"
+RESULT = "restore.yml/Tell the result"
 
 
 class WaysToStart(Claims):
@@ -22,12 +24,17 @@ class WaysToStart(Claims):
         play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check"))
         for task in (CONNECT, RECONNECT):
             self.assertIn("would stop rabbitmq-server.service", play.reply(task, self.lab.name)["msg"])
+        page = play.reply(PAGE, self.lab.name)["msg"]
+        words = ["FOUND", "BROKER", "OTHERS", "TASKS", "DISK", "UNDO", "WOULD", "NOT CHECKED"]
+        at = [next((n for n, line in enumerate(page) if line.startswith(f"{word} ") or line.startswith(f"{word}:")), None) for word in words]
+        self.assertNotIn(None, at, page)
+        self.assertEqual(at, sorted(at), page)
         self.assertEqual(self.requests(), requests, "check mode wrote to Pulp")
         self.demand_untouched(before)
 
     def requests(self):
-        """What changed something in Pulp so far."""
-        return self.lab.shell("grep -cE '\"(POST|PUT|DELETE) ' /var/log/httpd/access_log; true").strip()
+        """What changed something in Pulp so far; a search only asks."""
+        return self.lab.shell("grep -E '\"(POST|PUT|DELETE) ' /var/log/httpd/access_log | grep -vc /search/; true").strip()
 
     def test_health_alone_restarts_nothing(self):
         before = self.pids()
@@ -56,6 +63,18 @@ class WaysToStart(Claims):
         # The same processes came back by themselves; only the broker is another.
         after = self.pids()[0]
         self.assertEqual([unit for unit in after if after[unit] != before[unit]], ["rabbitmq-server.service"])
+        sentence, verdict = play.reply(RESULT, self.lab.name)["msg"]
+        self.assertRegex(sentence, r"^Pulp is as it was before: yes \(checked \d\d:\d\d:\d\d UTC\)$")
+        self.assertEqual(verdict, "reconnect: survived")
+
+    def test_a_restart_in_the_end_where_the_user_wishes_it(self):
+        before = self.pids()[0]
+        wish = SHORT | {"pulp_broker_test_final_restart": "always"}
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", variables=wish))
+        self.demand_as_before()
+        after = self.pids()[0]
+        self.assertEqual([unit for unit in after if after[unit] == before[unit]], [])
+        self.assertIn("after a restart of the services on", play.reply(RESULT, self.lab.name)["msg"][0])
 
     def test_a_deployment_playbook_elsewhere_imports_it(self):
         with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as elsewhere:

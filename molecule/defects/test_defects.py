@@ -58,6 +58,16 @@ class Defects(Claims):
         self.lab.use_defect("worker_never_reconnects", "pulp_worker-1")
         self.demand_verdict(RECONNECT, "FAILED not_recovered: ", [WORKER], [OTHER, MANAGER])
 
+    def test_what_is_never_restarted_stays_as_it_is_and_the_result_says_so(self):
+        self.lab.use_defect("worker_never_reconnects", "pulp_worker-1")
+        before = self.pids()[0]
+        wish = LIMITS | {"pulp_broker_test_final_restart": "never"}
+        play = self.demand_failure(self.play(RECONNECT, variables=wish), "FAILED not_recovered: ", "FAILED services_not_restored: ")
+        sentence, verdict = play.reply("restore.yml/Tell the result", self.lab.name)["msg"]
+        self.assertTrue(sentence.startswith("Pulp is as it was before: NO ("), sentence)
+        self.assertTrue(verdict.startswith("FAILED not_recovered: "), verdict)
+        self.assertEqual(self.pids()[0][WORKER], before[WORKER])
+
     def test_one_worker_that_never_connects_after_its_start_is_named(self):
         self.lab.use_defect("worker_never_reconnects", "pulp_worker-1")
         self.demand_verdict(CONNECT, "FAILED not_recovered: ", [WORKER], [OTHER, MANAGER])

@@ -11,13 +11,13 @@ from harness.lab import PROJECT, until
 from harness.module import call
 from harness.play import PLAYBOOKS
 
-LAST_OF_SET_UP = "set_up.yml/Refuse a Pulp that is not healthy or not idle"
+IN_THE_WAY = "set_up.yml/Tell everything that is in the way"
 
 
 class Refused(Claims):
-    def demand_refusal(self, *words, variables=None):
+    def demand_refusal(self, *words, variables=None, options=()):
         before = self.pids()
-        play = self.demand_failure(self.play(variables=variables), *words)
+        play = self.demand_failure(self.play(PLAYBOOKS / "broker_test.yml", *options, variables=variables), *words)
         self.assertEqual(play.outcomes("restore.yml/Give the broker back"), {}, "something was taken away")
         self.assertEqual(self.pids(), before)
         self.assertEqual(self.lab.undo() + self.lab.ansible_files(), [])
@@ -40,7 +40,29 @@ class Refused(Claims):
         self.addCleanup(self.demand_as_before)
         self.addCleanup(self.lab.api, f"tasks/{task}/", method="DELETE")
         until("the task to run", lambda: [t for t in self.lab.tasks() if t["state"] == "running"])
-        self.demand_refusal("VOID busy: ", task, "nothing was touched")
+        self.demand_refusal("VOID busy: ", task, "pulp_broker_test_drain: SECONDS", "nothing was touched")
+        # The page alone refuses as the run does, and tells everything at once.
+        url = {"pulp_broker_test_broker_url": "amqp://192.0.2.1:5672//"}
+        play = self.demand_refusal("VOID busy: ", "1 more above", variables=url, options=["--check"])
+        refused = play.reply(IN_THE_WAY, self.lab.name)["msg"]
+        self.assertEqual([line.split(":")[0] for line in refused], ["REFUSED busy", "REFUSED unsupported"])
+
+    def test_a_task_that_ends_in_time_is_waited_for_and_one_that_does_not_is_named(self):
+        task = self.lab.exec("pulp-lab", "task", "forever").strip()
+        self.addCleanup(self.demand_as_before)
+        self.addCleanup(self.lab.api, f"tasks/{task}/", method="DELETE")
+        until("the task to run", lambda: [t for t in self.lab.tasks() if t["state"] == "running"])
+        self.demand_refusal("VOID busy: ", task, "after 3 s", "nothing was touched", variables={"pulp_broker_test_drain": 3})
+
+    def test_wishes_that_cannot_be(self):
+        for wish, words in (
+            ({"method": "pull"}, "value of pulp_broker_test_method must be one of: stop, kill, freeze, partition, reset, got: pull"),
+            ({"apply_at": "moon"}, "value of pulp_broker_test_apply_at must be one of: broker, pulp, got: moon"),
+            ({"apply_at": "pulp"}, "value of pulp_broker_test_method must be one of: partition, reset, got: stop"),
+            ({"final_restart": "yes"}, "value of pulp_broker_test_final_restart must be one of: on_failure, always, never, got: yes"),
+        ):
+            with self.subTest(words):
+                self.demand_refusal(words, variables={f"pulp_broker_test_{name}": value for name, value in wish.items()})
 
     def test_a_broker_on_a_host_that_the_play_does_not_cover(self):
         url = "amqp://192.0.2.1:5672//"

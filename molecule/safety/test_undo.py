@@ -6,6 +6,7 @@ import unittest
 from harness.claims import Claims
 from harness.lab import until
 from harness.module import call
+from harness.play import PLAYBOOKS
 
 
 class Undo(Claims):
@@ -20,6 +21,20 @@ class Undo(Claims):
         reply = self.take(restore_after=600)
         command = re.search("`(sudo [^`]*)`", reply["msg"])[1]
         self.lab.shell(command)
+        self.assertTrue(self.lab.broker_is_there())
+        self.assertEqual(self.lab.dead(), [])
+        self.demand_as_before()
+
+    def test_from_the_controller(self):
+        heal, tell = PLAYBOOKS / "heal.yml", "heal.yml/Tell what was given back"
+        play = self.demand_pass(self.play(heal))
+        self.assertIn("nothing is recorded here", play.reply(tell, self.lab.name)["msg"])
+        self.take(restore_after=600, run_id="mine")
+        play = self.demand_pass(self.play(heal, "--check"))
+        self.assertIn("run mine has taken something away since", play.reply(tell, self.lab.name)["msg"])
+        self.assertFalse(self.lab.broker_is_there())
+        play = self.demand_pass(self.play(heal))
+        self.assertIn("all of it was given back", play.reply(tell, self.lab.name)["msg"])
         self.assertTrue(self.lab.broker_is_there())
         self.assertEqual(self.lab.dead(), [])
         self.demand_as_before()

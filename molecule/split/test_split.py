@@ -10,7 +10,7 @@ from harness.play import PLAYBOOKS, hook
 
 BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
 WORKS_AGAIN = "restore.yml/See whether the services work again after a failure"
-RESTART = "restore.yml/Restart services that do not connect by themselves"
+RESTART = "restore.yml/Restart the services"
 RESTART_SEEN = "restore.yml/See whether the restarted services work"
 RECONNECT_UP = "recovery.yml/Give the broker back"
 LAST = "restore.yml/Fail if anything failed"

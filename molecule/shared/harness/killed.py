@@ -8,7 +8,7 @@ from harness.lab import until
 from harness.play import PLAYBOOKS
 
 CONNECT = (PLAYBOOKS / "broker_connect.yml", "connect.yml/Hold the broker away")
-RECONNECT = (PLAYBOOKS / "broker_reconnect.yml", "reconnect.yml/Take the broker away and hold it")
+RECONNECT = (PLAYBOOKS / "broker_reconnect.yml", "reconnect.yml/Hold the broker away")
 # Between them: services and broker are gone.
 STOPPED = (PLAYBOOKS / "broker_connect.yml", "connect.yml/Start Pulp's services without a broker")
 
