@@ -150,7 +150,7 @@ fn refused(tasks: &[Task], url: &str, waited: Duration) -> String {
         format!(" after {} s", waited.as_secs())
     };
     format!(
-        "{} of others run or wait at `{url}`{after}: {}; `pulp_broker_test_drain: SECONDS` waits for \
+        "{} at `{url}`{after}: {}; `pulp_broker_test_drain: SECONDS` waits for \
          them, `pulp_broker_test_accept_task_loss: true` lets them be lost",
         count(tasks.len()),
         named(tasks)
@@ -159,8 +159,8 @@ fn refused(tasks: &[Task], url: &str, waited: Duration) -> String {
 
 fn count(tasks: usize) -> String {
     match tasks {
-        1 => "1 task".to_owned(),
-        many => format!("{many} tasks"),
+        1 => "1 task of others runs or waits".to_owned(),
+        many => format!("{many} tasks of others run or wait"),
     }
 }
 
