@@ -1,12 +1,16 @@
 //! The message broker: where it is, whether it answers, how it is taken away and given back, and the
 //! undo that gives it back when nobody else does.
 
+pub(crate) mod cluster;
 pub(crate) mod consumers;
 pub(crate) mod endpoint;
+pub(crate) mod others;
 pub(crate) mod outage;
 pub(crate) mod probe;
+pub(crate) mod rabbitmqctl;
 pub(crate) mod settings;
 pub(crate) mod undo;
+pub(crate) mod url;
 
 use std::net::SocketAddr;
 use std::time::Duration;

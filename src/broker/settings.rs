@@ -14,6 +14,13 @@ pub(crate) const SERVER_CONF: &str = "/etc/pulp/server.conf";
 /// What Pulp uses when its configuration says nothing of a broker.
 const DEFAULT_BROKER_URL: &str = "qpid://localhost/";
 
+/// Pulp's database, when its configuration says nothing of it.
+const DEFAULT_DATABASE: &str = "pulp_database";
+const DEFAULT_SEEDS: &str = "localhost:27017";
+
+/// `MongoDB`'s port where a seed names none.
+const DATABASE_PORT: u16 = 27017;
+
 /// What the configuration says of the broker and of the server itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -21,8 +28,14 @@ pub(crate) struct Settings {
     pub(crate) broker_url: String,
     /// Where it was read, such as `/etc/pulp/server.conf [tasks] broker_url`.
     pub(crate) source: String,
+    /// `[messaging] url`, which the agents use, with its credentials: never shown.
+    pub(crate) messaging_url: Option<String>,
     /// `[server] server_name`: the name under which users reach Pulp.
     pub(crate) server_name: Option<String>,
+    /// `[database] name`: which database is this Pulp's.
+    pub(crate) database: String,
+    /// `[database] seeds`: the hosts and ports of the database, without credentials.
+    pub(crate) seeds: Vec<(String, u16)>,
 }
 
 /// Reads Pulp's configuration, if this host has one.
@@ -37,9 +50,9 @@ pub(crate) fn read() -> Result<Option<Settings>> {
 fn parse(text: &str) -> Settings {
     let tasks = option(text, "tasks", "broker_url");
     let messaging = option(text, "messaging", "url");
-    let (broker_url, source) = match (tasks, messaging) {
+    let (broker_url, source) = match (tasks, &messaging) {
         (Some(url), _) => (url, format!("{SERVER_CONF} [tasks] broker_url")),
-        (None, Some(url)) => (url, format!("{SERVER_CONF} [messaging] url")),
+        (None, Some(url)) => (url.clone(), format!("{SERVER_CONF} [messaging] url")),
         (None, None) => (
             DEFAULT_BROKER_URL.to_owned(),
             format!("Pulp's default (nothing in {SERVER_CONF})"),
@@ -48,8 +61,28 @@ fn parse(text: &str) -> Settings {
     Settings {
         broker_url,
         source,
+        messaging_url: messaging,
         server_name: option(text, "server", "server_name"),
+        database: option(text, "database", "name").unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
+        seeds: seeds(option(text, "database", "seeds").as_deref()),
     }
+}
+
+/// The hosts and ports of a list of seeds, as `host:port,host:port`.
+fn seeds(text: Option<&str>) -> Vec<(String, u16)> {
+    text.unwrap_or(DEFAULT_SEEDS)
+        .split(',')
+        .map(|seed| seed.rsplit('@').next().unwrap_or_default().trim())
+        .filter(|seed| !seed.is_empty())
+        .map(|seed| match seed.rsplit_once(':') {
+            // An IPv6 address stands in brackets when a port follows.
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().unwrap_or(DATABASE_PORT))
+            }
+            _ => (seed, DATABASE_PORT),
+        })
+        .map(|(host, port)| (host.trim_matches(['[', ']']).to_owned(), port))
+        .collect()
 }
 
 /// The value of an option in a section; an empty one counts as not given.
@@ -94,6 +127,19 @@ mod tests {
         let settings = parse("[tasks]\n# broker_url: amqp://x\n[messaging]\nurl: tcp://b:5671\n");
         assert_eq!(settings.broker_url, "tcp://b:5671");
         assert!(settings.source.ends_with("[messaging] url"));
+    }
+
+    #[test]
+    fn the_database_is_told_without_credentials() {
+        let text = "[database]\nname: pulp_stage\nseeds: db1:27018, u:hunter2@db2,[fd00::2]:27019\npassword: x\n";
+        let settings = parse(text);
+        assert_eq!(settings.database, "pulp_stage");
+        let expected = [("db1", 27018), ("db2", 27017), ("fd00::2", 27019)];
+        let expected: Vec<_> = expected.map(|(h, p)| (h.to_owned(), p)).into();
+        assert_eq!(settings.seeds, expected);
+        let settings = parse("");
+        assert_eq!(settings.database, "pulp_database");
+        assert_eq!(settings.seeds, [("localhost".to_owned(), 27017)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! TCP sockets and their owners, as the kernel's `/proc` shows them.
 
+pub(crate) mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
@@ -161,8 +163,12 @@ fn unit_in(path: &str) -> Option<String> {
 }
 
 /// Whether an address is one of this host's own: the kernel then answers from that same address. No
-/// packet is sent.
+/// packet is sent. All of loopback is (the kernel answers 127.0.1.1, which Debian gives a host's own
+/// name, from 127.0.0.1).
 pub(crate) fn is_local(address: IpAddr) -> bool {
+    if address.to_canonical().is_loopback() {
+        return true;
+    }
     let any: SocketAddr = if address.is_ipv4() {
         ([0, 0, 0, 0], 0).into()
     } else {
@@ -219,6 +225,7 @@ mod tests {
     #[test]
     fn loopback_is_local_and_a_documentation_address_is_not() {
         assert!(is_local([127, 0, 0, 1].into()));
+        assert!(is_local([127, 0, 1, 1].into()));
         assert!(!is_local([192, 0, 2, 1].into()));
     }
 }

@@ -1,59 +1,271 @@
-//! `pulp_facts`: what of Pulp is on this host, and where its broker is. Changes nothing.
+//! `pulp_facts`: what of Pulp is on this host, where its broker is, and with `preflight` whether an
+//! outage can be tested here and who would feel it. Changes nothing.
 //!
 //! Pulp's configuration is read first, then units and listening sockets. `pulp_url` overrides the
-//! URL that is derived from `[server] server_name` or the host's name.
+//! URL that is derived from `[server] server_name` or the host's name. The pre-flight looks first,
+//! then judges what it saw: `look` is all effects, `lines` and `refusals` have none.
+
+mod lines;
+mod look;
+mod refusals;
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
 use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{BROKER_UNIT, BROKER_URL, discover, typed};
-use crate::ansible::spec::{Kind, Opt};
+use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::{Answer, Broker, settings, undo};
-use crate::host::identity;
+use crate::broker::cluster::Found;
+use crate::broker::others::Others;
+use crate::broker::settings::Settings;
+use crate::broker::{Answer, Broker, settings, undo, url};
+use crate::host::disk::Space;
+use crate::host::{addresses, identity, rights};
 use crate::service::{PULP, Unit, systemd};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_facts",
-    spec: &[Opt::new("pulp_url", Kind::Str), BROKER_URL, BROKER_UNIT],
+    spec: &[
+        Opt::new("pulp_url", Kind::Str),
+        Opt::new("preflight", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("method", Kind::Str)
+            .default(Default::Str("stop"))
+            .choices(&["stop", "kill", "freeze", "partition", "reset"]),
+        Opt::new("apply_at", Kind::Str)
+            .default(Default::Str("broker"))
+            .choices(&["broker", "pulp"]),
+        Opt::new("accept_shared", Kind::Bool).default(Default::Bool(false)),
+        BROKER_URL,
+        BROKER_UNIT,
+    ],
     work: run,
 };
+
+/// How much has to be free where the undo is written.
+const SMALLEST_RUN: u64 = 1 << 20;
 
 #[derive(Debug, Deserialize)]
 struct Params {
     pulp_url: Option<String>,
+    preflight: bool,
+    method: Method,
+    apply_at: ApplyAt,
+    accept_shared: bool,
     broker_url: Option<String>,
     broker_unit: Option<String>,
+}
+
+/// How the broker would be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Method {
+    Stop,
+    Kill,
+    Freeze,
+    Partition,
+    Reset,
+}
+
+impl Method {
+    /// Packets, not processes: the broker itself is not touched.
+    fn cuts(self) -> bool {
+        matches!(self, Self::Partition | Self::Reset)
+    }
+}
+
+/// On which hosts it would be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ApplyAt {
+    Broker,
+    Pulp,
+}
+
+/// What is asked for, as far as it decides what is refused.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    method: Method,
+    apply_at: ApplyAt,
+    accept_shared: bool,
+}
+
+/// What the pre-flight saw of this host.
+#[derive(Debug)]
+struct Sight {
+    /// This host has Pulp's configuration file.
+    configured: bool,
+    /// Pulp's units.
+    units: Vec<Unit>,
+    /// Such as `systemd 252`.
+    manager: String,
+    selinux: &'static str,
+    broker: Option<BrokerSight>,
+    /// Why a URL is not looked at any further.
+    url: UrlSight,
+    others: Others,
+    /// Why RabbitMQ could not be asked, where it should have been; nothing where it was.
+    not_asked: Option<String>,
+    /// RabbitMQ was asked.
+    asked: bool,
+    cluster: Vec<Found>,
+    spaces: Vec<Space>,
+    /// What an undo of this kind needs and is not there.
+    missing: Vec<&'static str>,
+    /// What it needs and is there.
+    there: Vec<&'static str>,
+    may_change_firewall: bool,
+}
+
+/// What the URL alone tells.
+#[derive(Debug, Clone, Default)]
+struct UrlSight {
+    /// What said it.
+    source: String,
+    names_several: bool,
+    is_unix_socket: bool,
+}
+
+/// The broker, as one host sees it.
+#[derive(Debug, Clone)]
+struct BrokerSight {
+    kind: String,
+    endpoint: String,
+    source: String,
+    local: bool,
+    unit: Option<String>,
+    foreign: Option<String>,
+    answer: Answer,
+    /// A process listens at its port, where this module can see it.
+    listens: bool,
+    /// That process is a container's.
+    contained: bool,
+    /// Addresses of its name that are not this host's, although another is.
+    elsewhere: Vec<IpAddr>,
+    /// Where the agents' messages go, if that is another broker.
+    other_for_agents: Option<String>,
+}
+
+impl Sight {
+    fn has_pulp(&self) -> bool {
+        self.configured || !self.units.is_empty()
+    }
+
+    /// Whether something may be taken away on this host.
+    fn is_touched(&self) -> bool {
+        !self.units.is_empty() || self.broker.as_ref().is_some_and(|b| b.local)
+    }
+
+    /// The broker itself would be taken away, on this host.
+    fn acts_on_broker(&self, wish: Wish) -> Option<&BrokerSight> {
+        let here = self.broker.as_ref().filter(|b| b.local);
+        here.filter(|_| wish.apply_at == ApplyAt::Broker)
+    }
+
+    /// Why the undo cannot be written into /run, if it cannot.
+    fn unfit_for_undo(&self) -> Option<String> {
+        let run = self.spaces.iter().find(|s| s.path == "/run")?;
+        if run.read_only {
+            Some("/run is read-only".to_owned())
+        } else if run.free_bytes < SMALLEST_RUN {
+            Some(format!("/run is full ({} free)", run.free()))
+        } else if run.free_files == Some(0) {
+            Some("/run is full (no inode is free)".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// Packets to the broker would be cut on this host.
+    fn cuts_here(&self, wish: Wish) -> bool {
+        wish.method.cuts()
+            && match wish.apply_at {
+                ApplyAt::Broker => self.acts_on_broker(wish).is_some(),
+                ApplyAt::Pulp => !self.units.is_empty(),
+            }
+    }
 }
 
 fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     identity::require_root("read Pulp's configuration and its processes")?;
     let settings = settings::read()?;
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?;
-    let units = pulp_units()?;
-    let url = match (params.pulp_url, &settings) {
-        (Some(url), _) => url,
-        (None, Some(found)) if found.server_name.is_some() => {
-            format!(
-                "https://{}",
-                found.server_name.as_deref().unwrap_or_default()
-            )
-        }
-        (None, _) => format!("https://{}", identity::host_name()?),
+    let own = addresses::reachable();
+    let said = url_sight(params.broker_url.as_deref(), settings.as_ref());
+    let refused = said.names_several || (said.is_unix_socket && params.method.cuts());
+    let broker = if params.preflight && refused {
+        // Told as a refusal, with all the others.
+        None
+    } else {
+        discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?
     };
-    let deployment = json!({
+    let units = pulp_units()?;
+    let answer = broker.as_ref().map(Broker::ask);
+    let mut deployment = json!({
         "found": settings.is_some() || !units.is_empty(),
         "service_manager": if systemd::is_manager() { "systemd" } else { "unknown" },
-        "pulp_url": url,
+        "selinux": rights::selinux(),
+        "addresses": &own,
+        "pulp_url": pulp_url(params.pulp_url, settings.as_ref())?,
         "api": units.iter().any(|u| u.name == "httpd.service" && u.is_up()),
         "services": &units,
         "running": running(&units),
-        "broker": broker.as_ref().map(describe),
+        "database": settings.as_ref().map(|s| database(s, &own)),
+        "broker": broker.as_ref().zip(answer.as_ref()).map(|(b, a)| describe(b, a, &own)),
         "taken": taken()?,
     });
+    if params.preflight {
+        let wish = Wish {
+            method: params.method,
+            apply_at: params.apply_at,
+            accept_shared: params.accept_shared,
+        };
+        let place = look::Place {
+            settings: settings.as_ref(),
+            broker: broker.as_ref().zip(answer),
+            broker_url: params.broker_url.as_deref(),
+            url: said,
+            units,
+        };
+        let sight = look::at(place, wish)?;
+        if !deployment["broker"].is_null() {
+            deployment["broker"]["users"] = json!(sight.others.users);
+            deployment["broker"]["peers"] = json!(sight.others.peers);
+            let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
+            deployment["broker"]["cluster"] = json!(cluster);
+        }
+        deployment["preflight"] = json!({
+            "lines": lines::all(&sight, wish),
+            "refusals": refusals::all(&sight, wish),
+            "others": &sight.others,
+        });
+    }
     Ok(Outcome::default().with("ansible_facts", json!({ "pulp_deployment": deployment })))
+}
+
+fn pulp_url(said: Option<String>, settings: Option<&Settings>) -> Result<String> {
+    let configured = || settings.and_then(|found| found.server_name.clone());
+    Ok(match (said, configured()) {
+        (Some(url), _) => url,
+        (None, Some(name)) => format!("https://{name}"),
+        (None, None) => format!("https://{}", identity::host_name()?),
+    })
+}
+
+/// What the broker's URL tells by itself, wherever it is from.
+fn url_sight(said: Option<&str>, settings: Option<&Settings>) -> UrlSight {
+    let (text, source) = match (said, settings) {
+        (Some(text), _) => (text, "parameter `broker_url`"),
+        (None, Some(found)) => (found.broker_url.as_str(), found.source.as_str()),
+        (None, None) => return UrlSight::default(),
+    };
+    UrlSight {
+        source: source.to_owned(),
+        names_several: url::names_several(text),
+        is_unix_socket: url::is_unix_socket(text),
+    }
 }
 
 /// Pulp's units on this host. A web server or anything else alone is no Pulp.
@@ -91,10 +303,45 @@ fn taken() -> Result<Option<Value>> {
     }))
 }
 
-fn describe(broker: &Broker) -> Value {
-    let answer = broker.ask();
+fn describe(broker: &Broker, answer: &Answer, own: &[IpAddr]) -> Value {
     let mut value = json!(broker);
     value["answers"] = matches!(answer, Answer::Answers(_)).into();
     value["answer"] = answer.to_string().into();
+    value["addresses"] = json!(seen_from_outside(
+        broker.addresses().iter().map(SocketAddr::ip),
+        own
+    ));
     value
 }
+
+/// Which database is Pulp's: two hosts that name the same one are of the same Pulp.
+fn database(settings: &Settings, own: &[IpAddr]) -> Value {
+    let seeds = settings.seeds.iter().map(|(host, port)| {
+        // One that does not resolve has no addresses, and Pulp has no database.
+        let found = (host.as_str(), *port).to_socket_addrs();
+        let found = found.into_iter().flatten().map(|a| a.ip());
+        json!({ "host": host, "port": port, "addresses": seen_from_outside(found, own) })
+    });
+    json!({ "name": settings.database, "seeds": seeds.collect::<Vec<_>>() })
+}
+
+/// Addresses as another host would have to write them: loopback is this host.
+fn seen_from_outside(addresses: impl Iterator<Item = IpAddr>, own: &[IpAddr]) -> Vec<IpAddr> {
+    let mut seen = Vec::new();
+    for address in addresses.map(|a| a.to_canonical()) {
+        let meant = if address.is_loopback() {
+            own
+        } else {
+            std::slice::from_ref(&address)
+        };
+        for address in meant {
+            if !seen.contains(address) {
+                seen.push(*address);
+            }
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests;

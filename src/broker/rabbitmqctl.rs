@@ -1,0 +1,120 @@
+//! What RabbitMQ itself says of those who use it. It may be unable to: whoever asks goes on without.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::host::{process, programs};
+
+/// The program's name.
+pub(crate) const PROGRAM: &str = "rabbitmqctl";
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Less than that: `timeout` ends also what `rabbitmqctl` starts as another user.
+const POLITE_LIMIT: &str = "8";
+
+/// One connection of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub(crate) user: String,
+    pub(crate) virtual_host: String,
+    pub(crate) peer_host: String,
+    pub(crate) peer_port: u16,
+}
+
+/// The connections of all clients.
+///
+/// # Errors
+/// The program is not there, fails, or does not answer in time.
+pub(crate) fn connections() -> Result<Vec<Connection>> {
+    let columns = [
+        "list_connections",
+        "user",
+        "vhost",
+        "peer_host",
+        "peer_port",
+    ];
+    Ok(parse_connections(&ask(&columns)?))
+}
+
+/// The other nodes that this one is connected to: it is one of a cluster if there is any.
+///
+/// `cluster_status` is written differently in each generation of RabbitMQ. The kernel's sockets do not
+/// say it either: a link between nodes is one connection, opened by either of them, to a port of the
+/// other that only the other knows.
+///
+/// # Errors
+/// As [`connections`].
+pub(crate) fn other_nodes() -> Result<Vec<String>> {
+    let text = ask(&["eval", "nodes()."])?;
+    parse_nodes(&text).context("failed to read what `rabbitmqctl eval nodes().` says")
+}
+
+fn ask(question: &[&str]) -> Result<String> {
+    let program = programs::find(PROGRAM).context("there is no rabbitmqctl")?;
+    let timeout = programs::find("timeout");
+    let mut argv: Vec<&str> = match &timeout {
+        Some(timeout) => vec![timeout, "-k", "1", POLITE_LIMIT],
+        None => Vec::new(),
+    };
+    argv.extend([program.as_str(), "-q"]);
+    argv.extend(question);
+    process::run_ok(&argv, LIMIT)
+}
+
+/// One connection a line, its columns parted by tabs. Newer versions print the columns' names first.
+fn parse_connections(text: &str) -> Vec<Connection> {
+    text.lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.trim_end().split('\t').collect();
+            let [user, virtual_host, peer_host, peer_port] = fields[..] else {
+                return None;
+            };
+            Some(Connection {
+                user: user.to_owned(),
+                virtual_host: virtual_host.to_owned(),
+                peer_host: peer_host.to_owned(),
+                peer_port: peer_port.parse().ok()?,
+            })
+        })
+        .collect()
+}
+
+/// An Erlang list of names such as `['rabbit@a','rabbit@b']`.
+fn parse_nodes(text: &str) -> Option<Vec<String>> {
+    let (_, inside) = text.split_once('[')?;
+    let (inside, _) = inside.rsplit_once(']')?;
+    Some(
+        inside
+            .split([',', '\'', ' ', '\n'])
+            .filter(|name| name.contains('@'))
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_read_with_and_without_a_heading() {
+        let old = "pulp\t/\t127.0.0.1\t36842\nbilling\tbills\t10.0.0.9\t5001\n...done.\n";
+        let new = format!("user\tvhost\tpeer_host\tpeer_port\n{old}");
+        let seen = parse_connections(old);
+        assert_eq!(seen, parse_connections(&new));
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen[1].virtual_host, "bills");
+        assert_eq!(seen[1].peer_port, 5001);
+    }
+
+    #[test]
+    fn a_node_alone_is_told_from_a_cluster_and_from_nonsense() {
+        assert_eq!(parse_nodes("[]\n"), Some(vec![]));
+        let two = parse_nodes("['rabbit@mq-2',\n rabbit@mq3]\n").unwrap();
+        assert_eq!(two, ["rabbit@mq-2", "rabbit@mq3"]);
+        assert_eq!(parse_nodes("Error: nodedown"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! What this process may do on this host: its capabilities, and who else has a say (`SELinux`).
+
+use anyhow::{Context as _, Result};
+use procfs::process::Process;
+
+/// `CAP_NET_ADMIN` of `capabilities(7)`: the firewall may be changed.
+const NET_ADMIN: u64 = 1 << 12;
+
+/// Where the kernel tells whether `SELinux` enforces; the second is where EL6 has it.
+const ENFORCE: &[&str] = &["/sys/fs/selinux/enforce", "/selinux/enforce"];
+
+/// Whether this process may change the firewall of this host.
+///
+/// # Errors
+/// The kernel does not tell.
+pub(crate) fn may_change_firewall() -> Result<bool> {
+    let status = Process::myself().and_then(|me| me.status());
+    let held = status.context("failed to read `/proc/self/status`")?.capeff;
+    Ok(held & NET_ADMIN != 0)
+}
+
+/// `none`, `permissive` or `enforcing`.
+pub(crate) fn selinux() -> &'static str {
+    let text = ENFORCE
+        .iter()
+        .find_map(|file| std::fs::read_to_string(file).ok());
+    mode(text.as_deref())
+}
+
+fn mode(enforce: Option<&str>) -> &'static str {
+    match enforce.map(str::trim) {
+        None => "none",
+        Some("0") => "permissive",
+        Some(_) => "enforcing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selinux_enforces_unless_the_kernel_says_otherwise() {
+        assert_eq!(mode(None), "none");
+        assert_eq!(mode(Some("0\n")), "permissive");
+        assert_eq!(mode(Some("1")), "enforcing");
+    }
+
+    #[test]
+    fn the_kernel_tells_what_this_process_may() {
+        assert!(may_change_firewall().is_ok());
+    }
+}

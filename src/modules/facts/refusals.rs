@@ -1,0 +1,146 @@
+//! What speaks against an outage on this host, each refusal with its remedy in the same line. What only
+//! the whole play can know, such as whether another host is one of Pulp's, is judged there.
+
+use serde::Serialize;
+
+use super::{ApplyAt, BrokerSight, Sight, Wish};
+use crate::broker::Answer;
+
+/// One refusal; its name is a verdict's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Refusal {
+    name: &'static str,
+    msg: String,
+}
+
+/// The way to test a broker that must not be touched itself.
+const FROM_PULPS_SIDE: &str = "test it from Pulp's side: `pulp_broker_test_method: partition` and \
+                               `pulp_broker_test_apply_at: pulp`";
+
+pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
+    let mut found = endpoint(sight, wish);
+    if let Some(broker) = sight.acts_on_broker(wish) {
+        found.extend(broker_here(sight, broker));
+    }
+    found.extend(undo(sight, wish));
+    let mut all: Vec<Refusal> = found
+        .into_iter()
+        .map(|msg| Refusal {
+            name: "unsupported",
+            msg,
+        })
+        .collect();
+    all.extend(shared(sight, wish).map(|msg| Refusal {
+        name: "broker_shared",
+        msg,
+    }));
+    all
+}
+
+/// What the URL alone tells.
+fn endpoint(sight: &Sight, wish: Wish) -> Vec<String> {
+    let source = &sight.url.source;
+    let mut found = Vec::new();
+    if sight.url.names_several {
+        found.push(format!(
+            "{source} names several brokers, and Pulp would go to the next one; leave the URL of one broker \
+             there for the test"
+        ));
+    }
+    if sight.url.is_unix_socket && wish.method.cuts() {
+        found.push(format!(
+            "{source} names a Unix socket, whose packets no firewall sees; use \
+             `pulp_broker_test_method: stop`, `kill` or `freeze`"
+        ));
+    }
+    found
+}
+
+/// What the broker on this host is.
+fn broker_here(sight: &Sight, broker: &BrokerSight) -> Vec<String> {
+    let mut found = Vec::new();
+    let at = &broker.endpoint;
+    let answers = matches!(broker.answer, Answer::Answers(_));
+    if let Some(foreign) = broker.foreign.as_ref().filter(|_| broker.unit.is_none()) {
+        found.push(format!(
+            "{foreign} listens at {at}, which is no broker's unit but perhaps a proxy or a container engine; \
+             set `pulp_broker_test_broker_unit` if it is the right one, or {FROM_PULPS_SIDE}"
+        ));
+    } else if answers && !broker.listens {
+        found.push(format!(
+            "the broker at {at} answers, but nothing listens there on this host itself: it is in a container \
+             or behind a forwarded port; {FROM_PULPS_SIDE}"
+        ));
+    } else if broker.contained {
+        found.push(format!(
+            "the broker at {at} runs in a container; {FROM_PULPS_SIDE}"
+        ));
+    }
+    if !broker.elsewhere.is_empty() {
+        let there: Vec<String> = broker.elsewhere.iter().map(ToString::to_string).collect();
+        found.push(format!(
+            "the broker's name at {at} stands for {} as well, which is not this host: these are several \
+             brokers; {FROM_PULPS_SIDE}",
+            there.join(", ")
+        ));
+    }
+    for manager in &sight.cluster {
+        found.push(format!(
+            "{manager} may move or restart the broker at {at} when it is taken away; {FROM_PULPS_SIDE}"
+        ));
+    }
+    found
+}
+
+/// What the undo needs on this host.
+fn undo(sight: &Sight, wish: Wish) -> Vec<String> {
+    if !sight.is_touched() {
+        return Vec::new();
+    }
+    let mut found: Vec<String> = sight
+        .missing
+        .iter()
+        .map(|program| format!("the undo needs {program}, which is not on this host; install it"))
+        .collect();
+    if let Some(why) = sight.unfit_for_undo() {
+        found.push(format!(
+            "the undo cannot be written: {why}; make 1 MiB free in /run (`df -h /run; df -i /run`)"
+        ));
+    }
+    if sight.cuts_here(wish) && !sight.may_change_firewall {
+        found.push(
+            "the firewall may not be changed here (no CAP_NET_ADMIN; a container lacks it unless it is \
+             given); use `pulp_broker_test_method: stop` or give it the capability"
+                .to_owned(),
+        );
+    }
+    found
+}
+
+/// Who would lose the broker and is not Pulp.
+fn shared(sight: &Sight, wish: Wish) -> Option<String> {
+    let broker = sight.broker.as_ref().filter(|_| !wish.accept_shared)?;
+    let mut who: Vec<String> = Vec::new();
+    let hits_this_host = wish.apply_at == ApplyAt::Broker || sight.cuts_here(wish);
+    if hits_this_host {
+        who.extend(sight.others.users.iter().map(ToString::to_string));
+    }
+    let from_elsewhere = sight.acts_on_broker(wish).is_some();
+    if from_elsewhere {
+        let strangers = &sight.others.virtual_hosts;
+        who.extend(strangers.iter().map(ToString::to_string));
+    }
+    if who.is_empty() {
+        return None;
+    }
+    let instead = match wish.apply_at {
+        ApplyAt::Broker => ", or test it from Pulp's side",
+        ApplyAt::Pulp => "",
+    };
+    Some(format!(
+        "not Pulp's, but on the broker at {} as well: {}; stop them, or set \
+         `pulp_broker_test_accept_shared: true` if they may lose it{instead}",
+        broker.endpoint,
+        who.join("; ")
+    ))
+}

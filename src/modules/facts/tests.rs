@@ -1,0 +1,389 @@
+//! What the pre-flight says and refuses, by subjects of each kind: a host as it should be, changed in one
+//! thing at a time.
+
+use std::time::Duration;
+
+use super::*;
+use crate::broker::others::{Neighbour, Peer, Stranger};
+
+const STOP: Wish = Wish {
+    method: Method::Stop,
+    apply_at: ApplyAt::Broker,
+    accept_shared: false,
+};
+
+/// The broker is left alone.
+const AT_PULP: Wish = Wish {
+    method: Method::Partition,
+    apply_at: ApplyAt::Pulp,
+    accept_shared: false,
+};
+
+fn unit(name: &str, umbrella: bool) -> Unit {
+    Unit {
+        name: format!("{name}.service"),
+        active_state: "active".to_owned(),
+        sub_state: String::new(),
+        main_pid: u32::from(!umbrella),
+        running: !umbrella,
+        umbrella,
+        found: true,
+        last_exit: String::new(),
+        active_since_us: 0,
+    }
+}
+
+fn space(path: &str) -> Space {
+    Space {
+        path: path.to_owned(),
+        free_bytes: 300_000_000,
+        free_files: Some(1000),
+        read_only: false,
+    }
+}
+
+/// A host with all of Pulp 2 and a broker of its own.
+fn healthy() -> Sight {
+    Sight {
+        configured: true,
+        units: vec![
+            unit("httpd", false),
+            unit("pulp_workers", true),
+            unit("pulp_worker-0", false),
+            unit("pulp_worker-1", false),
+        ],
+        manager: "systemd 252".to_owned(),
+        selinux: "none",
+        broker: Some(broker()),
+        url: UrlSight {
+            source: "/etc/pulp/server.conf [tasks] broker_url".to_owned(),
+            ..UrlSight::default()
+        },
+        others: Others::default(),
+        not_asked: None,
+        asked: true,
+        cluster: Vec::new(),
+        spaces: vec![space("/run"), space("/var/lib/rabbitmq")],
+        missing: Vec::new(),
+        there: vec!["systemd-run", "systemctl", "/bin/sh"],
+        may_change_firewall: true,
+    }
+}
+
+fn broker() -> BrokerSight {
+    BrokerSight {
+        kind: "rabbitmq".to_owned(),
+        endpoint: "localhost:5672".to_owned(),
+        source: "/etc/pulp/server.conf [tasks] broker_url".to_owned(),
+        local: true,
+        unit: Some("rabbitmq-server.service".to_owned()),
+        foreign: None,
+        answer: Answer::Answers(Duration::from_millis(1)),
+        listens: true,
+        contained: false,
+        elsewhere: Vec::new(),
+        other_for_agents: None,
+    }
+}
+
+fn with_broker(change: impl FnOnce(&mut BrokerSight)) -> Sight {
+    let mut broker = broker();
+    change(&mut broker);
+    Sight {
+        broker: Some(broker),
+        ..healthy()
+    }
+}
+
+fn user() -> Neighbour {
+    Neighbour {
+        pid: Some(41),
+        name: "python3".to_owned(),
+        unit: Some("billing.service".to_owned()),
+        connections: 1,
+        user: Some("billing".to_owned()),
+        virtual_host: Some("bills".to_owned()),
+    }
+}
+
+fn lines(sight: &Sight) -> Vec<String> {
+    lines::all(sight, STOP)
+}
+
+/// Each refusal as `name: msg`.
+fn refused(sight: &Sight, wish: Wish) -> Vec<String> {
+    let all = json!(refusals::all(sight, wish));
+    let all = all.as_array().unwrap().iter();
+    all.map(|r| {
+        format!(
+            "{}: {}",
+            r["name"].as_str().unwrap(),
+            r["msg"].as_str().unwrap()
+        )
+    })
+    .collect()
+}
+
+/// The one refusal of the outage by `stop`, which a partition at Pulp's hosts does not meet.
+#[track_caller]
+fn demand_only_at_broker(sight: &Sight, words: &str) {
+    let found = refused(sight, STOP);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("unsupported: "), "{found:?}");
+    assert!(found[0].contains(words), "{found:?}");
+    assert!(
+        found[0].contains("`pulp_broker_test_apply_at: pulp`"),
+        "{found:?}"
+    );
+    assert_eq!(refused(sight, AT_PULP), Vec::<String>::new());
+}
+
+#[test]
+fn loopback_is_this_host_to_others() {
+    let own = [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()];
+    let found = ["::1", "127.0.0.1"].map(|a| a.parse().unwrap());
+    assert_eq!(seen_from_outside(found.into_iter(), &own), own);
+    let there: IpAddr = [192, 0, 2, 1].into();
+    assert_eq!(seen_from_outside([there].into_iter(), &own), [there]);
+}
+
+#[test]
+fn a_host_as_it_should_be_is_told_in_five_lines_and_refused_nothing() {
+    let expected = [
+        "FOUND Pulp 2 (configuration /etc/pulp/server.conf): httpd, pulp_workers with 2 workers run; \
+         systemd 252; SELinux: none",
+        "BROKER rabbitmq at localhost:5672 (/etc/pulp/server.conf [tasks] broker_url), unit \
+         rabbitmq-server.service, answers after 1 ms",
+        "OTHERS on this broker: none that the kernel and rabbitmqctl show",
+        "DISK /run 300 MB free, the broker's data (/var/lib/rabbitmq) 300 MB free",
+        "UNDO can run here: systemd-run, systemctl, /bin/sh, /run writable",
+    ];
+    assert_eq!(lines(&healthy()), expected);
+    assert_eq!(refused(&healthy(), STOP), Vec::<String>::new());
+}
+
+#[test]
+fn what_does_not_run_is_told_apart() {
+    let mut sight = healthy();
+    sight.units[0].running = false;
+    sight.units[3].running = false;
+    let found = &lines(&sight)[0];
+    assert!(
+        found.contains("pulp_workers with 1 of 2 workers runs; httpd does not run;"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_host_without_pulp_and_broker_needs_no_undo() {
+    let sight = Sight {
+        configured: false,
+        units: Vec::new(),
+        broker: None,
+        missing: vec!["systemd-run"],
+        ..healthy()
+    };
+    let said = lines(&sight);
+    assert!(
+        said[0].starts_with("FOUND no Pulp on this host "),
+        "{said:?}"
+    );
+    assert!(said[4].starts_with("UNDO not needed here"), "{said:?}");
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+}
+
+#[test]
+fn another_user_of_the_broker_is_refused_unless_accepted() {
+    let sight = Sight {
+        others: Others {
+            users: vec![user()],
+            ..Others::default()
+        },
+        ..healthy()
+    };
+    let found = refused(&sight, STOP);
+    assert!(
+        found[0].starts_with("broker_shared: not Pulp's, but on the broker at localhost:5672 as well: process 41 (python3 of billing.service)"),
+        "{found:?}"
+    );
+    assert!(found[0].contains("`pulp_broker_test_accept_shared: true`"));
+    // Packets from this host are cut for everybody on it.
+    assert_eq!(refused(&sight, AT_PULP).len(), 1);
+    let accepted = Wish {
+        accept_shared: true,
+        ..STOP
+    };
+    assert_eq!(refused(&sight, accepted), Vec::<String>::new());
+    assert!(lines::all(&sight, accepted)[2].ends_with("(accepted)"));
+}
+
+#[test]
+fn users_of_another_virtual_host_are_hit_at_the_broker_only() {
+    let sight = Sight {
+        others: Others {
+            virtual_hosts: vec![Stranger {
+                user: "billing".to_owned(),
+                virtual_host: "bills".to_owned(),
+                host: "10.0.0.9".to_owned(),
+                connections: 1,
+            }],
+            ..Others::default()
+        },
+        ..healthy()
+    };
+    assert!(refused(&sight, STOP)[0].contains("user billing of vhost bills from 10.0.0.9"));
+    assert_eq!(refused(&sight, AT_PULP), Vec::<String>::new());
+}
+
+#[test]
+fn other_hosts_are_told_and_left_to_the_play() {
+    let sight = Sight {
+        others: Others {
+            peers: vec![Peer {
+                address: [10, 0, 0, 9].into(),
+                connections: 2,
+                users: ["pulp of /".to_owned()].into(),
+            }],
+            ..Others::default()
+        },
+        ..healthy()
+    };
+    let said = &lines(&sight)[2];
+    assert!(
+        said.ends_with("; from other hosts: 10.0.0.9 with 2 connections (user pulp of /)"),
+        "{said}"
+    );
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+}
+
+#[test]
+fn a_rabbitmq_that_cannot_be_asked_is_told_and_not_refused() {
+    let sight = Sight {
+        asked: false,
+        not_asked: Some("there is no rabbitmqctl".to_owned()),
+        ..healthy()
+    };
+    let said = &lines(&sight)[2];
+    assert!(
+        said.contains("none that the kernel shows (rabbitmqctl could not be asked: "),
+        "{said}"
+    );
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+}
+
+#[test]
+fn a_broker_that_must_not_be_touched_can_be_tested_from_pulps_side() {
+    let managed = Sight {
+        cluster: vec![Found {
+            name: "keepalived",
+            evidence: "process 7".to_owned(),
+        }],
+        ..healthy()
+    };
+    demand_only_at_broker(&managed, "keepalived (process 7) may move or restart");
+    let proxied = with_broker(|b| {
+        b.unit = None;
+        b.foreign = Some("process 7 of haproxy.service".to_owned());
+    });
+    demand_only_at_broker(&proxied, "process 7 of haproxy.service listens");
+    demand_only_at_broker(
+        &with_broker(|b| b.listens = false),
+        "in a container or behind",
+    );
+    demand_only_at_broker(&with_broker(|b| b.contained = true), "runs in a container");
+    let several = with_broker(|b| b.elsewhere = vec![[10, 0, 0, 2].into()]);
+    demand_only_at_broker(&several, "stands for 10.0.0.2 as well");
+}
+
+#[test]
+fn a_broker_that_is_away_already_is_in_no_container() {
+    let sight = with_broker(|b| {
+        b.listens = false;
+        b.answer = Answer::Refused;
+    });
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+}
+
+#[test]
+fn a_manager_beside_pulp_says_nothing_of_a_broker_elsewhere() {
+    let mut sight = with_broker(|b| b.local = false);
+    sight.cluster.push(Found {
+        name: "keepalived",
+        evidence: "process 7".to_owned(),
+    });
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+    assert!(
+        lines(&sight)[1].contains("on another host, answers after 1 ms; here is also keepalived")
+    );
+}
+
+#[test]
+fn several_urls_are_refused_whatever_the_method() {
+    let mut sight = healthy();
+    sight.broker = None;
+    sight.url.names_several = true;
+    for wish in [STOP, AT_PULP] {
+        let found = refused(&sight, wish);
+        assert!(
+            found[0].contains("broker_url names several brokers"),
+            "{found:?}"
+        );
+    }
+    assert!(lines(&sight)[1].starts_with("BROKER several, by /etc/pulp/server.conf"));
+}
+
+#[test]
+fn a_unix_socket_has_no_packets_to_cut() {
+    let mut sight = healthy();
+    sight.url.is_unix_socket = true;
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+    assert!(refused(&sight, AT_PULP)[0].contains("names a Unix socket"));
+}
+
+#[test]
+fn a_host_on_which_the_undo_cannot_run_is_refused_with_what_it_lacks() {
+    let with = |change: &dyn Fn(&mut Space)| {
+        let mut sight = healthy();
+        change(&mut sight.spaces[0]);
+        (refused(&sight, STOP), lines(&sight)[4].clone())
+    };
+    for (change, words) in [
+        (
+            &(|s: &mut Space| s.free_bytes = 4096) as &dyn Fn(&mut Space),
+            "/run is full (4 kB free)",
+        ),
+        (
+            &|s| s.free_files = Some(0),
+            "/run is full (no inode is free)",
+        ),
+        (&|s| s.read_only = true, "/run is read-only"),
+    ] {
+        let (refused, line) = with(change);
+        assert!(refused[0].contains(words), "{refused:?}");
+        assert_eq!(line, format!("UNDO cannot run here: {words}"));
+    }
+    let lacking = Sight {
+        missing: vec!["systemd-run"],
+        ..healthy()
+    };
+    assert!(
+        refused(&lacking, STOP)[0]
+            .contains("needs systemd-run, which is not on this host; install it")
+    );
+}
+
+#[test]
+fn the_firewall_has_to_be_changeable_only_where_packets_are_cut() {
+    let sight = Sight {
+        may_change_firewall: false,
+        ..healthy()
+    };
+    assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+    assert!(refused(&sight, AT_PULP)[0].contains("CAP_NET_ADMIN"));
+    let broker_only = Sight {
+        configured: false,
+        units: Vec::new(),
+        ..sight
+    };
+    assert_eq!(refused(&broker_only, AT_PULP), Vec::<String>::new());
+}
