@@ -7,7 +7,6 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::{Answer, Broker};
-use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::service::{Verb, systemd};
 
@@ -56,8 +55,7 @@ pub(crate) fn inject(unit: &str, deadline: Deadline) -> Result<()> {
 pub(crate) fn prove_down(broker: &Broker, deadline: Deadline) -> Result<()> {
     let what = format!("the broker at {} to be gone", broker.endpoint);
     let absent = until(&what, deadline, Pace::QUICK, || {
-        let gone = !matches!(broker.ask(), Answer::Answers(_))
-            && !sockets::listening(broker.endpoint.port)?;
+        let gone = !matches!(broker.ask(), Answer::Answers(_)) && !broker.endpoint.listening()?;
         Ok(gone.then_some(()))
     });
     absent
@@ -81,7 +79,7 @@ pub(crate) fn hold(broker: &Broker, length: Duration) -> Result<Held> {
         last = now;
         held.probes += 1;
         let back = matches!(answer, Answer::Answers(_));
-        if back || sockets::listening(broker.endpoint.port)? {
+        if back || broker.endpoint.listening()? {
             bail!(interrupted(broker, now - begin));
         }
         if longest > LONGEST_GAP {
@@ -100,7 +98,7 @@ pub(crate) fn hold(broker: &Broker, length: Duration) -> Result<Held> {
 }
 
 fn interrupted(broker: &Broker, after: Duration) -> String {
-    let who = match sockets::listener(broker.endpoint.port) {
+    let who = match broker.endpoint.listener() {
         Ok(Some(l)) => format!(
             "process {} of {} listens there",
             l.pid,

@@ -150,7 +150,7 @@ impl Outage<'_> {
         let taking = Taking {
             broker: Some(TakenBroker {
                 unit: unit.clone(),
-                port: self.broker.endpoint.port,
+                port: self.broker.endpoint.port().unwrap_or_default(),
                 control: control.clone(),
             }),
             services: &services,
