@@ -25,6 +25,9 @@ pub(super) fn talk(kind: &Kind, line: &mut (impl Read + Write)) -> Result<Heard>
     let mut client = client(&stranger).map_err(Error::other)?;
     let mut line = Watched { line, first: None };
     let spoken = super::talk(kind, &mut rustls::Stream::new(&mut client, &mut line));
+    // Who hangs up without a word is an error in PostgreSQL's log.
+    client.send_close_notify();
+    let _ = client.write_tls(&mut line);
     let Err(error) = spoken else {
         return spoken;
     };
