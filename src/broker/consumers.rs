@@ -32,6 +32,7 @@ const PACE: Pace = Pace {
 const MET: &[&str] = &[
     "Cannot connect to amqp",
     "Cannot connect to qpid",
+    "Cannot connect to redis",
     "Connection to broker lost",
 ];
 

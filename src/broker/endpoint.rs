@@ -2,22 +2,81 @@
 //! be shown.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-/// Where a broker is reached, and over which transport.
+use super::Protocol;
+use crate::host::sockets::{self, Listener};
+
+/// Where PostgreSQL's own clients look for its socket on Debian and EL.
+const POSTGRESQL_SOCKETS: &str = "/var/run/postgresql";
+
+/// What a URL's scheme stands for.
+struct Scheme {
+    name: &'static str,
+    protocol: Protocol,
+    tls: bool,
+    port: u16,
+    /// The URL names a path of this host.
+    socket: bool,
+}
+
+const fn scheme(name: &'static str, protocol: Protocol, tls: bool, port: u16) -> Scheme {
+    Scheme {
+        name,
+        protocol,
+        tls,
+        port,
+        socket: false,
+    }
+}
+
+const fn socket(name: &'static str) -> Scheme {
+    Scheme {
+        socket: true,
+        ..scheme(name, Protocol::Redis, false, 6379)
+    }
+}
+
+/// As kombu, gofer, redis-py and libpq write them.
+const SCHEMES: &[Scheme] = &[
+    scheme("amqp", Protocol::Amqp091, false, 5672),
+    scheme("amqps", Protocol::Amqp091, true, 5671),
+    scheme("pyamqp", Protocol::Amqp091, false, 5672),
+    scheme("librabbitmq", Protocol::Amqp091, false, 5672),
+    scheme("tcp", Protocol::Amqp091, false, 5672),
+    scheme("ssl", Protocol::Amqp091, true, 5671),
+    scheme("qpid", Protocol::Amqp10, false, 5672),
+    scheme("qpids", Protocol::Amqp10, true, 5671),
+    scheme("redis", Protocol::Redis, false, 6379),
+    scheme("rediss", Protocol::Redis, true, 6379),
+    socket("redis+socket"),
+    socket("unix"),
+    scheme("postgresql", Protocol::Postgresql, false, 5432),
+    scheme("postgres", Protocol::Postgresql, false, 5432),
+];
+
+/// Where a broker is reached, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Endpoint {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// The connection is TLS from its first byte.
+    #[serde(flatten)]
+    place: Place,
+    /// The connection is TLS before a word of the protocol is said.
     pub(crate) tls: bool,
+    #[serde(skip)]
+    pub(crate) protocol: Protocol,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Tcp { host: String, port: u16 },
+    Socket(PathBuf),
 }
 
 impl Endpoint {
-    /// Reads a broker URL as kombu and gofer write them: `amqp://`, `amqps://`, `pyamqp://`,
-    /// `qpid://`, `tcp://`, `ssl://`; the port defaults to 5672, with TLS to 5671.
+    /// Reads a broker URL.
     ///
     /// # Errors
     /// The URL names several brokers, another kind of broker, or no host. The error never shows the
@@ -27,80 +86,247 @@ impl Endpoint {
         if url.contains(';') {
             bail!(fail("it names several brokers; exactly one is supported"));
         }
-        let Some((scheme, rest)) = url.split_once("://") else {
+        let Some((name, rest)) = url.split_once("://") else {
             bail!(fail("expected `scheme://host:port/`"));
         };
-        let tls = match scheme {
-            "amqp" | "pyamqp" | "librabbitmq" | "qpid" | "tcp" => false,
-            "amqps" | "qpids" | "ssl" => true,
-            other => bail!(fail(&format!(
-                "expected amqp, amqps, pyamqp, qpid, tcp or ssl, but the scheme is `{other}`"
-            ))),
+        let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) else {
+            bail!(fail(&format!(
+                "expected amqp, amqps, pyamqp, qpid, tcp, ssl, redis, rediss, redis+socket or postgresql, \
+                 but the scheme is `{name}`"
+            )));
         };
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        let address = authority.rsplit('@').next().unwrap_or_default();
-        let (host, port) = split_port(address);
-        if host.is_empty() {
-            bail!(fail("it names no host"));
-        }
-        let port = match port {
-            None => {
-                if tls {
-                    5671
-                } else {
-                    5672
-                }
-            }
-            Some(digits) => digits
-                .parse()
-                .ok()
-                // What stands there may be a part of the password: it is not quoted.
-                .with_context(|| fail("what follows the host is no port"))?,
+        let parts = Parts::of(rest);
+        let (place, tls) = match scheme.protocol {
+            Protocol::Redis if scheme.socket => (parts.path().map(Place::Socket), false),
+            Protocol::Postgresql => parts.postgresql(scheme.port),
+            _ => (parts.address(scheme.port), scheme.tls),
         };
         Ok(Self {
-            host: host.to_owned(),
-            port,
+            place: place.map_err(|cause| anyhow::anyhow!(fail(cause)))?,
             tls,
+            protocol: scheme.protocol,
         })
     }
 
-    /// Every address that the host's name resolves to.
+    /// Its TCP port; none for a Unix socket.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self.place {
+            Place::Tcp { port, .. } => Some(port),
+            Place::Socket(_) => None,
+        }
+    }
+
+    /// The path of its Unix socket; none where it is reached over TCP.
+    pub(crate) fn socket(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Tcp { .. } => None,
+            Place::Socket(path) => Some(path),
+        }
+    }
+
+    /// Every address that the host's name resolves to; none for a Unix socket.
     ///
     /// # Errors
     /// The name does not resolve.
     pub(crate) fn addresses(&self) -> Result<Vec<SocketAddr>> {
-        let all: Vec<SocketAddr> = (self.host.as_str(), self.port)
+        let Place::Tcp { host, port } = &self.place else {
+            return Ok(Vec::new());
+        };
+        let all: Vec<SocketAddr> = (host.as_str(), *port)
             .to_socket_addrs()
-            .with_context(|| format!("failed to resolve the broker's host `{}`", self.host))?
+            .with_context(|| format!("failed to resolve the broker's host `{host}`"))?
             .collect();
         Ok(all)
+    }
+
+    /// Whether anything on this host listens there.
+    ///
+    /// # Errors
+    /// The kernel's table cannot be read.
+    pub(crate) fn listening(&self) -> Result<bool> {
+        match &self.place {
+            Place::Tcp { port, .. } => sockets::listening(*port),
+            Place::Socket(path) => sockets::listening_at(path),
+        }
+    }
+
+    /// Who on this host listens there.
+    ///
+    /// # Errors
+    /// The kernel's tables cannot be read.
+    pub(crate) fn listener(&self) -> Result<Option<Listener>> {
+        match &self.place {
+            Place::Tcp { port, .. } => sockets::listener(*port),
+            Place::Socket(path) => sockets::listener_at(path),
+        }
     }
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match &self.place {
+            Place::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Place::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Place::Socket(path) => write!(f, "{}", path.display()),
         }
     }
 }
 
-/// The secret in a URL, as written and percent-decoded.
-pub(crate) fn secrets(url: &str) -> Vec<String> {
-    let authority = url
-        .split_once("://")
-        .map_or(url, |(_, rest)| rest)
-        .rsplit_once('@')
-        .map_or("", |(credentials, _)| credentials);
-    let Some((_, password)) = authority.split_once(':') else {
-        return Vec::new();
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            host: Option<&'a str>,
+            port: Option<u16>,
+            socket: Option<&'a Path>,
+        }
+        let shown = match self {
+            Self::Tcp { host, port } => Shown {
+                host: Some(host),
+                port: Some(*port),
+                socket: None,
+            },
+            Self::Socket(path) => Shown {
+                host: None,
+                port: None,
+                socket: Some(path),
+            },
+        };
+        shown.serialize(serializer)
+    }
+}
+
+/// What follows a URL's scheme, without the credentials.
+struct Parts<'a> {
+    authority: &'a str,
+    path: &'a str,
+    query: &'a str,
+}
+
+/// A place, or why there is none. What stands in the URL may be a part of the password: it is not quoted.
+type Found = Result<Place, &'static str>;
+
+impl<'a> Parts<'a> {
+    fn of(rest: &'a str) -> Self {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        Self {
+            authority: authority.rsplit('@').next().unwrap_or_default(),
+            path,
+            query,
+        }
+    }
+
+    fn path(&self) -> Result<PathBuf, &'static str> {
+        if self.authority.is_empty() && self.path.len() > 1 {
+            Ok(PathBuf::from(decoded(self.path)))
+        } else {
+            Err("expected the path of a socket, as in `redis+socket:///run/redis/redis.sock`")
+        }
+    }
+
+    fn address(&self, default: u16) -> Found {
+        let (host, port) = split_port(self.authority);
+        tcp(host, port, default)
+    }
+
+    /// libpq's URLs ("Connection Strings" in PostgreSQL's documentation): parameters may name host and
+    /// port, and a host that begins with a slash is the folder of a socket. TLS begins only where it is
+    /// demanded, and never on a socket.
+    fn postgresql(&self, default: u16) -> (Found, bool) {
+        let (host, port) = split_port(self.authority);
+        let host = match decoded(host) {
+            empty if empty.is_empty() => self.parameter("host").unwrap_or_default(),
+            host => host,
+        };
+        let port = self.parameter("port").or(port.map(str::to_owned));
+        if host.contains(',') || self.authority.contains(',') {
+            return (
+                Err("it names several brokers; exactly one is supported"),
+                false,
+            );
+        }
+        let folder = if host.is_empty() {
+            POSTGRESQL_SOCKETS
+        } else {
+            &host
+        };
+        if folder.starts_with('/') {
+            let port = port.unwrap_or_else(|| default.to_string());
+            let path = Path::new(folder).join(format!(".s.PGSQL.{port}"));
+            return match port.parse::<u16>() {
+                Ok(_) => (Ok(Place::Socket(path)), false),
+                Err(_) => (Err("what follows the host is no port"), false),
+            };
+        }
+        let demanded = self.parameter("sslmode");
+        let tls = matches!(
+            demanded.as_deref(),
+            Some("require" | "verify-ca" | "verify-full")
+        );
+        (tcp(&host, port.as_deref(), default), tls)
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        parameters(self.query)
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| decoded(value))
+    }
+}
+
+fn tcp(host: &str, port: Option<&str>, default: u16) -> Found {
+    if host.is_empty() {
+        return Err("it names no host");
+    }
+    let port = match port {
+        None => default,
+        Some(digits) => digits
+            .parse()
+            .map_err(|_| "what follows the host is no port")?,
     };
-    let decoded = percent_encoding::percent_decode_str(password)
+    let host = host.to_owned();
+    Ok(Place::Tcp { host, port })
+}
+
+fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
         .decode_utf8_lossy()
-        .into_owned();
-    vec![password.to_owned(), decoded]
+        .into_owned()
+}
+
+/// The secrets in a URL, as written and percent-decoded.
+pub(crate) fn secrets(url: &str) -> Vec<String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let mut found = Vec::new();
+    // A password may hold what ends an authority elsewhere, and a parameter what ends a password.
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    for part in [rest, authority] {
+        let credentials = part
+            .rsplit_once('@')
+            .map_or("", |(credentials, _)| credentials);
+        match credentials.split_once(':') {
+            Some((_, password)) => found.push(password),
+            // For Redis a lone word is as likely the password as the user.
+            None if scheme.starts_with("redis") => found.push(credentials),
+            None => {}
+        }
+    }
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let named = parameters(query).filter(|(key, _)| key.ends_with("password"));
+    found.extend(named.map(|(_, value)| value));
+    let mut secrets = Vec::new();
+    for secret in found.into_iter().filter(|secret| !secret.is_empty()) {
+        for spelling in [secret.to_owned(), decoded(secret)] {
+            if !secrets.contains(&spelling) {
+                secrets.push(spelling);
+            }
+        }
+    }
+    secrets
 }
 
 fn split_port(address: &str) -> (&str, Option<&str>) {
@@ -116,45 +342,4 @@ fn split_port(address: &str) -> (&str, Option<&str>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(url: &str) -> Endpoint {
-        Endpoint::parse(url, "test").unwrap()
-    }
-
-    #[test]
-    fn kombus_urls_are_read_with_their_default_ports() {
-        assert_eq!(
-            parse("amqp://u:p%40@mq.example.com//").to_string(),
-            "mq.example.com:5672"
-        );
-        assert_eq!(parse("qpid://localhost/").to_string(), "localhost:5672");
-        assert_eq!(parse("tcp://localhost:5673").port, 5673);
-        let tls = parse("amqps://u:p@mq");
-        assert!(tls.tls && tls.port == 5671);
-        assert_eq!(parse("amqp://u:p@[::1]:5672//").to_string(), "[::1]:5672");
-    }
-
-    #[test]
-    fn a_url_with_its_password_never_stands_in_an_error() {
-        for url in [
-            "amqp://u:hunter2@",
-            "redis://u:hunter2@h",
-            "amqp://u:hunter2/x@h",
-            "amqp://u:hunter2@a;amqp://b",
-        ] {
-            let error = Endpoint::parse(url, "/etc/pulp/server.conf")
-                .unwrap_err()
-                .to_string();
-            assert!(!error.contains("hunter2"), "{error}");
-            assert!(error.contains("/etc/pulp/server.conf"), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_password_is_known_as_written_and_decoded() {
-        assert_eq!(secrets("amqp://u:p%40ss@h//"), ["p%40ss", "p@ss"]);
-        assert!(secrets("qpid://localhost/").is_empty());
-    }
-}
+mod tests;

@@ -6,13 +6,15 @@ pub(crate) mod consumers;
 pub(crate) mod endpoint;
 pub(crate) mod others;
 pub(crate) mod outage;
-pub(crate) mod probe;
+pub(crate) mod protocol;
 pub(crate) mod rabbitmqctl;
 pub(crate) mod settings;
 pub(crate) mod undo;
+mod units;
 pub(crate) mod url;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -26,23 +28,26 @@ use crate::service::{Unit, full_name, systemd};
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
 
-/// The units that are brokers of Pulp 2, by the kind that facts name.
-const KNOWN: &[(&str, &str)] = &[
-    ("rabbitmq-server.service", "rabbitmq"),
-    ("qpidd.service", "qpid"),
-];
-
-/// Where a broker listens when only its unit is known.
-const DEFAULT_URL: &str = "amqp://localhost/";
-
 /// How long one probe of a broker may take.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The protocols that brokers of Pulp speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Amqp091,
+    /// What a broker that is reached by `qpid://` is asked in.
+    Amqp10,
+    Redis,
+    Postgresql,
+}
 
 /// What came of asking a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// It speaks its protocol, after this long.
     Answers(Duration),
+    /// It speaks its protocol and says, in these words, that it cannot serve yet.
+    Starting(String),
     /// Nothing listens, or the connection was cut.
     Refused,
     /// A connection, but no word, within the limit.
@@ -59,9 +64,21 @@ impl Answer {
         matches!(self, Self::Answers(_))
     }
 
+    /// How much of a broker it shows.
+    fn life(&self) -> u8 {
+        match self {
+            Self::Answers(_) => 5,
+            Self::Starting(_) => 4,
+            Self::Silent => 3,
+            Self::NoConnection => 2,
+            Self::Refused => 1,
+            Self::Unreachable(_) => 0,
+        }
+    }
+
     /// It is there, usable or not.
     pub(crate) fn is_life(&self) -> bool {
-        self.is_up()
+        matches!(self, Self::Answers(_) | Self::Starting(_))
     }
 }
 
@@ -69,6 +86,7 @@ impl std::fmt::Display for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answers(after) => write!(f, "it answers after {} ms", after.as_millis()),
+            Self::Starting(words) => write!(f, "it is not ready: it says `{words}`"),
             Self::Refused => f.write_str("the connection is refused"),
             Self::NoConnection => f.write_str("no connection comes about"),
             Self::Silent => f.write_str("it accepts the connection and says nothing"),
@@ -83,7 +101,9 @@ pub(crate) struct Taken {
     pub(crate) method: Method,
     /// The unit that has to run again; none where only packets are cut.
     pub(crate) unit: Option<String>,
-    pub(crate) port: u16,
+    /// Where it listened; of a broker at a Unix socket the socket, else the port.
+    pub(crate) port: Option<u16>,
+    pub(crate) socket: Option<PathBuf>,
     /// What it said when it was asked just before.
     pub(crate) control: String,
     /// The processes that it had.
@@ -117,7 +137,7 @@ impl Taken {
 /// The broker of this host's Pulp, as found.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Broker {
-    /// `rabbitmq`, `qpid`, or `amqp` when only its address is known.
+    /// `rabbitmq`, `qpid`, `redis`, `postgresql`, or `amqp` when only its address is known.
     pub(crate) kind: &'static str,
     #[serde(flatten)]
     pub(crate) endpoint: Endpoint,
@@ -147,14 +167,8 @@ impl Broker {
     /// # Errors
     /// A configuration cannot be read, its URL makes no sense or its host does not resolve.
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
-        let units = candidates(said.unit)?;
-        let (url, source) = match (said.url, settings::read()?) {
-            (Some(url), _) => (url.to_owned(), "parameter `broker_url`".to_owned()),
-            (None, Some(found)) => (found.broker_url, found.source),
-            (None, None) => match units.iter().find(|u| u.found) {
-                Some(unit) => (DEFAULT_URL.to_owned(), format!("unit {}", unit.name)),
-                None => return Ok(None),
-            },
+        let Some((url, source)) = locate(said)? else {
+            return Ok(None);
         };
         for secret in endpoint::secrets(&url) {
             secrets::add(&secret);
@@ -163,14 +177,15 @@ impl Broker {
         let addresses = endpoint
             .addresses()
             .with_context(|| format!("the broker's address is from {source}"))?;
-        let local = addresses.iter().any(|a| sockets::is_local(a.ip()));
+        let local =
+            endpoint.socket().is_some() || addresses.iter().any(|a| sockets::is_local(a.ip()));
         let owner = if local {
-            Owner::of(endpoint.port, said.unit, &units)?
+            Owner::of(&endpoint, said.unit)?
         } else {
             Owner::default()
         };
         Ok(Some(Self {
-            kind: kind_of(owner.unit.as_deref()),
+            kind: units::kind_of(owner.unit.as_deref(), endpoint.protocol),
             endpoint,
             source,
             local,
@@ -182,10 +197,14 @@ impl Broker {
 
     /// Asks it for its protocol, once.
     pub(crate) fn ask(&self) -> Answer {
-        probe::ask(&self.addresses, self.endpoint.tls, PROBE_LIMIT)
+        let Endpoint { protocol, tls, .. } = self.endpoint;
+        match self.endpoint.socket() {
+            Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT),
+            None => protocol::ask(protocol, &self.addresses, tls, PROBE_LIMIT),
+        }
     }
 
-    /// Every address it may be reached at.
+    /// Every address it may be reached at; none for a Unix socket.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -195,34 +214,49 @@ impl Broker {
     /// # Errors
     /// None is known.
     pub(crate) fn unit(&self) -> Result<&str> {
+        let expected = units::expected(self.endpoint.protocol);
         self.unit.as_deref().with_context(|| match &self.foreign {
             Some(foreign) => format!(
-                "failed to find the unit of the broker at {}: expected rabbitmq-server or qpidd to listen \
-                 there, but {foreign} does, and stopping that might stop more than a broker; set \
-                 `broker_unit` if it is the right one",
+                "failed to find the unit of the broker at {}: expected {expected} to listen there, but \
+                 {foreign} does, and stopping that might stop more than a broker; set `broker_unit` if it \
+                 is the right one",
                 self.endpoint
             ),
             None => format!(
-                "failed to find the unit of the broker at {}: neither rabbitmq-server nor qpidd is a unit \
-                 of this host; set `broker_unit`",
+                "failed to find the unit of the broker at {}: expected {expected}, but none is a unit of \
+                 this host; set `broker_unit`",
                 self.endpoint
             ),
         })
     }
 }
 
-fn candidates(said: Option<&str>) -> Result<Vec<Unit>> {
+/// The broker's URL, and what said so.
+fn locate(said: Overrides<'_>) -> Result<Option<(String, String)>> {
+    match (said.url, settings::read()?) {
+        (Some(url), _) => Ok(Some((url.to_owned(), "parameter `broker_url`".to_owned()))),
+        (None, Some(found)) => Ok(Some((found.broker_url, found.source))),
+        (None, None) => {
+            let names = said
+                .unit
+                .map_or_else(units::defaults, |unit| vec![full_name(unit)]);
+            let found = observe(&names)?.into_iter().find(|u| u.found);
+            Ok(found.map(|unit| {
+                let url = units::default_url(&unit.name).to_owned();
+                (url, format!("unit {}", unit.name))
+            }))
+        }
+    }
+}
+
+fn observe(names: &[String]) -> Result<Vec<Unit>> {
     if !systemd::is_manager() {
         return Ok(Vec::new());
     }
-    let names: Vec<String> = match said {
-        Some(unit) => vec![full_name(unit)],
-        None => KNOWN.iter().map(|(unit, _)| (*unit).to_owned()).collect(),
-    };
-    systemd::observe(&names)
+    systemd::observe(names)
 }
 
-/// Whose the broker's port is.
+/// Whose the broker's endpoint is.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Owner {
     unit: Option<String>,
@@ -233,30 +267,35 @@ impl Owner {
     /// The user's word, else the known unit that listens, else the known unit that is there (the running
     /// one first). A unit that is not known to be a broker's is named and not taken for one: it may be a
     /// proxy or a container engine.
-    fn of(port: u16, said: Option<&str>, units: &[Unit]) -> Result<Self> {
-        let listener = match said.map(full_name) {
-            None => sockets::listener(port)?,
-            Some(said) if units.iter().any(|u| u.name == said && !u.found) => bail!(
-                "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none \
-                 of that name; check `broker_unit` against `systemctl list-unit-files`"
-            ),
-            Some(_) => None,
+    fn of(endpoint: &Endpoint, said: Option<&str>) -> Result<Self> {
+        if let Some(said) = said.map(full_name) {
+            refuse_wrong(&said, observe(std::slice::from_ref(&said))?.first())?;
+            return Ok(Self::unit(&said));
+        }
+        let listener = endpoint.listener()?;
+        let units = match listener {
+            Some(_) => Vec::new(),
+            None => observe(&units::candidates(
+                endpoint.protocol,
+                endpoint.port(),
+                endpoint.socket(),
+            ))?,
         };
-        Ok(Self::judge(said, listener, units))
+        Ok(Self::judge(endpoint.protocol, listener, &units))
     }
 
-    fn judge(said: Option<&str>, listener: Option<Listener>, units: &[Unit]) -> Self {
-        let unit = |name: &str| Self {
+    fn unit(name: &str) -> Self {
+        Self {
             unit: Some(name.to_owned()),
             foreign: None,
-        };
-        if let Some(said) = said {
-            return unit(&full_name(said));
         }
+    }
+
+    fn judge(protocol: Protocol, listener: Option<Listener>, units: &[Unit]) -> Self {
         if let Some(listener) = listener {
             let name = listener.unit.unwrap_or_default();
-            if KNOWN.iter().any(|(known, _)| *known == name) {
-                return unit(&name);
+            if units::speaks(&name, protocol) {
+                return Self::unit(&name);
             }
             let of = if name.is_empty() { "no unit" } else { &name };
             return Self {
@@ -264,17 +303,27 @@ impl Owner {
                 foreign: Some(format!("process {} of {of}", listener.pid)),
             };
         }
-        let there = || units.iter().filter(|u| u.found);
+        let there = || units.iter().filter(|u| u.found && !u.umbrella);
         let found = there().find(|u| u.running).or_else(|| there().next());
-        found.map_or_else(Self::default, |u| unit(&u.name))
+        found.map_or_else(Self::default, |u| Self::unit(&u.name))
     }
 }
 
-fn kind_of(unit: Option<&str>) -> &'static str {
-    KNOWN
-        .iter()
-        .find(|(name, _)| Some(*name) == unit)
-        .map_or("amqp", |(_, kind)| kind)
+/// Refuses a unit that the user named and that cannot be the broker's.
+fn refuse_wrong(said: &str, unit: Option<&Unit>) -> Result<()> {
+    match unit {
+        Some(unit) if !unit.found => bail!(
+            "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none of \
+             that name; check `broker_unit` against `systemctl list-unit-files`"
+        ),
+        // Debian's `postgresql.service` is active whatever becomes of the cluster.
+        Some(unit) if unit.umbrella => bail!(
+            "failed to use `{said}` as the broker's unit: expected one that is a process, but it only \
+             starts others, and its state says nothing of them; set `broker_unit` to the broker's own, \
+             such as postgresql@15-main"
+        ),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -290,22 +339,36 @@ mod tests {
 
     #[test]
     fn a_known_unit_that_listens_is_the_brokers() {
-        let owner = Owner::judge(None, Some(listener("qpidd.service")), &[]);
+        let owner = Owner::judge(Protocol::Amqp091, Some(listener("qpidd.service")), &[]);
         assert_eq!(owner.unit.as_deref(), Some("qpidd.service"));
     }
 
     #[test]
     fn a_proxy_or_a_container_engine_is_never_taken_for_a_broker() {
-        for unit in ["docker.service", "haproxy.service"] {
-            let owner = Owner::judge(None, Some(listener(unit)), &[]);
+        for unit in ["docker.service", "haproxy.service", "redis.service"] {
+            let owner = Owner::judge(Protocol::Amqp091, Some(listener(unit)), &[]);
             assert_eq!(owner.unit, None);
             assert_eq!(owner.foreign, Some(format!("process 7 of {unit}")));
         }
     }
 
     #[test]
-    fn the_users_word_stands() {
-        let owner = Owner::judge(Some("my-mq"), Some(listener("docker.service")), &[]);
-        assert_eq!(owner.unit.as_deref(), Some("my-mq.service"));
+    fn an_umbrella_is_never_a_brokers_unit() {
+        let umbrella = Unit {
+            name: "postgresql.service".to_owned(),
+            active_state: "active".to_owned(),
+            sub_state: "exited".to_owned(),
+            main_pid: 0,
+            running: false,
+            umbrella: true,
+            found: true,
+            last_exit: String::new(),
+            active_since_us: 1,
+        };
+        let units = [umbrella];
+        let owner = Owner::judge(Protocol::Postgresql, None, &units);
+        assert_eq!(owner, Owner::default());
+        let error = refuse_wrong("postgresql.service", units.first()).unwrap_err();
+        assert!(error.to_string().contains("postgresql@15-main"), "{error}");
     }
 }

@@ -1,13 +1,14 @@
-//! TCP sockets and their owners, as the kernel's `/proc` shows them.
+//! TCP and Unix sockets and their owners, as the kernel's `/proc` shows them.
 
 pub(crate) mod clients;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use procfs::ProcError;
-use procfs::net::{TcpNetEntry, TcpState};
+use procfs::net::{TcpNetEntry, TcpState, UnixState};
 use procfs::process::{FDTarget, Process};
 
 /// A process that listens.
@@ -76,14 +77,35 @@ pub(crate) fn listening(port: u16) -> Result<bool> {
 /// # Errors
 /// The kernel's tables cannot be read.
 pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
-    let wanted = listener_inodes(port)?;
+    holder(&listener_inodes(port)?)
+}
+
+/// Whether anything listens on the Unix socket at this path. The file alone says nothing: a killed
+/// server leaves it.
+///
+/// # Errors
+/// The kernel's table cannot be read.
+pub(crate) fn listening_at(path: &Path) -> Result<bool> {
+    Ok(!listener_inodes_at(path)?.is_empty())
+}
+
+/// Who listens on the Unix socket at this path.
+///
+/// # Errors
+/// The kernel's tables cannot be read.
+pub(crate) fn listener_at(path: &Path) -> Result<Option<Listener>> {
+    holder(&listener_inodes_at(path)?)
+}
+
+/// The first process that holds one of these sockets.
+fn holder(wanted: &BTreeSet<u64>) -> Result<Option<Listener>> {
     if wanted.is_empty() {
         return Ok(None);
     }
     let processes = procfs::process::all_processes().context("failed to list `/proc`")?;
     Ok(processes
         .flatten()
-        .find(|p| inodes(p).is_ok_and(|own| !own.is_disjoint(&wanted)))
+        .find(|p| inodes(p).is_ok_and(|own| !own.is_disjoint(wanted)))
         .map(|p| Listener {
             pid: p.pid,
             unit: unit_of(&p),
@@ -120,6 +142,32 @@ fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
         .filter(|e| e.state == TcpState::Listen && e.local_address.port() == port)
         .map(|e| e.inode)
         .collect())
+}
+
+/// A socket that listens is bound to its path and connected to nobody; those that it accepted show the
+/// same path.
+fn listener_inodes_at(path: &Path) -> Result<BTreeSet<u64>> {
+    let path = resolved(path);
+    Ok(procfs::net::unix()
+        .context("failed to read `/proc/net/unix`")?
+        .into_iter()
+        .filter(|e| e.state == UnixState::UNCONNECTED)
+        .filter(|e| {
+            e.path
+                .as_deref()
+                .is_some_and(|bound| resolved(bound) == path)
+        })
+        .map(|e| e.inode)
+        .collect())
+}
+
+/// A path as one that has no symbolic link before its last part: `/var/run` and `/run` are the same.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// The sockets among a process's open files; none when the process is gone meanwhile.
@@ -191,6 +239,7 @@ fn plain(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     #[test]
     fn an_own_listener_is_found_and_gone_when_closed() {
@@ -213,6 +262,21 @@ mod tests {
         assert_eq!(held(1), 0);
         drop(client);
         assert_eq!(held(me), 0);
+    }
+
+    #[test]
+    fn a_listener_on_a_path_is_found_through_a_link_and_gone_when_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        let socket = UnixListener::bind(folder.path().join("s")).unwrap();
+        let path = link.join("s");
+        let client = UnixStream::connect(&path).unwrap();
+        let found = listener_at(&path).unwrap().unwrap();
+        assert_eq!(u32::try_from(found.pid).unwrap(), std::process::id());
+        drop(socket);
+        assert!(!listening_at(&path).unwrap(), "the file is still there");
+        drop(client);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{Answer, Broker, Taken};
 use crate::host::processes::State;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::host::{files, process, sockets};
+use crate::host::{files, process};
 use crate::service::{Verb, systemd};
 use methods::{COMMAND_LIMIT, Command, Method, Step};
 
@@ -182,11 +182,8 @@ impl Watch<'_> {
                 taken.method.effect()
             )));
         }
-        if taken.method.ends_processes() && sockets::listening(endpoint.port)? {
-            return Ok(Some(format!(
-                "something still listens at port {}",
-                endpoint.port
-            )));
+        if taken.method.ends_processes() && endpoint.listening()? {
+            return Ok(Some(format!("something still listens at {endpoint}")));
         }
         Ok(processes_doubt(taken))
     }
@@ -222,14 +219,14 @@ impl Watch<'_> {
     }
 
     fn interrupted(&self, doubt: &str, after: Duration) -> String {
-        let port = self.broker.endpoint.port;
-        let who = match sockets::listener(port) {
+        let endpoint = &self.broker.endpoint;
+        let who = match endpoint.listener() {
             Ok(Some(l)) => format!(
-                "process {} of {} listens at port {port}",
+                "process {} of {} listens at {endpoint}",
                 l.pid,
                 l.unit.as_deref().unwrap_or("no unit")
             ),
-            _ => format!("nothing of this host listens at port {port} by now"),
+            _ => format!("nothing of this host listens at {endpoint} by now"),
         };
         format!(
             "VOID outage_interrupted: {:.1} s into the outage {doubt} ({who}); find what did it (a package \

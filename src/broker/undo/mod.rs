@@ -239,7 +239,8 @@ mod tests {
         Taken {
             method: Method::Kill,
             unit: Some(unit.to_owned()),
-            port: 5672,
+            port: Some(5672),
+            socket: None,
             control: "it answers after 1 ms".to_owned(),
             processes: Vec::new(),
             undo: vec![words("nft delete table inet pulp_broker")],

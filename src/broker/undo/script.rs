@@ -3,6 +3,8 @@
 //! itself as soon as the record is no longer its own, so that an old one cannot end a new run's
 //! outage.
 
+use std::path::Path;
+
 use super::{BY_HAND, DIR, Record};
 use crate::service::{WORKER_PREFIX, WORKERS};
 
@@ -88,10 +90,18 @@ fn attempt(record: &Record) -> Vec<String> {
             "timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"
         ));
         // State 0A is LISTEN; see proc(5).
-        let port = format!(":{:04X} [0-9A-F]*:0000 0A ", taken.port);
-        lines.push(format!(
-            "grep -qs '{port}' /proc/net/tcp /proc/net/tcp6 || rc=1"
-        ));
+        lines.extend(taken.port.map(|port| {
+            format!(
+                "grep -qs ':{port:04X} [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6 || rc=1"
+            )
+        }));
+        lines.extend(
+            taken
+                .socket
+                .as_deref()
+                .and_then(Path::to_str)
+                .map(|path| format!("test -S {} || rc=1", quoted(path))),
+        );
     }
     let (workers, others): (Vec<&String>, Vec<&String>) = record
         .services

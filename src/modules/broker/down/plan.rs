@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
@@ -34,7 +35,7 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
     // At Pulp's side the broker is left alone, even where it is on the same host.
     .filter(|_| outage.apply_at == ApplyAt::Broker);
     if outage.method.cuts() {
-        refuse_own_connection(broker.endpoint.port)?;
+        refuse_own_connection(port(outage)?)?;
     }
     if !answer.is_up() {
         bail!(
@@ -55,7 +56,7 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
     let pair = methods::plan(
         outage.method,
         &Target {
-            port: broker.endpoint.port,
+            port: broker.endpoint.port().unwrap_or_default(),
             unit,
             processes: &processes,
             addresses: (outage.apply_at == ApplyAt::Pulp).then(|| addresses(outage)),
@@ -66,7 +67,8 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
         taken: Taken {
             method: outage.method,
             unit: unit.map(str::to_owned),
-            port: broker.endpoint.port,
+            port: broker.endpoint.port(),
+            socket: broker.endpoint.socket().map(Path::to_path_buf),
             control: answer.to_string(),
             processes,
             undo: pair.undo,
@@ -127,6 +129,17 @@ fn boot(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
         );
     }
     Ok(boot)
+}
+
+/// What is cut: packets have a port.
+fn port(outage: &Outage<'_>) -> Result<u16> {
+    outage.broker.endpoint.port().with_context(|| {
+        format!(
+            "VOID unsupported: the broker is reached at the Unix socket {}, where there are no packets to cut; \
+             use method stop, kill or freeze",
+            outage.broker.endpoint
+        )
+    })
 }
 
 /// Where Pulp's packets to the broker go.

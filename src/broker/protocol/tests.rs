@@ -1,0 +1,210 @@
+//! Each protocol against listeners that say what real brokers say, over TCP, a Unix socket and TLS.
+
+use super::*;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+const LIMIT: Duration = Duration::from_millis(300);
+
+/// A listener that reads the opening and answers with these bytes.
+fn listener(answer: &'static [u8]) -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let mut opening = [0u8; 8];
+        stream.read_exact(&mut opening).unwrap();
+        stream.write_all(answer).unwrap();
+        let _ = stream.read(&mut opening);
+    });
+    address
+}
+
+/// The same inside TLS, with a certificate that nobody trusts; it may want one from us.
+fn tls_listener(answer: &'static [u8], wants_ours: bool) -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let config = server(wants_ours);
+    std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let mut tls = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+        let mut inside = rustls::Stream::new(&mut tls, &mut stream);
+        let mut opening = [0u8; 8];
+        let _ = inside
+            .read_exact(&mut opening)
+            .and_then(|()| inside.write_all(answer))
+            .and_then(|()| inside.read_exact(&mut opening));
+    });
+    address
+}
+
+fn server(wants_ours: bool) -> rustls::ServerConfig {
+    let own = rcgen::generate_simple_self_signed(["broker.test".to_owned()]).unwrap();
+    let chain = vec![own.cert.der().clone()];
+    let key = own.signing_key.serialize_der().try_into().unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = if wants_ours {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(own.cert.der().clone()).unwrap();
+        let verifier =
+            rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        config.with_client_cert_verifier(verifier.build().unwrap())
+    } else {
+        config.with_no_client_auth()
+    };
+    config.with_single_cert(chain, key).unwrap()
+}
+
+fn amqp(address: SocketAddr, tls: bool) -> Answer {
+    ask(Protocol::Amqp091, &[address], tls, LIMIT)
+}
+
+fn redis(address: SocketAddr, tls: bool) -> Answer {
+    ask(Protocol::Redis, &[address], tls, LIMIT)
+}
+
+#[test]
+fn the_address_that_is_most_alive_counts_wherever_it_stands() {
+    let closed = {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent
+        .local_addr()
+        .map(|address| (address, silent))
+        .unwrap();
+    for both in [[silent.0, closed], [closed, silent.0]] {
+        assert_eq!(ask(Protocol::Amqp091, &both, false, LIMIT), Answer::Silent);
+    }
+    let up = listener(b"\x01\x00\x00");
+    let answer = ask(Protocol::Amqp091, &[silent.0, up, closed], false, LIMIT);
+    assert!(
+        matches!(answer, Answer::Answers(after) if after < LIMIT),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_method_frame_and_another_amqp_header_are_answers() {
+    for answer in [&b"\x01\x00\x00"[..], b"AMQP\x01\x01\x00\x0a"] {
+        let answer = amqp(listener(answer), false);
+        assert!(matches!(answer, Answer::Answers(_)));
+    }
+}
+
+#[test]
+fn a_tls_record_is_an_answer_to_a_tls_opening_only() {
+    let alert = b"\x15\x03\x03\x00\x02\x02\x28";
+    assert!(matches!(amqp(listener(alert), true), Answer::Answers(_)));
+    let plain = amqp(listener(alert), false);
+    assert!(matches!(plain, Answer::Unreachable(_)));
+}
+
+#[test]
+fn a_tls_too_old_for_us_is_an_answer() {
+    // A ServerHello of TLS 1.0.
+    let hello = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01\
+        01234567890123456789012345678901\x00\x00\x2f\x00";
+    let answer = amqp(listener(hello), true);
+    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+}
+
+#[test]
+fn the_protocol_inside_tls_is_what_counts() {
+    let answers = redis(tls_listener(b"+PONG\r\n", false), true);
+    assert!(matches!(answers, Answer::Answers(_)), "{answers:?}");
+    let loading = redis(tls_listener(b"-LOADING wait\r\n", false), true);
+    assert_eq!(loading, Answer::Starting("LOADING wait".to_owned()));
+    // A proxy that ends TLS before a broker that is away.
+    let hangs_up = redis(tls_listener(b"", false), true);
+    assert_eq!(hangs_up, Answer::Silent);
+}
+
+#[test]
+fn a_server_that_wants_our_certificate_is_there() {
+    let answer = redis(tls_listener(b"", true), true);
+    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+}
+
+#[test]
+fn a_plain_answer_to_a_tls_opening_is_another_protocol() {
+    let answer = redis(listener(b"-ERR Protocol error\r\n"), true);
+    assert!(matches!(answer, Answer::Unreachable(_)), "{answer:?}");
+}
+
+#[test]
+fn a_postgresql_without_tls_is_asked_in_plain() {
+    let answer = ask(
+        Protocol::Postgresql,
+        &[listener(b"NR\0\0\0\x08\0\0\0\0")],
+        true,
+        LIMIT,
+    );
+    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+}
+
+#[test]
+fn an_address_that_answers_counts_more_than_one_that_starts_and_that_more_than_none() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let loading = || listener(b"-LOADING wait\r\n");
+    let ask = |addresses: &[SocketAddr]| ask(Protocol::Redis, addresses, false, LIMIT);
+    let both = ask(&[loading(), listener(b"+PONG\r\n")]);
+    assert!(matches!(both, Answer::Answers(_)));
+    assert!(matches!(ask(&[loading(), closed]), Answer::Starting(_)));
+}
+
+#[test]
+fn an_open_port_that_says_nothing_is_silent() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    assert_eq!(amqp(address, false), Answer::Silent);
+    assert_eq!(amqp(address, true), Answer::Silent);
+}
+
+#[test]
+fn a_closed_port_is_refused() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    assert_eq!(amqp(address, false), Answer::Refused);
+}
+
+#[test]
+fn another_protocol_is_no_answer() {
+    let answer = amqp(listener(b"HTTP/1.1 400 Bad Request\r\n"), false);
+    assert!(matches!(answer, Answer::Unreachable(_)));
+}
+
+#[test]
+fn a_unix_socket_answers_is_silent_is_full_and_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broker.sock");
+    let ask = || ask_socket(Protocol::Redis, &path, LIMIT);
+    assert_eq!(ask(), Answer::Refused);
+
+    let socket = UnixListener::bind(&path).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        stream.write_all(b"+PONG\r\n").unwrap();
+        socket
+    });
+    assert!(matches!(ask(), Answer::Answers(_)));
+    let socket = server.join().unwrap();
+    assert_eq!(ask(), Answer::Silent);
+
+    // A frozen server's queue, in the end.
+    rustix::net::listen(&socket, 0).unwrap();
+    assert_eq!(ask(), Answer::NoConnection);
+
+    // A killed server leaves the file.
+    drop(socket);
+    assert_eq!(ask(), Answer::Refused);
+}
