@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::host::{process, programs};
+use crate::host::{identity, process, programs};
 
 /// The program's name.
 pub(crate) const PROGRAM: &str = "rabbitmqctl";
 
 /// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// Less than that: `timeout` ends also what `rabbitmqctl` starts as another user.
-const POLITE_LIMIT: &str = "8";
+const LIMIT: Duration = Duration::from_secs(8);
 
 /// One connection of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +51,10 @@ pub(crate) fn other_nodes() -> Result<Vec<String>> {
 
 fn ask(question: &[&str]) -> Result<String> {
     let program = programs::find(PROGRAM).context("there is no rabbitmqctl")?;
-    let timeout = programs::find("timeout");
-    let mut argv: Vec<&str> = match &timeout {
-        Some(timeout) => vec![timeout, "-k", "1", POLITE_LIMIT],
-        None => Vec::new(),
-    };
-    argv.extend([program.as_str(), "-q"]);
+    let mut argv = vec![program.as_str(), "-q"];
     argv.extend(question);
-    process::run_ok(&argv, LIMIT)
+    // It becomes RabbitMQ's own user by `su`, and waits for ever for a broker that does not react.
+    process::run_ok_or_end_all(&argv, &identity::nonce()?, LIMIT)
 }
 
 /// One connection a line, its columns parted by tabs. Newer versions print the columns' names first.

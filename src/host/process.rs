@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+/// The variable by which what a command started is known.
+const MARK: &str = "PULP_BROKER_STARTED";
+
 /// How much of a command's output an error quotes.
 const QUOTED_BYTES: usize = 600;
 
@@ -21,11 +24,19 @@ pub(crate) struct Output {
 /// # Errors
 /// The program does not exist, or it did not end within `limit` (it is then killed).
 pub(crate) fn run(argv: &[&str], limit: Duration) -> Result<Output> {
+    run_marked(argv, None, limit)
+}
+
+fn run_marked(argv: &[&str], mark: Option<&str>, limit: Duration) -> Result<Output> {
     let shown = argv.join(" ");
     let Some((program, rest)) = argv.split_first() else {
         bail!("failed to run an empty command");
     };
-    let handle = duct::cmd(*program, rest)
+    let mut command = duct::cmd(*program, rest);
+    if let Some(mark) = mark {
+        command = command.env(MARK, mark);
+    }
+    let handle = command
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
         .env("SYSTEMD_PAGER", "")
@@ -61,7 +72,10 @@ pub(crate) fn run(argv: &[&str], limit: Duration) -> Result<Output> {
 /// # Errors
 /// As [`run`]; also any exit code but 0, with the end of the output.
 pub(crate) fn run_ok(argv: &[&str], limit: Duration) -> Result<String> {
-    let output = run(argv, limit)?;
+    succeeded(argv, run(argv, limit)?)
+}
+
+fn succeeded(argv: &[&str], output: Output) -> Result<String> {
     if output.code == 0 {
         return Ok(output.text);
     }
@@ -71,6 +85,37 @@ pub(crate) fn run_ok(argv: &[&str], limit: Duration) -> Result<String> {
         output.code,
         tail(&output.text)
     )
+}
+
+/// As [`run_ok`], of a command that goes on as another user or in another session, as `su` does: if it does
+/// not end in time, everything that it started is killed with it, wherever it went.
+///
+/// # Errors
+/// As [`run_ok`].
+pub(crate) fn run_ok_or_end_all(argv: &[&str], mark: &str, limit: Duration) -> Result<String> {
+    // Processes inherit it, whatever their parent, session or user.
+    let said = run_marked(argv, Some(mark), limit);
+    if said.is_err() {
+        end_marked(format!("{MARK}={mark}").as_bytes());
+    }
+    succeeded(argv, said?)
+}
+
+/// Kills every process that has the mark in its environment.
+fn end_marked(mark: &[u8]) {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    for entry in entries {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        if !environment.split(|byte| *byte == 0).any(|v| v == mark) {
+            continue;
+        }
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.parse().ok());
+        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+            // It may have ended meanwhile.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
 }
 
 /// The last bytes of a text, cut at a character.
@@ -100,6 +145,26 @@ mod tests {
     fn a_command_that_does_not_end_is_killed_and_named() {
         let error = run(&["sleep", "60"], Duration::from_millis(50)).unwrap_err();
         assert!(error.to_string().contains("`sleep 60`: it did not end"));
+    }
+
+    #[test]
+    fn what_a_command_started_in_another_session_ends_with_it() {
+        let mark = format!("test-{}", std::process::id());
+        let script = ["setsid", "sh", "-c", "sleep 61; true"];
+        let error = run_ok_or_end_all(&script, &mark, Duration::from_millis(300)).unwrap_err();
+        assert!(error.to_string().contains("did not end"), "{error}");
+        let variable = format!("{MARK}={mark}");
+        let left = || {
+            let entries = std::fs::read_dir("/proc").unwrap().flatten();
+            let environments = entries.filter_map(|e| std::fs::read(e.path().join("environ")).ok());
+            environments
+                .filter(|e| e.split(|b| *b == 0).any(|v| v == variable.as_bytes()))
+                .count()
+        };
+        let end = std::time::Instant::now() + LIMIT;
+        while left() > 0 {
+            assert!(std::time::Instant::now() < end, "something was left behind");
+        }
     }
 
     #[test]

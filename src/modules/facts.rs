@@ -20,6 +20,7 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::cluster::Found;
 use crate::broker::others::Others;
+use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Settings;
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
@@ -33,7 +34,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("preflight", Kind::Bool).default(Default::Bool(false)),
         Opt::new("method", Kind::Str)
             .default(Default::Str("stop"))
-            .choices(&["stop", "kill", "freeze", "partition", "reset"]),
+            .choices(Method::NAMES),
         Opt::new("apply_at", Kind::Str)
             .default(Default::Str("broker"))
             .choices(&["broker", "pulp"]),
@@ -56,32 +57,6 @@ struct Params {
     accept_shared: bool,
     broker_url: Option<String>,
     broker_unit: Option<String>,
-}
-
-/// How the broker would be taken away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Method {
-    Stop,
-    Kill,
-    Freeze,
-    Partition,
-    Reset,
-}
-
-impl Method {
-    /// Packets, not processes: the broker itself is not touched.
-    fn cuts(self) -> bool {
-        matches!(self, Self::Partition | Self::Reset)
-    }
-}
-
-/// On which hosts it would be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ApplyAt {
-    Broker,
-    Pulp,
 }
 
 /// What is asked for, as far as it decides what is refused.
