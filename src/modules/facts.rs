@@ -100,7 +100,6 @@ struct UrlSight {
     /// What said it.
     source: String,
     names_several: bool,
-    is_unix_socket: bool,
 }
 
 /// The broker, as one host sees it.
@@ -109,18 +108,26 @@ struct BrokerSight {
     kind: String,
     endpoint: String,
     source: String,
+    /// It is reached at a Unix socket.
+    socket: bool,
     local: bool,
     unit: Option<String>,
     foreign: Option<String>,
     answer: Answer,
-    /// A process listens at its port, where this module can see it.
-    listens: bool,
-    /// That process is a container's.
-    contained: bool,
+    heard: Heard,
     /// Addresses of its name that are not this host's, although another is.
     elsewhere: Vec<IpAddr>,
     /// Where the agents' messages go, if that is another broker.
     other_for_agents: Option<String>,
+}
+
+/// Who listens where the broker is reached, if that is this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nobody,
+    Process,
+    /// A container's process.
+    Contained,
 }
 
 impl Sight {
@@ -169,8 +176,7 @@ fn run(call: &Call) -> Result<Outcome> {
     let settings = settings::read()?;
     let own = addresses::reachable();
     let said = url_sight(params.broker_url.as_deref(), settings.as_ref());
-    let refused = said.names_several || (said.is_unix_socket && params.method.cuts());
-    let broker = if params.preflight && refused {
+    let broker = if params.preflight && said.names_several {
         // Told as a refusal, with all the others.
         None
     } else {
@@ -239,7 +245,6 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>) -> UrlSight {
     UrlSight {
         source: source.to_owned(),
         names_several: url::names_several(text),
-        is_unix_socket: url::is_unix_socket(text),
     }
 }
 

@@ -79,8 +79,6 @@ fn broker(sight: &Sight) -> String {
     let Some(broker) = &sight.broker else {
         return if sight.url.names_several {
             format!("BROKER several, by {}", sight.url.source)
-        } else if sight.url.is_unix_socket {
-            format!("BROKER at a Unix socket ({})", sight.url.source)
         } else {
             "BROKER none found: no /etc/pulp/server.conf, no unit of a broker".to_owned()
         };
@@ -141,8 +139,13 @@ fn others(sight: &Sight, wish: Wish) -> String {
     }
     let not_asked = sight.not_asked.as_ref();
     let not_asked = not_asked.map(|why| format!(" (rabbitmqctl could not be asked: {why})"));
+    let socket = if broker.socket {
+        " (who uses its Unix socket is not looked at)"
+    } else {
+        ""
+    };
     format!(
-        "OTHERS on this broker: {}{}{}",
+        "OTHERS on this broker: {}{}{}{socket}",
         parts.join("; "),
         if accepted { " (accepted)" } else { "" },
         not_asked.unwrap_or_default()

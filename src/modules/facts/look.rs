@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{ApplyAt, BrokerSight, Sight, UrlSight, Wish};
+use super::{ApplyAt, BrokerSight, Heard, Sight, UrlSight, Wish};
 use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
@@ -90,16 +90,6 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
 }
 
 fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSight> {
-    let port = broker.addresses().first().map(SocketAddr::port);
-    let listener = match port.filter(|_| broker.local) {
-        Some(port) => sockets::listener(port)?,
-        None => None,
-    };
-    let listens = match port {
-        Some(port) => sockets::listening(port)?,
-        // A file cannot be there without somebody who listens.
-        None => true,
-    };
     let of = |wanted: bool| {
         let all = broker.addresses().iter().map(|a| a.ip().to_canonical());
         all.filter(move |ip| sockets::is_local(*ip) == wanted)
@@ -108,18 +98,29 @@ fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSi
         kind: broker.kind.to_owned(),
         endpoint: broker.endpoint.to_string(),
         source: broker.source.clone(),
+        socket: broker.endpoint.socket().is_some(),
         local: broker.local,
         unit: broker.unit.clone(),
         foreign: broker.foreign.clone(),
         answer: answer.clone(),
-        listens,
-        contained: listener.is_some_and(|l| command_lines::in_container(l.pid)),
+        heard: heard(broker)?,
         elsewhere: if broker.local {
             of(false).collect()
         } else {
             Vec::new()
         },
         other_for_agents: other_for_agents(broker, place),
+    })
+}
+
+fn heard(broker: &Broker) -> Result<Heard> {
+    if !broker.local || !broker.endpoint.listening()? {
+        return Ok(Heard::Nobody);
+    }
+    let listener = broker.endpoint.listener()?;
+    Ok(match listener.map(|l| command_lines::in_container(l.pid)) {
+        Some(true) => Heard::Contained,
+        _ => Heard::Process,
     })
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{ApplyAt, BrokerSight, Sight, Wish};
+use super::{ApplyAt, BrokerSight, Heard, Sight, Wish};
 use crate::broker::Answer;
 
 /// One refusal; its name is a verdict's.
@@ -47,7 +47,8 @@ fn endpoint(sight: &Sight, wish: Wish) -> Vec<String> {
              there for the test"
         ));
     }
-    if sight.url.is_unix_socket && wish.method.cuts() {
+    let socket = sight.broker.as_ref().is_some_and(|b| b.socket);
+    if socket && wish.method.cuts() {
         found.push(format!(
             "{source} names a Unix socket, whose packets no firewall sees; use \
              `pulp_broker_test_method: stop`, `kill` or `freeze`"
@@ -66,12 +67,12 @@ fn broker_here(sight: &Sight, broker: &BrokerSight) -> Vec<String> {
             "{foreign} listens at {at}, which is no broker's unit but perhaps a proxy or a container engine; \
              set `pulp_broker_test_broker_unit` if it is the right one, or {FROM_PULPS_SIDE}"
         ));
-    } else if answers && !broker.listens {
+    } else if answers && broker.heard == Heard::Nobody {
         found.push(format!(
             "the broker at {at} answers, but nothing listens there on this host itself: it is in a container \
              or behind a forwarded port; {FROM_PULPS_SIDE}"
         ));
-    } else if broker.contained {
+    } else if broker.heard == Heard::Contained {
         found.push(format!(
             "the broker at {at} runs in a container; {FROM_PULPS_SIDE}"
         ));

@@ -75,12 +75,12 @@ fn broker() -> BrokerSight {
         kind: "rabbitmq".to_owned(),
         endpoint: "localhost:5672".to_owned(),
         source: "/etc/pulp/server.conf [tasks] broker_url".to_owned(),
+        socket: false,
         local: true,
         unit: Some("rabbitmq-server.service".to_owned()),
         foreign: None,
         answer: Answer::Answers(Duration::from_millis(1)),
-        listens: true,
-        contained: false,
+        heard: Heard::Process,
         elsewhere: Vec::new(),
         other_for_agents: None,
     }
@@ -287,10 +287,13 @@ fn a_broker_that_must_not_be_touched_can_be_tested_from_pulps_side() {
     });
     demand_only_at_broker(&proxied, "process 7 of haproxy.service listens");
     demand_only_at_broker(
-        &with_broker(|b| b.listens = false),
+        &with_broker(|b| b.heard = Heard::Nobody),
         "in a container or behind",
     );
-    demand_only_at_broker(&with_broker(|b| b.contained = true), "runs in a container");
+    demand_only_at_broker(
+        &with_broker(|b| b.heard = Heard::Contained),
+        "runs in a container",
+    );
     let several = with_broker(|b| b.elsewhere = vec![[10, 0, 0, 2].into()]);
     demand_only_at_broker(&several, "stands for 10.0.0.2 as well");
 }
@@ -298,7 +301,7 @@ fn a_broker_that_must_not_be_touched_can_be_tested_from_pulps_side() {
 #[test]
 fn a_broker_that_is_away_already_is_in_no_container() {
     let sight = with_broker(|b| {
-        b.listens = false;
+        b.heard = Heard::Nobody;
         b.answer = Answer::Refused;
     });
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
@@ -334,9 +337,9 @@ fn several_urls_are_refused_whatever_the_method() {
 
 #[test]
 fn a_unix_socket_has_no_packets_to_cut() {
-    let mut sight = healthy();
-    sight.url.is_unix_socket = true;
+    let sight = with_broker(|b| b.socket = true);
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+    assert!(lines(&sight)[2].ends_with("(who uses its Unix socket is not looked at)"));
     assert!(refused(&sight, AT_PULP)[0].contains("names a Unix socket"));
 }
 
