@@ -40,7 +40,8 @@ class Undo(Claims):
         self.demand_as_before()
 
     def test_by_its_timer_alone(self):
-        self.take(restore_after=5)
+        # It has to be later than the broker's own start takes.
+        self.take(restore_after=30)
         until("the undo to be done", lambda: self.lab.undo() == [])
         self.assertEqual(self.lab.dead(), [])
         self.demand_as_before()

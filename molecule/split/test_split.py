@@ -20,7 +20,8 @@ ALL_GONE = "connect.yml/Start Pulp's services without a broker"
 BROKER_GONE = "connect.yml/Hold the broker away"
 
 # Longer than the play takes from the last taking to its own restoring, so that both ways back are seen.
-RESTORE_AFTER = 15
+# And longer than the hold, the wait to be met and the broker's own start together.
+RESTORE_AFTER = 40
 BOOT = 60
 
 

@@ -12,7 +12,7 @@ RECONNECT = (PLAYBOOKS / "broker_reconnect.yml", "reconnect.yml/Hold the broker 
 # Between them: services and broker are gone.
 STOPPED = (PLAYBOOKS / "broker_connect.yml", "connect.yml/Start Pulp's services without a broker")
 
-RESTORE_AFTER = 25
+RESTORE_AFTER = 50
 HOLD = 15
 # RabbitMQ's start, and the undo's own pauses between attempts, which double from one second.
 BOOT = 60
@@ -24,7 +24,7 @@ class KilledPlay(Claims):
         times = {
             "pulp_broker_test_connect_hold": HOLD,
             "pulp_broker_test_reconnect_hold": HOLD,
-            # The undo has to be later than the end of the hold and of this.
+            # The undo has to be later than the end of the hold, of this, and of the broker's start.
             "pulp_broker_test_met_timeout": 9,
             "pulp_broker_test_restore_after": RESTORE_AFTER,
         }
