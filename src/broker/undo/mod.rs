@@ -222,7 +222,7 @@ fn missing(record: &Record, broker_answers: bool) -> Result<Vec<String>> {
 /// A broker answers before its unit says that it has started.
 fn is_back(unit: &Unit, is_broker: bool, answers: bool) -> bool {
     if is_broker {
-        answers && (unit.running || unit.is_up())
+        answers && (unit.running || unit.is_up() || unit.active_state == "activating")
     } else {
         unit.is_up()
     }

@@ -3,6 +3,7 @@
 //! itself as soon as the record is no longer its own, so that an old one cannot end a new run's
 //! outage.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{BY_HAND, DIR, Record};
@@ -95,13 +96,13 @@ fn attempt(record: &Record) -> Vec<String> {
                 "grep -qs ':{port:04X} [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6 || rc=1"
             )
         }));
-        lines.extend(
-            taken
-                .socket
-                .as_deref()
-                .and_then(Path::to_str)
-                .map(|path| format!("test -S {} || rc=1", quoted(path))),
-        );
+        // A killed server leaves its socket behind; one that listens has this flag. See proc_net_unix in
+        // the kernel's net/unix/af_unix.c: the path is as the server wrote it, which may be over a link.
+        let socket = taken.socket.as_deref().and_then(Path::file_name);
+        lines.extend(socket.and_then(OsStr::to_str).map(|name| {
+            let listens = quoted(&format!(" 00010000 .*/{name}$"));
+            format!("grep -qs {listens} /proc/net/unix || rc=1")
+        }));
     }
     let (workers, others): (Vec<&String>, Vec<&String>) = record
         .services
