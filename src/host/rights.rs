@@ -1,7 +1,6 @@
 //! What this process may do on this host: its capabilities, and who else has a say (`SELinux`).
 
 use anyhow::{Context as _, Result};
-use procfs::process::Process;
 
 /// `CAP_NET_ADMIN` of `capabilities(7)`: the firewall may be changed.
 const NET_ADMIN: u64 = 1 << 12;
@@ -14,9 +13,18 @@ const ENFORCE: &[&str] = &["/sys/fs/selinux/enforce", "/selinux/enforce"];
 /// # Errors
 /// The kernel does not tell.
 pub(crate) fn may_change_firewall() -> Result<bool> {
-    let status = Process::myself().and_then(|me| me.status());
-    let held = status.context("failed to read `/proc/self/status`")?.capeff;
+    let path = "/proc/self/status";
+    let status =
+        std::fs::read_to_string(path).with_context(|| format!("failed to read `{path}`"))?;
+    let held = effective(&status).with_context(|| format!("failed to find CapEff in `{path}`"))?;
     Ok(held & NET_ADMIN != 0)
+}
+
+/// The effective capabilities in a process's status; proc(5).
+fn effective(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 /// `none`, `permissive` or `enforcing`.
@@ -38,6 +46,13 @@ fn mode(enforce: Option<&str>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn capabilities_are_read_from_their_line() {
+        let status = "Name:\tx\nCapPrm:\t0000000000000000\nCapEff:\t00000000a80435fb\n";
+        assert_eq!(effective(status), Some(0xa804_35fb));
+        assert_eq!(effective("Name:\tx\n"), None);
+    }
 
     #[test]
     fn selinux_enforces_unless_the_kernel_says_otherwise() {
