@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench build dist unit lint molecule venv bootstrap lab-down clean
+.PHONY: help demo test test-all bench build dist unit lint molecule crash-test venv bootstrap lab-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ lint: venv ## formatting, lints, licences, shell, YAML, playbooks
 molecule: venv build ## labs under molecule (ARGS='default defects' names scenarios, nothing means all)
 	scripts/bootstrap lab
 	scripts/molecule $(ARGS)
+
+crash-test: venv build ## kill whoever takes part in an outage, at random instants (N=100, SEED=, LABS=)
+	scripts/bootstrap lab
+	scripts/crash-test
 
 venv: ## Ansible and the checking tools, pinned, in .cache/venv
 	scripts/bootstrap venv

@@ -129,6 +129,12 @@ pub(crate) fn apply(verb: Verb, units: &[String], limit: Duration) -> Result<()>
     process::run_ok(&argv, limit).map(drop)
 }
 
+/// SIGKILL to every process of a unit, as far as it has any.
+pub(crate) fn kill_all(unit: &str) {
+    let argv = ["systemctl", "kill", "--signal=SIGKILL", "--", unit];
+    let _ = process::run(&argv, ANSWER_LIMIT);
+}
+
 /// Asks systemd to begin without waiting for the end.
 ///
 /// # Errors

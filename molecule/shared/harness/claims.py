@@ -17,6 +17,8 @@ class Claims(unittest.TestCase):
     def setUpClass(cls):
         cls.labs = labs()
         cls.lab = cls.labs[0]
+        for lab in cls.labs:
+            cls.addClassCleanup(lab.leave)
 
     def setUp(self):
         # One claim that does not hold must not take the next ones with it.
@@ -24,9 +26,12 @@ class Claims(unittest.TestCase):
             lab.find()
         for lab in self.labs:
             lab.shell("[ ! -e /run/pulp_broker/heal ] || sh /run/pulp_broker/heal")
-            lab.wait_until_ready()
+            self.wait_until_ready(lab)
             lab.remove_ansible_files()
         self.began = time.monotonic()
+
+    def wait_until_ready(self, lab):
+        lab.wait_until_ready()
 
     def tearDown(self):
         # In unittest's verbose listing, between the claim's name and what came of it.
@@ -53,7 +58,7 @@ class Claims(unittest.TestCase):
     def demand_as_before(self):
         """Broker, API and workers answer, every main process runs, and nothing of ours is left."""
         for lab in self.labs:
-            lab.wait_until_ready()
+            self.wait_until_ready(lab)
             self.assertEqual(lab.left_behind(), [], lab.name)
 
     def demand_untouched(self, before):

@@ -9,6 +9,7 @@ from pathlib import Path
 INVENTORY = Path(os.environ["LAB_INVENTORY"])
 SHARED = Path(__file__).resolve().parent.parent
 PROJECT = SHARED.parent.parent
+INSIDE = Path(__file__).resolve().parent / "inside.py"
 
 BROKER = "rabbitmq-server.service"
 WORKERS = ["pulp_worker-0.service", "pulp_worker-1.service"]
@@ -34,6 +35,36 @@ class Lab:
         self.name = name
         self.services = services
         self.serves = serves
+        self._inside = None
+
+    def ask(self, function, *arguments):
+        """Puts a question to inside.py, which runs in the lab. One is answered after the other."""
+        if self._inside is None or self._inside.poll() is not None:
+            command = f"exec podman exec --interactive pulp-broker-test-{self.name} python3 -c \"$0\""
+            self._inside = self._podman(command, INSIDE.read_text(encoding="utf-8"))
+        self._inside.stdin.write(json.dumps([function, *arguments]) + "\n")
+        self._inside.stdin.flush()
+
+    def answer(self):
+        line = self._inside.stdout.readline()
+        if not line:
+            raise AssertionError(f"{self.name}: nobody answers in the lab: {self._inside.wait(10)}")
+        return json.loads(line)
+
+    def look(self, function, *arguments):
+        """A question with its answer."""
+        self.ask(function, *arguments)
+        return self.answer()
+
+    def leave(self):
+        """Ends what `ask` has started there."""
+        if self._inside:
+            self._inside.communicate()
+            self._inside = None
+
+    def _podman(self, script, *arguments):
+        script = f'eval "$({SHARED}/lab/lab.sh env)"; {script}'
+        return subprocess.Popen(["sh", "-c", script, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def exec(self, *command, check=True, timeout=120):
         result = subprocess.run(
@@ -48,8 +79,10 @@ class Lab:
 
     def mount(self, script):
         """Mounting needs a capability that the lab's own processes do not have."""
-        podman = f'eval "$({SHARED}/lab/lab.sh env)"; exec podman exec --privileged pulp-broker-test-{self.name} sh -c "$0"'
-        subprocess.run(["sh", "-c", podman, script], check=True, capture_output=True, timeout=60)
+        process = self._podman(f'exec podman exec --privileged pulp-broker-test-{self.name} sh -c "$0" 2>&1', script)
+        said = process.communicate(timeout=60)[0]
+        if process.returncode:
+            raise AssertionError(f"{self.name}: {script}: {process.returncode}: {said}")
 
     @property
     def units(self):
@@ -57,20 +90,14 @@ class Lab:
 
     def main_pids(self):
         """Each unit's main process: the same before and after means that nothing was restarted in between."""
-        shown = self.exec("systemctl", "show", "--property=Id,MainPID", *self.units)
-        blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in shown.strip().split("\n\n")]
-        return {block["Id"]: int(block["MainPID"]) for block in blocks}
+        return self.look("main_pids", self.units)
 
     def dead(self):
         return sorted(unit for unit, pid in self.main_pids().items() if pid == 0)
 
     def broker_is_there(self):
         """It listens and answers the protocol's greeting."""
-        ask = (
-            "import socket; s = socket.create_connection(('localhost', 5672), 2); s.settimeout(2); "
-            "s.sendall(b'AMQP\\0\\0\\x09\\x01'); print(s.recv(1) == b'\\x01')"
-        )
-        return self.exec("python3", "-c", ask, check=False).strip() == "True"
+        return self.look("answer") == "answers"
 
     def wait_until_ready(self, seconds=PATIENCE):
         """The broker, the API and every worker of this host, as Pulp says, and every main process."""
@@ -79,9 +106,7 @@ class Lab:
 
     def undo(self):
         """What of the undo is there: its files, its timer."""
-        files = self.shell("ls -d /run/pulp_broker 2>/dev/null; true")
-        timers = self.exec("systemctl", "list-units", "--all", "--plain", "--no-legend", "pulp_broker-*")
-        return files.split() + [line.split()[0] for line in timers.splitlines()]
+        return self.look("files") + self.look("units")
 
     def ansible_files(self):
         """What Ansible brought and did not remove."""
@@ -91,8 +116,8 @@ class Lab:
         self.shell("rm -rf /root/.ansible/tmp/*")
 
     def left_behind(self):
-        """What a run made and did not remove: on the host, and in Pulp."""
-        found = self.undo() + self.ansible_files()
+        """What a run made and did not remove: on the host, in its kernel, and in Pulp."""
+        found = self.look("left") + self.ansible_files()
         if self.serves:
             found += [repository["id"] for repository in self.api("repositories/")]
             orphans = self.api("content/orphans/")["rpm"]["count"]
@@ -133,8 +158,8 @@ def variables():
     return dict(line.split("=", 1) for line in lines)
 
 
-def labs():
+def labs(inventory=INVENTORY):
     """The scenario's labs; the first is the one with the broker and the API."""
-    hosts = INVENTORY.read_text(encoding="utf-8").partition("[pulp]\n")[2].partition("\n\n")[0]
+    hosts = inventory.read_text(encoding="utf-8").partition("[pulp]\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in hosts.splitlines()]
     return [Lab(names[0], SERVICES, True), *(Lab(name, WORKERS, False) for name in names[1:])]

@@ -19,7 +19,7 @@ LIMIT = 300
 class Play:
     """Starts at once; `wait` ends it. Everything it prints and does is kept for the judging."""
 
-    def __init__(self, playbook=PLAYBOOKS / "broker_test.yml", *options, variables=None, hooks=None, inventory=INVENTORY, cwd="/"):
+    def __init__(self, playbook=PLAYBOOKS / "broker_test.yml", *options, variables=None, hooks=None, inventory=INVENTORY, cwd="/", environment=None):
         self.folder = Path(tempfile.mkdtemp(prefix="pulp-broker-test-"))
         self.record = self.folder / "record"
         self.printed = self.folder / "printed"
@@ -28,7 +28,7 @@ class Play:
         with open(self.printed, "wb") as printed:
             # A session of its own, so that a Ctrl-C reaches this play and its children, and nobody else.
             self.process = subprocess.Popen(
-                command, cwd=cwd, env=self._environment(hooks), stdin=subprocess.DEVNULL, stdout=printed,
+                command, cwd=cwd, env=self._environment(hooks) | (environment or {}), stdin=subprocess.DEVNULL, stdout=printed,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

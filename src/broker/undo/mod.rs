@@ -187,6 +187,8 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
 /// there is nothing to do about a failure here.
 fn stop_units(record: &Record) {
     let units = [timer_unit(record), format!("{}.service", record.timer)];
+    // Its shell alone would be stopped, and what it waits for would keep the unit in sight.
+    systemd::kill_all(&units[1]);
     let _ = systemd::apply(Verb::Stop, &units, Duration::from_secs(20));
     let _ = systemd::apply(Verb::ResetFailed, &units[1..], Duration::from_secs(20));
 }

@@ -118,6 +118,12 @@ fn attempt(record: &Record) -> Vec<String> {
     // The umbrella writes the workers' units, so these come after it.
     for group in [others, workers].iter().filter(|g| !g.is_empty()) {
         let units = all(group);
+        // A start waits for a stop that does not end, such as that of a worker whose connection has just been cut.
+        lines.push(format!("for unit in {units}; do"));
+        lines.push("    case $(systemctl show --property=ActiveState \"$unit\") in".to_owned());
+        lines.push("    *=deactivating) systemctl kill --signal=SIGKILL \"$unit\" ;;".to_owned());
+        lines.push("    esac".to_owned());
+        lines.push("done".to_owned());
         lines.push(format!("systemctl reset-failed {units} 2>/dev/null"));
         lines.push(format!("systemctl start {units} || rc=1"));
         // One call for all of them would be content with one that is active.

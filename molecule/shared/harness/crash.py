@@ -1,0 +1,260 @@
+"""The crash test: in the middle of the shipped plays somebody is killed by SIGKILL at a random instant, and everything has to
+come back by itself, in the time that the run has promised on the host. `scripts/crash-test` does many rounds of it."""
+
+import dataclasses
+import itertools
+import math
+import os
+import random
+import signal
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from harness.lab import BROKER, SHARED, until
+from harness.module import call
+from harness.outage import ENDING, METHODS
+from harness.play import PLAYBOOKS, Play
+
+# Who dies. A module, whatever it does at that moment; the play; its connection, at both ends; who starts or is the undo; all.
+VICTIMS = ["module", "ansible", "connection", "undo", "everything"]
+SCENARIOS = ["connect", "reconnect"]
+
+HOLD = 3
+# As short as the scenarios allow: longer than the hold and what may follow it, and than the hold and the broker's start, which
+# takes its time on a busy machine.
+RESTORE_AFTER = {"connect": 20, "reconnect": 14}
+SLACK = 6
+VARIABLES = {
+    "ansible_python_interpreter": "/there/is/no/python",
+    "pulp_broker_test_connect_hold": HOLD,
+    "pulp_broker_test_reconnect_hold": HOLD,
+    "pulp_broker_test_met_timeout": 9,
+    # Whether services connect again is another claim, and takes its time. These only end what a killed play leaves running.
+    "pulp_broker_test_recovery_timeout": 10,
+    "pulp_broker_test_final_timeout": 2,
+}
+# From the scenario's first step to the end of its outage: the time in which one may be struck.
+LONGEST = {("connect", True): 26, ("connect", False): 17, ("reconnect", True): 15, ("reconnect", False): 7}
+# In that time the undo is armed, and then armed anew.
+ARMING = {"connect": 7, "reconnect": 3}
+# After the promised time.
+MARGIN = 5
+
+
+@dataclasses.dataclass
+class Round:
+    number: int
+    victim: str
+    method: str
+    scenario: str
+    instant: float
+    # Of the undo: its shell as it works, or who starts it.
+    works: bool
+    restore_after: int = 0
+    struck: list = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    early: float | None = None
+    fault: str = ""
+
+    def __str__(self):
+        what = f"{self.number}: {self.scenario} by {self.method}, {self.victim} killed {self.instant:.2f} s in"
+        struck = ", ".join(self.struck) or "nobody was there"
+        if self.fault:
+            return f"{what} ({struck}): NOT RESTORED: {self.fault}"
+        early = "nothing was taken then" if self.early is None else f"{self.early:+.1f} s of what was promised"
+        return f"{what} ({struck}): restored after {self.seconds:.1f} s, {early}"
+
+
+def rounds(count, seed, victims=None):
+    """Each victim in turn, over all methods and both scenarios; the same seed makes the same rounds. Victims may be chosen."""
+    victims = victims or VICTIMS
+    subjects = list(itertools.product(METHODS, SCENARIOS))
+    for number in range(1, count + 1):
+        chance = random.Random(f"{seed}/{number}")
+        turn, place = divmod(number - 1, len(victims))
+        # Another subject for each victim, and each meets all of them in its turn.
+        method, scenario = subjects[(turn + 3 * place) % len(subjects)]
+        victim, works = victims[place], turn % 2 == 0
+        longest = LONGEST[scenario, method in ENDING]
+        if victim == "undo" and not works:
+            longest = ARMING[scenario]
+        yield Round(number, victim, method, scenario, chance.uniform(0, longest), works)
+
+
+class Crash:
+    """Rounds on one lab."""
+
+    def __init__(self, lab, inventory):
+        self.lab = lab
+        self.inventory = inventory
+        # Connections of our own, so that nobody else's are taken for them. Sockets' names have to be short.
+        self.folder = tempfile.TemporaryDirectory(prefix="crash-")
+
+    def close(self):
+        self._kill_connections()
+        self.folder.cleanup()
+        self.lab.leave()
+
+    def run(self, round):
+        """Says in the round what came of it. A lab that is not as it was before is given back by hand."""
+        play = self._play(round)
+        try:
+            self._wait_for_first_step(play, round)
+            self._strike(play, round)
+        except AssertionError as error:
+            round.fault = str(error)
+        finally:
+            if play.process.poll() is None:
+                play.kill(signal.SIGKILL, group=True)
+            self._kill_connections()
+            play.forget()
+        if round.fault:
+            self._repair()
+        return round
+
+    def demand_next(self):
+        """After the last round; after all others the next round is the next run."""
+        call(self.lab, "pulp_broker", state="down", method="stop", restore_after=60, run_id="next")
+        call(self.lab, "pulp_broker", state="up", run_id="next")
+        if found := self.lab.look("missing", self.lab.units, False):
+            raise AssertionError(f"the run after the last round left {found}")
+
+    def _play(self, round):
+        boot = self.lab.look("last_start", BROKER)
+        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(HOLD + boot + SLACK))
+        variables = VARIABLES | {
+            "pulp_broker_test_method": round.method,
+            "pulp_broker_test_restore_after": round.restore_after,
+        }
+        environment = {
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": self.folder.name,
+            # The health of Pulp is another claim.
+            "ANSIBLE_ACTION_PLUGINS": str(SHARED / "plugins" / "healthy"),
+        }
+        playbook = PLAYBOOKS / f"broker_{round.scenario}.yml"
+        return Play(playbook, variables=variables, inventory=self.inventory, environment=environment)
+
+    def _wait_for_first_step(self, play, round):
+        """That is also what shows that the round before has left nothing in the way."""
+
+        def begun():
+            if play.process.poll() is not None:
+                raise AssertionError(f"the play did not come to its outage: {'; '.join(play.causes().values())}\n{play.text()}")
+            return any(event["task"].startswith(f"{round.scenario}.yml/") for event in play.events())
+
+        until("the scenario to begin", begun, 60)
+
+    def _strike(self, play, round):
+        time.sleep(round.instant)
+        struck = getattr(self, f"_strike_{round.victim}")(play, round)
+        round.struck = struck["killed"]
+        busy = play.process.poll() is None
+        seen = self.lab.look("restored", self.lab.units, busy, round.restore_after, MARGIN)
+        round.seconds = seen["at"] - struck["at"]
+        if seen["promised"]:
+            round.early = seen["at"] - seen["promised"]
+        round.fault = "; ".join(seen["missing"])
+        if busy and not round.fault:
+            play.wait()
+            # It may still have restarted services that were not connected in time.
+            seen = self.lab.look("restored", self.lab.units, False, MARGIN, MARGIN)
+            round.fault = "; ".join(seen["missing"])
+        self.lab.remove_ansible_files()
+
+    def _strike_module(self, play, round):
+        return self.lab.look("strike_when_there", 5, 0, signal.SIGKILL, "module")
+
+    def _strike_ansible(self, play, round):
+        killed = self._kill_controller(play, "ansible-playbook")
+        return {"at": time.monotonic(), "killed": killed}
+
+    def _strike_connection(self, play, round):
+        self.lab.ask("strike", signal.SIGKILL, "connection")
+        killed = self._kill_connections()
+        struck = self.lab.answer()
+        return struck | {"killed": struck["killed"] + killed}
+
+    def _strike_undo(self, play, round):
+        if not round.works:
+            # Together with the module that waits for it.
+            return self.lab.look("strike_when_there", 10, 0, signal.SIGKILL, "arming", "module")
+        self._strike_everything(play, round)
+        # Until then nobody else gives anything back. The instant's fraction is as random as the instant.
+        later = round.instant % 1 * 4
+        return self.lab.look("strike_when_there", round.restore_after, later, signal.SIGKILL, "shell")
+
+    def _strike_everything(self, play, round):
+        self.lab.ask("strike", signal.SIGKILL, "module", "child", "undo", "connection")
+        os.killpg(play.process.pid, signal.SIGKILL) if play.process.poll() is None else None
+        killed = self._kill_connections()
+        struck = self.lab.answer()
+        play.process.wait(10)
+        return struck | {"killed": struck["killed"] + ["ansible-playbook", *killed]}
+
+    def _kill_controller(self, play, name):
+        """Of the play's own session."""
+        killed = []
+        for pid in _processes():
+            try:
+                if os.getsid(pid) == play.process.pid and name in _arguments(pid):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(f"{name}[{pid}]")
+            except ProcessLookupError:
+                pass
+        play.process.wait(10)
+        return killed
+
+    def _kill_connections(self):
+        """The clients and the master that they share, by the path of their socket."""
+        killed = []
+        for pid in _processes():
+            if self.folder.name in (said := _arguments(pid)) and said.startswith("ssh"):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(f"ssh[{pid}]")
+                except ProcessLookupError:
+                    pass
+        return killed
+
+    def _repair(self):
+        """By force: what one round left is not the next one's fault."""
+        self.lab.shell("[ ! -e /run/pulp_broker/heal ] || timeout 30 sh /run/pulp_broker/heal", check=False)
+        self.lab.look("strike", signal.SIGKILL, "undo", "module")
+        self.lab.shell(
+            "systemctl stop 'pulp_broker-*'; systemctl reset-failed; rm -rf /run/pulp_broker* /run/systemd/system/*.d; nft flush ruleset; "
+            "systemctl daemon-reload; systemctl kill --signal=CONT rabbitmq-server",
+            check=False,
+        )
+        self.lab.exec("systemctl", "start", *self.lab.units, check=False)
+
+
+def _processes():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _arguments(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def summary(done):
+    """Restored of tried, and how long it took: over all, and by victim."""
+    lines = []
+    for name in ["all", *VICTIMS]:
+        of = [round for round in done if name in ("all", round.victim)]
+        times = sorted(round.seconds for round in of if not round.fault)
+        if not of:
+            continue
+        spread = ""
+        if times:
+            p90 = times[min(len(times) - 1, int(len(times) * 0.9))]
+            spread = f", seconds: min {times[0]:.1f}, median {statistics.median(times):.1f}, p90 {p90:.1f}, max {times[-1]:.1f}"
+        lines.append(f"{name}: restored {len(times)}/{len(of)}{spread}")
+    late = [round.early for round in done if round.early is not None and not round.fault]
+    if late:
+        lines.append(f"latest: {max(late):+.1f} s of what the record promised, {MARGIN} s allowed")
+    return "\n".join(lines)
