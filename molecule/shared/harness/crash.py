@@ -22,6 +22,7 @@ VICTIMS = ["module", "ansible", "connection", "undo", "everything"]
 SCENARIOS = ["connect", "reconnect"]
 
 HOLD = 3
+MET = 9
 # As short as the scenarios allow: longer than the hold and what may follow it, and than the hold and the broker's start, which
 # takes its time on a busy machine.
 RESTORE_AFTER = {"connect": 20, "reconnect": 14}
@@ -30,7 +31,7 @@ VARIABLES = {
     "ansible_python_interpreter": "/there/is/no/python",
     "pulp_broker_test_connect_hold": HOLD,
     "pulp_broker_test_reconnect_hold": HOLD,
-    "pulp_broker_test_met_timeout": 9,
+    "pulp_broker_test_met_timeout": MET,
     # Whether services connect again is another claim, and takes its time. These only end what a killed play leaves running.
     "pulp_broker_test_recovery_timeout": 10,
     "pulp_broker_test_final_timeout": 2,
@@ -123,7 +124,8 @@ class Crash:
 
     def _play(self, round):
         boot = self.lab.look("last_start", BROKER)
-        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(HOLD + boot + SLACK))
+        longest = HOLD + (MET if round.scenario == "connect" else 0)
+        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(longest + boot + SLACK))
         variables = VARIABLES | {
             "pulp_broker_test_method": round.method,
             "pulp_broker_test_restore_after": round.restore_after,
