@@ -114,8 +114,8 @@ pub(crate) struct Taken {
     pub(crate) rules: Vec<Command>,
     /// What the rules said once they were made.
     pub(crate) rules_said: Vec<String>,
-    /// How long its last start took: the undo begins so much earlier.
-    pub(crate) boot: Duration,
+    /// How much earlier than promised the undo begins, so that it has started by then.
+    pub(crate) lead: Duration,
 }
 
 impl Taken {

@@ -102,8 +102,8 @@ impl Record {
     /// How much earlier than promised the undo begins: what takes a while to start is to be back by then.
     fn lead(&self) -> Duration {
         match &self.broker {
-            Some(taken) if taken.method.ends_processes() => taken.boot,
-            _ => Duration::ZERO,
+            Some(taken) => taken.lead,
+            None => Duration::ZERO,
         }
     }
 }
@@ -249,7 +249,7 @@ mod tests {
             left: vec![words("nft list table inet pulp_broker")],
             rules: Vec::new(),
             rules_said: Vec::new(),
-            boot: Duration::from_secs(7),
+            lead: Duration::from_secs(7),
         }
     }
 

@@ -15,6 +15,9 @@ use crate::host::processes::Process;
 use crate::host::sockets;
 use crate::service::systemd;
 
+/// What Pulp's services take to start once their broker is back.
+const SERVICES_START: Duration = Duration::from_secs(2);
+
 /// What is recorded, and what is then done.
 pub(super) struct Plan {
     pub(super) taken: Taken,
@@ -47,7 +50,7 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
         );
     }
     let processes = processes(outage.method, unit)?;
-    let boot = boot(outage, unit)?;
+    let lead = lead(outage, unit)?;
     let firewall = if outage.method.cuts() {
         Some(Firewall::find()?)
     } else {
@@ -75,7 +78,7 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
             left: pair.left,
             rules: pair.rules,
             rules_said: Vec::new(),
-            boot,
+            lead,
         },
         inject: pair.inject,
     })
@@ -113,22 +116,25 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
     Ok(all)
 }
 
-/// How long the broker's last start took, which the undo has to begin earlier.
-fn boot(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
+/// How much earlier than promised the undo begins: its last start and half of it again, because a busy
+/// host takes longer, and what Pulp's services take after it.
+fn lead(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
     let Some(unit) = unit.filter(|_| outage.method.ends_processes()) else {
         return Ok(Duration::ZERO);
     };
-    let boot = systemd::last_start(unit)?;
-    if outage.restore_after <= outage.hold + boot {
+    let last_start = systemd::last_start(unit)?;
+    let lead = last_start * 3 / 2 + SERVICES_START;
+    if outage.restore_after <= outage.hold + lead {
         bail!(
-            "value of restore_after must be greater than hold ({} s) and the last start of `{unit}` ({:.1} s) \
-             together, got: {}; the undo would end the outage",
+            "value of restore_after must be greater than hold ({} s) and {:.1} s together, which the undo needs \
+             because the last start of `{unit}` took {:.1} s, got: {}; the undo would end the outage",
             outage.hold.as_secs(),
-            boot.as_secs_f64(),
+            lead.as_secs_f64(),
+            last_start.as_secs_f64(),
             outage.restore_after.as_secs()
         );
     }
-    Ok(boot)
+    Ok(lead)
 }
 
 /// What is cut: packets have a port.
