@@ -26,6 +26,7 @@ MET = 9
 # As short as the scenarios allow: longer than the hold and what may follow it, and than the hold and the broker's start, which
 # takes its time on a busy machine.
 RESTORE_AFTER = {"connect": 20, "reconnect": 14}
+# The undo begins earlier by one and a half times the broker's last start, and 2 s.
 SLACK = 6
 VARIABLES = {
     "ansible_python_interpreter": "/there/is/no/python",
@@ -125,7 +126,7 @@ class Crash:
     def _play(self, round):
         boot = self.lab.look("last_start", BROKER)
         longest = HOLD + (MET if round.scenario == "connect" else 0)
-        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(longest + boot + SLACK))
+        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(longest + 1.5 * boot + SLACK))
         variables = VARIABLES | {
             "pulp_broker_test_method": round.method,
             "pulp_broker_test_restore_after": round.restore_after,
