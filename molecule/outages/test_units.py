@@ -1,9 +1,11 @@
 """Settings of the broker's unit that would stand in the way of an outage, or of its end."""
 
+import signal
 import unittest
 
-from harness.lab import until
-from harness.outage import WithoutPulp
+from harness.lab import BROKER, until
+from harness.module import Call
+from harness.outage import RUN, Outages, WithoutPulp
 
 
 class Units(WithoutPulp):
@@ -15,13 +17,16 @@ class Units(WithoutPulp):
                 self.lab.shell("sh /run/pulp_broker/heal") if by_hand else self.give_back()
                 self.demand_as_before()
         # What was overcome: systemd refuses whoever asks it again.
-        self.lab.exec("systemctl", "stop", "rabbitmq-server.service")
+        self.lab.exec("systemctl", "stop", BROKER)
         self.addCleanup(self.lab.shell, "systemctl reset-failed rabbitmq-server; systemctl start rabbitmq-server")
         refused = self.lab.shell("systemctl start rabbitmq-server.service 2>&1; systemctl show --property=Result rabbitmq-server.service")
         self.assertIn("Result=start-limit-hit", refused)
 
     def test_freeze_is_refused_where_systemd_watches_for_signs_of_life(self):
+        # It counts from the next start on.
+        self.addCleanup(self.lab.exec, "systemctl", "restart", BROKER)
         self.use_unit("[Service]\\nWatchdogSec=1h\\n")
+        self.lab.exec("systemctl", "restart", BROKER)
         before = self.lab.look("broker_processes")
         self.demand_void(self.begin("freeze"), "unsupported", "WatchdogSec")
         self.assertEqual(self.lab.look("broker_processes"), before)
@@ -46,10 +51,27 @@ class Units(WithoutPulp):
     def test_a_killed_broker_stays_down_whoever_asks_systemd_to_start_it(self):
         # As puppet does, or a package manager.
         with self.held("kill", 4):
-            self.lab.exec("systemctl", "start", "rabbitmq-server.service")
-            self.lab.exec("systemctl", "restart", "rabbitmq-server.service")
+            self.lab.exec("systemctl", "start", BROKER)
+            self.lab.exec("systemctl", "restart", BROKER)
             self.assertEqual(self.lab.look("broker_processes"), {})
         self.give_back()
+        self.demand_as_before()
+
+
+class Stuck(Outages):
+    def test_a_service_that_does_not_end_is_back_in_time_all_the_same(self):
+        manager = "pulp_resource_manager.service"
+        folder = f"/etc/systemd/system/{manager}.d"
+        self.lab.shell(f"mkdir -p {folder} && printf '[Service]\\nExecStop=sleep 60\\nTimeoutStopSec=90\\n' >{folder}/lab.conf && systemctl daemon-reload")
+        self.addCleanup(self.lab.shell, f"rm -r {folder} && systemctl daemon-reload")
+        stopping = Call(self.lab, "pulp_services", state="stopped", restore_after=8, run_id=RUN)
+        self.addCleanup(stopping.end)
+        until("the others to be stopped", lambda: len(self.lab.dead()) == len(self.lab.services) - 1)
+        self.assertIn("deactivating", self.lab.exec("systemctl", "is-active", manager, check=False))
+        self.lab.look("strike", signal.SIGKILL, "module", "child")
+        seen = self.lab.look("restored", self.lab.units, False, 8, 5)
+        self.assertEqual(seen["missing"], [])
+        self.lab.remove_ansible_files()
         self.demand_as_before()
 
 

@@ -76,8 +76,8 @@ def rounds(count, seed, victims=None):
     for number in range(1, count + 1):
         chance = random.Random(f"{seed}/{number}")
         turn, place = divmod(number - 1, len(victims))
-        # Another subject for each victim, and each meets all of them in its turn.
-        method, scenario = subjects[(turn + 3 * place) % len(subjects)]
+        # Another method for each victim of a turn, and each victim meets all subjects in its time.
+        method, scenario = subjects[(turn + 2 * place + place % 2) % len(subjects)]
         victim, works = victims[place], turn % 2 == 0
         longest = LONGEST[scenario, method in ENDING]
         if victim == "undo" and not works:

@@ -38,6 +38,7 @@ class Call:
         """Whatever it does."""
         if self.process.poll() is None:
             self.process.kill()
+        if not self.process.stdout.closed:
             self.process.communicate()
 
 

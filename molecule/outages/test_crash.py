@@ -1,0 +1,26 @@
+"""The crash test in short: each victim once. `make crash-test` does many rounds."""
+
+import unittest
+
+from harness.claims import Claims
+from harness.crash import VICTIMS, Crash, rounds, summary
+from harness.lab import INVENTORY
+
+# Chosen so that each victim is there at its instant, and that each method and both scenarios have their turn.
+SEED = 586
+
+
+class CrashTest(Claims):
+    def test_whoever_is_killed_everything_comes_back_in_time(self):
+        crash = Crash(self.lab, INVENTORY)
+        self.addCleanup(crash.close)
+        done = [crash.run(round) for round in rounds(len(VICTIMS), SEED)]
+        told = "\n".join(map(str, done))
+        self.assertEqual([round for round in done if round.fault], [], told)
+        self.assertTrue(all(round.struck for round in done), told)
+        crash.demand_next()
+        print(f"\n{told}\n{summary(done)}")
+
+
+if __name__ == "__main__":
+    unittest.main()
