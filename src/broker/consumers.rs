@@ -1,5 +1,5 @@
 //! Pulp's consumers, each worker and the resource manager: whether they have met an absent broker, by
-//! their own words in the journal; and whether they have come back: each holds an established
+//! their own words in the log; and whether they have come back: each holds an established
 //! connection, and still the same one 5 s later (RabbitMQ costs one or two further losses right after
 //! the first reconnect).
 
@@ -10,15 +10,14 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::Broker;
-use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::service::journal::{self, Line};
-use crate::service::{Unit, systemd};
+use crate::host::{processes, sockets};
+use crate::service::{self, Line, Unit};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
 
-/// How often systemd is asked; in between, the main processes it named are looked for.
+/// How often the service manager is asked; in between, the main processes it named are looked for.
 const UNITS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often processes and sockets are looked at.
@@ -36,8 +35,8 @@ const MET: &[&str] = &[
     "Connection to broker lost",
 ];
 
-/// How often the journal is read.
-const JOURNAL_PACE: Pace = Pace {
+/// How often the log is read.
+const LOG_PACE: Pace = Pace {
     first: Duration::from_millis(250),
     last: Duration::from_secs(1),
 };
@@ -68,7 +67,7 @@ pub(crate) struct Actor {
 pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
     let begin = Instant::now();
     let mut ages = Ages::default();
-    let mut seen = systemd::observe(expected.names)?;
+    let mut seen = service::observe(expected.names)?;
     let mut seen_at = begin;
     refuse_exited(&seen, expected.main_pids)?;
     let what = format!(
@@ -77,7 +76,7 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
     );
     let reached = until(&what, deadline, PACE, || {
         if seen_at.elapsed() >= UNITS_INTERVAL || seen.iter().any(has_gone) {
-            seen = systemd::observe(expected.names)?;
+            seen = service::observe(expected.names)?;
             seen_at = Instant::now();
             refuse_exited(&seen, expected.main_pids)?;
         }
@@ -110,9 +109,9 @@ pub(crate) fn wait_met(
     let reached = until(
         "every consumer to meet the absent broker",
         deadline,
-        JOURNAL_PACE,
+        LOG_PACE,
         || {
-            let seen = systemd::observe(names)?;
+            let seen = service::observe(names)?;
             refuse_exited(&seen, main_pids)?;
             let consumers: Vec<&Unit> = seen.iter().filter(|u| u.consumes()).collect();
             let met = said_met(&consumers)?;
@@ -129,21 +128,17 @@ pub(crate) fn wait_met(
             return error;
         }
         error.context(format!(
-            "VOID not_exercised: {}: expected the journal to say that the broker could not be reached, but saw \
-             nothing of it; see `journalctl -u {}`",
+            "VOID not_exercised: {}: expected the log to say that the broker could not be reached, but saw \
+             nothing of it; see {}",
             silent.join(", "),
-            silent.first().map_or("", String::as_str)
+            service::log_of(silent.first().map_or("", String::as_str))
         ))
     })
 }
 
-/// The consumers whose journal says so since they were started.
+/// The consumers that have said so since they were started.
 fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
-    let names: Vec<&str> = consumers.iter().map(|u| u.name.as_str()).collect();
-    if names.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let lines = journal::newest(&names)?;
+    let lines = service::newest(consumers)?;
     Ok(consumers
         .iter()
         .filter(|unit| lines.iter().any(|line| tells_of_outage(unit, line)))
@@ -157,9 +152,9 @@ fn tells_of_outage(unit: &Unit, line: &Line) -> bool {
         && MET.iter().any(|words| line.message.contains(words))
 }
 
-/// The main process that systemd named is there no more.
+/// The main process that was named is there no more.
 fn has_gone(unit: &Unit) -> bool {
-    unit.main_pid != 0 && !systemd::process_runs(unit.main_pid)
+    unit.main_pid != 0 && !processes::runs(unit.main_pid)
 }
 
 /// A service without main process is no service, whatever its unit says, and one with another main
@@ -179,8 +174,9 @@ fn refuse_exited(units: &[Unit], before: &BTreeMap<String, u32>) -> Result<()> {
         .collect();
     bail!(
         "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
-         wait and retry; see `journalctl -u {first}`",
-        named.join("; ")
+         wait and retry; see {}",
+        named.join("; "),
+        service::log_of(first)
     )
 }
 
@@ -218,11 +214,11 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         .collect();
     format!(
         "FAILED not_recovered: {}: expected a standing connection to the broker at {}, which is back, but \
-         saw none in {} s, although the main process runs; see `journalctl -u {}`",
+         saw none in {} s, although the main process runs; see {}",
         named.join(", "),
         broker.endpoint,
         begin.elapsed().as_secs(),
-        late.first().map_or("", |u| u.name.as_str())
+        service::log_of(late.first().map_or("", |u| u.name.as_str()))
     )
 }
 

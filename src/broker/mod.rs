@@ -24,7 +24,7 @@ use crate::ansible::secrets;
 use crate::host::process;
 use crate::host::processes::Process;
 use crate::host::sockets::{self, Listener};
-use crate::service::{Unit, full_name, systemd};
+use crate::service::{self, Manager, Unit, full_name};
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
 
@@ -250,10 +250,10 @@ fn locate(said: Overrides<'_>) -> Result<Option<(String, String)>> {
 }
 
 fn observe(names: &[String]) -> Result<Vec<Unit>> {
-    if !systemd::is_manager() {
+    if service::manager().is_none() {
         return Ok(Vec::new());
     }
-    systemd::observe(names)
+    service::observe(names)
 }
 
 /// Whose the broker's endpoint is.
@@ -272,15 +272,18 @@ impl Owner {
             refuse_wrong(&said, observe(std::slice::from_ref(&said))?.first())?;
             return Ok(Self::unit(&said));
         }
-        let listener = endpoint.listener()?;
+        let mut listener = endpoint.listener()?;
+        let names = units::candidates(endpoint.protocol, endpoint.port(), endpoint.socket());
         let units = match listener {
-            Some(_) => Vec::new(),
-            None => observe(&units::candidates(
-                endpoint.protocol,
-                endpoint.port(),
-                endpoint.socket(),
-            ))?,
+            // Its control group says whose it is.
+            Some(_) if service::manager() == Some(Manager::Systemd) => Vec::new(),
+            _ => observe(&names)?,
         };
+        if let Some(listener) = &mut listener
+            && let Some(owner) = service::owner_of(listener.pid, &units)?
+        {
+            listener.unit = Some(owner);
+        }
         Ok(Self::judge(endpoint.protocol, listener, &units))
     }
 
@@ -313,8 +316,9 @@ impl Owner {
 fn refuse_wrong(said: &str, unit: Option<&Unit>) -> Result<()> {
     match unit {
         Some(unit) if !unit.found => bail!(
-            "failed to find `{said}`: expected the broker's unit on this host, but systemd knows none of \
-             that name; check `broker_unit` against `systemctl list-unit-files`"
+            "failed to find `{said}`: expected the broker's unit on this host, but there is none of that \
+             name; check `broker_unit` against `{}`",
+            service::list()
         ),
         // Debian's `postgresql.service` is active whatever becomes of the cluster.
         Some(unit) if unit.umbrella => bail!(

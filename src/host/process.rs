@@ -1,6 +1,10 @@
 //! The only door to subprocesses: a fixed locale, no standard input, a deadline, output with a cap.
 
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,6 +14,9 @@ const MARK: &str = "PULP_BROKER_STARTED";
 
 /// How much of a command's output an error quotes.
 const QUOTED_BYTES: usize = 600;
+
+/// How much of what a command left in a file is read.
+const LEFT_BYTES: u64 = 64 * 1024;
 
 /// What a finished command said.
 #[derive(Debug)]
@@ -28,27 +35,79 @@ pub(crate) fn run(argv: &[&str], limit: Duration) -> Result<Output> {
 }
 
 fn run_marked(argv: &[&str], mark: Option<&str>, limit: Duration) -> Result<Output> {
-    let shown = argv.join(" ");
-    let Some((program, rest)) = argv.split_first() else {
-        bail!("failed to run an empty command");
-    };
-    let mut command = duct::cmd(*program, rest);
+    let mut command = expression(argv)?.stdout_capture();
     if let Some(mark) = mark {
         command = command.env(MARK, mark);
     }
-    let handle = command
+    let ended = finish(&command, &argv.join(" "), limit)?;
+    Ok(Output {
+        code: ended.status.code().unwrap_or(-1),
+        text: String::from_utf8_lossy(&ended.stdout).into_owned(),
+    })
+}
+
+/// As [`run_ok`], of a command that leaves daemons behind: they may keep what it writes to open for as long
+/// as they live, so that is a file that has no name any more, and not a pipe whose end would be waited for.
+///
+/// # Errors
+/// As [`run_ok`]; also when there is no place for the file.
+pub(crate) fn run_ok_leaving(argv: &[&str], limit: Duration) -> Result<String> {
+    let shown = argv.join(" ");
+    let mut file = nameless().with_context(|| format!("failed to run `{shown}`"))?;
+    let command = expression(argv)?.stdout_file(file.try_clone()?);
+    let ended = finish(&command, &shown, limit)?;
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(LEFT_BYTES).read_to_end(&mut bytes)?;
+    let output = Output {
+        code: ended.status.code().unwrap_or(-1),
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    succeeded(argv, output)
+}
+
+/// A file that is gone when the last who has it open ends.
+fn nameless() -> Result<File> {
+    let path = PathBuf::from(format!(
+        "/var/run/pulp_broker-output-{}",
+        std::process::id()
+    ));
+    let _ = std::fs::remove_file(&path);
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("failed to write `{}`", path.display()))?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn expression(argv: &[&str]) -> Result<duct::Expression> {
+    let Some((program, rest)) = argv.split_first() else {
+        bail!("failed to run an empty command");
+    };
+    Ok(duct::cmd(*program, rest)
         .env("LC_ALL", "C")
         .env("SYSTEMD_COLORS", "0")
         .env("SYSTEMD_PAGER", "")
         .stdin_null()
         .stderr_to_stdout()
-        .stdout_capture()
         .unchecked()
         // A Ctrl-C on the terminal is for the module, which ends in order; not for its commands.
         .before_spawn(|command| {
             command.process_group(0);
             Ok(())
-        })
+        }))
+}
+
+fn finish(
+    command: &duct::Expression,
+    shown: &str,
+    limit: Duration,
+) -> Result<std::process::Output> {
+    let handle = command
         .start()
         .with_context(|| format!("failed to run `{shown}`"))?;
     let finished = handle
@@ -61,10 +120,7 @@ fn run_marked(argv: &[&str], mark: Option<&str>, limit: Duration) -> Result<Outp
             limit.as_secs()
         );
     };
-    Ok(Output {
-        code: output.status.code().unwrap_or(-1),
-        text: String::from_utf8_lossy(&output.stdout).into_owned(),
-    })
+    Ok(output.clone())
 }
 
 /// Runs a command that has to succeed and returns what it printed.
@@ -118,6 +174,11 @@ fn end_marked(mark: &[u8]) {
     }
 }
 
+/// A word of the shell that stands for itself.
+pub(crate) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// The last bytes of a text, cut at a character.
 fn tail(text: &str) -> &str {
     let text = text.trim();
@@ -165,6 +226,19 @@ mod tests {
         while left() > 0 {
             assert!(std::time::Instant::now() < end, "something was left behind");
         }
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_its_output_open_is_not_waited_for() {
+        let begin = std::time::Instant::now();
+        let argv = ["sh", "-c", "echo started; sleep 5 & exit 3"];
+        let error = format!("{:#}", run_ok_leaving(&argv, LIMIT).unwrap_err());
+        // Only root may write where the file is made.
+        assert!(
+            error.ends_with("3: started") || error.contains("/var/run"),
+            "{error}"
+        );
+        assert!(begin.elapsed() < Duration::from_secs(4));
     }
 
     #[test]

@@ -64,6 +64,53 @@ pub(crate) fn in_group(group: &str) -> Result<Vec<Process>> {
         .collect())
 }
 
+/// A process and every process below it.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(crate) fn below(pid: i32) -> Result<Vec<Process>> {
+    let all = procfs::process::all_processes().context("failed to list `/proc`")?;
+    let stats: Vec<Stat> = all
+        .flatten()
+        .filter_map(|entry| entry.stat().ok())
+        .filter(|stat| state_of(stat.state) != State::Gone)
+        .collect();
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(stats.iter().filter(|s| s.ppid == parent).map(|s| s.pid));
+        next += 1;
+    }
+    Ok(stats
+        .into_iter()
+        .filter(|stat| family.contains(&stat.pid))
+        .map(Process::of)
+        .collect())
+}
+
+/// The processes that were started with this word among their arguments, and the arguments.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub(crate) fn started_with(word: &str) -> Result<Vec<(Process, Vec<String>)>> {
+    let all = procfs::process::all_processes().context("failed to list `/proc`")?;
+    Ok(all
+        .flatten()
+        .filter_map(|entry| Some((entry.cmdline().ok()?, entry.stat().ok()?)))
+        .filter(|(arguments, _)| arguments.iter().any(|a| a == word))
+        .map(|(arguments, stat)| (Process::of(stat), arguments))
+        .collect())
+}
+
+/// Whether a process exists and is no zombie.
+pub(crate) fn runs(pid: u32) -> bool {
+    i32::try_from(pid)
+        .ok()
+        .filter(|pid| *pid > 0)
+        .and_then(|pid| Entry::new(pid).ok()?.stat().ok())
+        .is_some_and(|stat| state_of(stat.state) != State::Gone)
+}
+
 fn is_below(path: &str, group: &str) -> bool {
     path.strip_prefix(group)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -89,6 +136,23 @@ mod tests {
         assert_eq!(process.state(), State::Runs);
         process.start += 1;
         assert_eq!(process.state(), State::Gone);
+    }
+
+    #[test]
+    fn a_family_is_a_process_and_its_children() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("9.75")
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let family: Vec<i32> = below(me).unwrap().iter().map(|p| p.pid).collect();
+        assert!(family.contains(&me) && family.contains(&pid));
+        assert!(!below(pid).unwrap().iter().any(|p| p.pid == me));
+        assert!(runs(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!runs(child.id()));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::broker::settings::Settings;
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::{addresses, identity, rights};
-use crate::service::{PULP, Unit, systemd};
+use crate::service::{self, Manager, PULP, Unit};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_facts",
@@ -186,7 +186,7 @@ fn run(call: &Call) -> Result<Outcome> {
     let answer = broker.as_ref().map(Broker::ask);
     let mut deployment = json!({
         "found": settings.is_some() || !units.is_empty(),
-        "service_manager": if systemd::is_manager() { "systemd" } else { "unknown" },
+        "service_manager": service::manager().map_or("unknown", Manager::word),
         "selinux": rights::selinux(),
         "addresses": &own,
         "pulp_url": pulp_url(params.pulp_url, settings.as_ref())?,
@@ -250,11 +250,11 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>) -> UrlSight {
 
 /// Pulp's units on this host. A web server or anything else alone is no Pulp.
 fn pulp_units() -> Result<Vec<Unit>> {
-    if !systemd::is_manager() {
+    if service::manager().is_none() {
         return Ok(Vec::new());
     }
     let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    let units: Vec<Unit> = systemd::observe(&names)?
+    let units: Vec<Unit> = service::observe(&names)?
         .into_iter()
         .filter(|u| u.found)
         .collect();

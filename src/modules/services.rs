@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::service::plan::{self, Action};
-use crate::service::{PULP, Unit, WORKERS, systemd};
+use crate::service::{self, Manager, PULP, Unit, WORKERS};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_services",
@@ -44,7 +44,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-/// How often systemd is asked whether a set of services has reached its state.
+/// How often the service manager is asked whether a set of services has reached its state.
 const PACE: Pace = Pace {
     first: Duration::from_millis(20),
     last: Duration::from_millis(500),
@@ -94,14 +94,12 @@ fn run(call: &Call) -> Result<Outcome> {
         bail!("connected and met_outage judge services that run: state must be started");
     }
     identity::require_root("control services")?;
-    if !systemd::is_manager() {
-        bail!("failed to control services: expected systemd as this host's service manager");
-    }
+    service::require()?;
     let names = match &params.name {
         Some(names) => names.clone(),
         None => PULP.iter().map(|n| (*n).to_owned()).collect(),
     };
-    let mut before = systemd::observe(&names)?;
+    let mut before = service::observe(&names)?;
     if params.name.is_some() {
         refuse_unknown(&before)?;
     } else {
@@ -136,9 +134,10 @@ fn refuse_unknown(units: &[Unit]) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "failed to find `{}`: expected a unit of this host, but systemd knows none of that name; check \
-         `name` against `systemctl list-unit-files`",
-        unknown.join("`, `")
+        "failed to find `{}`: expected a unit of this host, but there is none of that name; check `name` \
+         against `{}`",
+        unknown.join("`, `"),
+        service::list()
     )
 }
 
@@ -191,13 +190,22 @@ impl Set<'_> {
 
     fn act(&self, actions: &[Action]) -> Result<()> {
         for action in actions {
-            let done = systemd::apply(action.verb, &action.units, self.deadline.remaining());
+            let done = service::apply(action.verb, &action.units, self.deadline.remaining());
             if done.is_err() && self.state != State::Stopped {
-                refuse_failed(&systemd::observe(&self.names)?)?;
+                refuse_failed(&service::observe(&self.names)?)?;
             }
-            done?;
+            done.map_err(|error| self.told(error))?;
         }
         Ok(())
+    }
+
+    /// systemd says itself which unit it has given up; an init script fails.
+    fn told(&self, error: Error) -> Error {
+        if service::manager() == Some(Manager::Sysv) && self.state != State::Stopped {
+            error.context("FAILED service_did_not_start")
+        } else {
+            error
+        }
     }
 
     /// Waits until every process says so too.
@@ -211,7 +219,7 @@ impl Set<'_> {
             self.deadline,
             PACE,
             || {
-                seen = systemd::observe(&self.names)?;
+                seen = service::observe(&self.names)?;
                 if !stopped {
                     refuse_failed(&seen)?;
                 }
@@ -256,7 +264,7 @@ impl Set<'_> {
     }
 }
 
-/// A unit that systemd has given up will not run, however long one waits.
+/// A unit that its manager has given up will not run, however long one waits.
 fn refuse_failed(units: &[Unit]) -> Result<()> {
     let failed: Vec<&Unit> = units
         .iter()
@@ -267,9 +275,9 @@ fn refuse_failed(units: &[Unit]) -> Result<()> {
     };
     let named: Vec<String> = failed.iter().map(|u| describe(u)).collect();
     bail!(
-        "FAILED service_did_not_start: {}; see `journalctl -u {}`",
+        "FAILED service_did_not_start: {}; see {}",
         named.join("; "),
-        first.name
+        service::log_of(&first.name)
     )
 }
 
@@ -302,7 +310,7 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
         .iter()
         .map(|a| format!("{} after {:.1} s", a.name, a.connected_after_seconds))
         .collect();
-    let after = systemd::observe(&names)?;
+    let after = service::observe(&names)?;
     // Every recorded service may be back only now.
     if let Some(record) = undo::record_of(params.run_id.as_deref())? {
         undo::settle(&record, matches!(broker.ask(), Answer::Answers(_)))?;
@@ -356,7 +364,7 @@ fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
         .collect();
     let planned: Vec<String> = actions
         .iter()
-        .map(|a| format!("systemctl {} {}", a.verb.word(), a.units.join(" ")))
+        .flat_map(|a| service::shown(a.verb, &a.units))
         .collect();
     let states = |units: &[Unit]| -> String {
         let lines: Vec<String> = units

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Deserialize;
 
+use super::Line;
 use crate::host::process;
 
 /// How long `journalctl` may take.
@@ -12,16 +13,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// How many lines are read at the most: the newest.
 const LINES: &str = "--lines=2000";
-
-/// One line, the unit that wrote it, and when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
-    pub(crate) unit: String,
-    pub(crate) message: String,
-    /// Microseconds of the monotonic clock, as in a unit's `ActiveEnterTimestampMonotonic`: no change
-    /// of the wall clock and no suspended machine comes between the two.
-    pub(crate) at_us: u64,
-}
 
 /// The newest lines of units since this boot.
 ///

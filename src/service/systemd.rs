@@ -49,7 +49,7 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     let mut argv = vec!["systemctl", "show", PROPERTIES, "--"];
     argv.extend(wanted.iter().map(String::as_str));
     let text = process::run_ok(&argv, ANSWER_LIMIT)?;
-    Ok(parse(&text, process_runs))
+    Ok(parse(&text, processes::runs))
 }
 
 fn worker_files() -> BTreeSet<String> {
@@ -60,16 +60,6 @@ fn worker_files() -> BTreeSet<String> {
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.starts_with(WORKER_PREFIX) && name.ends_with(".service"))
         .collect()
-}
-
-/// Whether a process exists and is no zombie.
-pub(crate) fn process_runs(pid: u32) -> bool {
-    i32::try_from(pid)
-        .ok()
-        .filter(|pid| *pid > 0)
-        .and_then(|pid| procfs::process::Process::new(pid).ok())
-        .and_then(|process| process.stat().ok())
-        .is_some_and(|stat| !matches!(stat.state, 'Z' | 'X' | 'x'))
 }
 
 /// Reads the blocks that `systemctl show` prints, one a unit, each unit once.
@@ -130,7 +120,7 @@ pub(crate) fn apply(verb: Verb, units: &[String], limit: Duration) -> Result<()>
 }
 
 /// SIGKILL to every process of a unit, as far as it has any.
-pub(crate) fn kill_all(unit: &str) {
+fn kill_all(unit: &str) {
     let argv = ["systemctl", "kill", "--signal=SIGKILL", "--", unit];
     let _ = process::run(&argv, ANSWER_LIMIT);
 }
@@ -187,6 +177,16 @@ pub(crate) fn schedule(name: &str, delay: Duration, command: &str) -> Result<()>
         bail!("failed to arm `{timer}`: expected it to be active, but systemd says that it is not");
     }
     Ok(())
+}
+
+/// Stops what [`schedule`] has set. What has fired is gone already, and its script does nothing once the
+/// record is another's: there is nothing to do about a failure here.
+pub(crate) fn unschedule(name: &str) {
+    let units = [format!("{name}.timer"), format!("{name}.service")];
+    // Its shell alone would be stopped, and what it waits for would keep the unit in sight.
+    kill_all(&units[1]);
+    let _ = apply(Verb::Stop, &units, ANSWER_LIMIT);
+    let _ = apply(Verb::ResetFailed, &units[1..], ANSWER_LIMIT);
 }
 
 /// Runs a command as a transient service, as a scheduled one would be, and does not wait for it.

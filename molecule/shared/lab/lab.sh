@@ -27,7 +27,7 @@ main() {
 
 usage() {
     cat <<'HELP'
-lab.sh image                   make the lab's image, or find it made already
+lab.sh image [sysv]            make the lab's image, or find it made already
 lab.sh up NAME [VAR=VALUE...]  boot a lab and wait until it is ready (README.md lists the variables)
 lab.sh exec NAME COMMAND...    run a command in it
 lab.sh inventory NAME...       print an Ansible inventory of it
@@ -60,19 +60,32 @@ fqdn() {
     echo "${1#"$prefix"}.pulp.test"
 }
 
+# The hash of everything that the image is made of: these files and folders.
 image_name() {
     local hash
-    hash=$(cd "$here" && find Containerfile rootfs -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+    hash=$(cd "$here" && find "$@" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
     echo "localhost/pulp-broker-test/pulp2:${hash:0:12}"
 }
 
 lab_image() {
-    local name
-    name=$(image_name)
-    if ! podman image exists "$name"; then
-        podman image exists "$base" || make_base
-        podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >/dev/null
-    fi
+    local name lab
+    case ${1:-systemd} in
+    systemd)
+        name=$(image_name Containerfile rootfs)
+        if ! podman image exists "$name"; then
+            podman image exists "$base" || make_base
+            podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >/dev/null
+        fi
+        ;;
+    sysv)
+        name=$(image_name Containerfile rootfs sysv)
+        if ! podman image exists "$name"; then
+            lab=$(lab_image)
+            podman build --quiet --build-arg "LAB=$lab" --tag "$name" "$here/sysv" >/dev/null
+        fi
+        ;;
+    *) fail "there is no lab with the init system $1: systemd and sysv are known" ;;
+    esac
     echo "$name"
 }
 
@@ -102,7 +115,7 @@ lab_up() {
     local name=$1 container image wanted
     shift
     container=$(container "$name")
-    image=$(lab_image)
+    image=$(lab_image "$(init_of "$@")")
     ssh_key
     # A lab is what it should be if image, variables and the key that opens it are the same.
     wanted=$(printf '%s\n' "$image" "$(cat "$state/id_ed25519.pub")" "$(printf '%s\n' "$@" | LC_ALL=C sort)" | sha256sum | cut -c1-16)
@@ -116,6 +129,17 @@ lab_up() {
     fi
 }
 
+# The init system among the variables of `up`.
+init_of() {
+    local variable init=systemd
+    for variable in "$@"; do
+        case $variable in
+        PULP_LAB_INIT=*) init=${variable#*=} ;;
+        esac
+    done
+    echo "$init"
+}
+
 boot() {
     local name=$1 image=$2 wanted=$3 server options=() variable broker
     shift 3
@@ -127,6 +151,8 @@ boot() {
             server=$(container "$broker")
             options+=(--add-host "$(fqdn "$broker"):$(address "$broker")" --env "PULP_LAB_BROKER=$(fqdn "$broker")")
             ;;
+        PULP_LAB_INIT=systemd) ;;
+        PULP_LAB_INIT=*) options+=(--systemd=false) ;;
         PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_CONCURRENCY=*) options+=(--env "$variable") ;;
         *) fail "up: no such variable: $variable (README.md lists them)" ;;
         esac

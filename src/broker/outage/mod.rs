@@ -13,7 +13,7 @@ use super::{Answer, Broker, Taken};
 use crate::host::processes::State;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
-use crate::service::{Verb, systemd};
+use crate::service::{self, Verb};
 use methods::{COMMAND_LIMIT, Command, Method, Step};
 
 /// How often an absent broker is asked; far shorter than any reconnect of a client.
@@ -36,7 +36,7 @@ const UP_PACE: Pace = Pace {
     last: Duration::from_millis(80),
 };
 
-/// How often systemd is asked whether a starting broker's unit has failed.
+/// How often the service manager is asked whether a starting broker's unit has failed.
 const UNIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was seen while the broker was held away.
@@ -208,7 +208,7 @@ impl Watch<'_> {
         let Some(unit) = unit.and_then(|t| t.unit.clone()) else {
             return Ok(None);
         };
-        let seen = systemd::observe(&[unit])?;
+        let seen = service::observe(&[unit])?;
         let started = seen.iter().find(|u| u.running || u.is_up());
         Ok(started.map(|u| {
             format!(
@@ -301,7 +301,7 @@ pub(crate) fn heal(
             if started {
                 refuse_failed(unit)?;
             }
-            needs_start = started || !systemd::is_active(unit)?;
+            needs_start = started || !service::is_active(unit)?;
         }
         Ok(None)
     })
@@ -328,16 +328,17 @@ fn take_back(taken: &Taken, deadline: Deadline) -> Result<()> {
 
 fn start(unit: &str, deadline: Deadline) -> Result<()> {
     // A unit that is not failed has nothing to reset; some versions of systemd call that an error.
-    let _ = systemd::apply(Verb::ResetFailed, &[unit.to_owned()], deadline.remaining());
-    systemd::begin(Verb::Start, unit)
+    let _ = service::apply(Verb::ResetFailed, &[unit.to_owned()], deadline.remaining());
+    service::begin(Verb::Start, unit)
 }
 
 fn refuse_failed(unit: &str) -> Result<()> {
-    let seen = systemd::observe(&[unit.to_owned()])?;
+    let seen = service::observe(&[unit.to_owned()])?;
     if let Some(failed) = seen.iter().find(|u| u.active_state == "failed") {
         bail!(
-            "failed to start `{unit}`: its main process {}; see `journalctl -u {unit}`",
-            failed.last_exit
+            "failed to start `{unit}`: its main process {}; see {}",
+            failed.last_exit,
+            service::log_of(unit)
         );
     }
     Ok(())

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    BY_HAND, DIR, HEAL, Record, TIMER_PREFIX, Taken, aside, door, instant, record, record_path,
-    refuse_other_run, stop_units, timer_unit, write,
+    BY_HAND, DIR, HEAL, MADE_RUN, Record, TIMER_PREFIX, Taken, end_alarm, instant, make_run,
+    record, record_path, refuse_other_run, remove_state, write,
 };
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, identity, process};
-use crate::service::{Unit, Verb, systemd};
+use crate::service::{self, Alarm, Manager, Unit};
 
 /// What the script's dry run writes: the undo can be reached and runs.
 const HEARTBEAT: &str = "/run/pulp_broker/heartbeat";
@@ -39,19 +39,23 @@ pub(crate) struct Taking<'a> {
 pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> Result<Record> {
     refuse_other_run(run_id)?;
     let before = record()?;
-    if let Some(before) = &before {
-        refuse_fired(before)?;
+    let manager =
+        service::require().context("failed to arm the undo, so nothing was taken away")?;
+    if let Some(before) = &before
+        && before.alarm(manager).fires()?
+    {
+        bail!(fired(before));
     }
     let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
     let begins_after = restore_after.saturating_sub(armed.lead());
-    if let Err(error) = write_and_schedule(before.as_ref(), &armed, begins_after) {
-        let _ = systemd::apply(Verb::Stop, &[timer_unit(&armed)], DRY_LIMIT);
+    if let Err(error) = write_and_schedule(before.as_ref(), &armed, begins_after, manager) {
+        armed.alarm(manager).end();
         return Err(match &before {
             None => {
                 // Only what is ours: another run may have been quicker.
                 match record() {
                     Ok(Some(found)) if found.timer == armed.timer => {
-                        let _ = files::remove_dir(Path::new(DIR), &aside(&armed));
+                        let _ = remove_state(&armed);
                     }
                     // An empty one only.
                     _ => drop(std::fs::remove_dir(DIR)),
@@ -59,7 +63,7 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
                 error.context("failed to arm the undo, so nothing was taken away")
             }
             Some(before) => {
-                let _ = write(before);
+                let _ = write(before, manager);
                 error.context(format!(
                     "failed to arm the undo anew, so nothing more was taken away; what was taken before \
                      comes back at {}, or by `{BY_HAND}`",
@@ -69,21 +73,17 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
         });
     }
     if let Some(before) = before {
-        stop_units(&before);
+        end_alarm(&before);
     }
     Ok(armed)
 }
 
-fn refuse_fired(record: &Record) -> Result<()> {
-    if systemd::is_active(&format!("{}.service", record.timer))? {
-        bail!(
-            "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
-             `restore_after` and run the test again",
-            record.run_id,
-            record.restores_at
-        );
-    }
-    Ok(())
+fn fired(record: &Record) -> String {
+    format!(
+        "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
+         `restore_after` and run the test again",
+        record.run_id, record.restores_at
+    )
 }
 
 fn plan(
@@ -112,17 +112,25 @@ fn plan(
 
 /// Whenever this is cut short, the timer that came first finds what to do: nothing was taken yet, or all
 /// of it stands in the script.
-fn write_and_schedule(before: Option<&Record>, armed: &Record, delay: Duration) -> Result<()> {
-    if !systemd::is_manager() {
-        bail!("this host is not run by systemd, which is what runs the undo");
-    }
-    systemd::schedule(&armed.timer, delay, &door(&armed.timer))?;
+fn write_and_schedule(
+    before: Option<&Record>,
+    armed: &Record,
+    delay: Duration,
+    manager: Manager,
+) -> Result<()> {
+    let alarm = armed.alarm(manager);
+    alarm.set(delay)?;
     if before.is_none() {
+        let made_run = make_run(Path::new("/"))?;
         files::private_dir(Path::new(DIR))?;
+        if made_run {
+            files::replace(Path::new(MADE_RUN), 0o600, "")?;
+        }
         files::claim(&record_path(), 0o600, &serde_json::to_string(armed)?)
             .or_else(|error| refuse_other_run(&armed.run_id).and(Err(error)))?;
     }
-    write(armed)?;
+    write(armed, manager)?;
+    alarm.prove(Deadline::after(DRY_LIMIT))?;
     run_dry(armed)
 }
 
@@ -131,16 +139,16 @@ fn run_dry(armed: &Record) -> Result<()> {
     let _ = std::fs::remove_file(HEARTBEAT);
     let unit = armed.timer.replace(TIMER_PREFIX, DRY_PREFIX);
     process::run_ok(&["/bin/sh", "-n", HEAL], Duration::from_secs(5))?;
-    systemd::run_apart(&unit, &["/bin/sh", HEAL, "dry"])?;
+    Alarm::run_apart(&unit, &["/bin/sh", HEAL, "dry"])?;
     let what = "the dry run of the undo to write its heartbeat";
     until(what, Deadline::after(DRY_LIMIT), Pace::QUICK, || {
         Ok(Path::new(HEARTBEAT).exists().then_some(()))
     })
     .with_context(|| {
-        let _ = systemd::apply(Verb::ResetFailed, &[format!("{unit}.service")], DRY_LIMIT);
+        Alarm::forget(&unit);
         format!(
-            "`{unit}` could not run `{HEAL} dry`; see `journalctl -u {unit}`; where SELinux denies it, see \
-             `ausearch -m avc`"
+            "`{unit}` could not run `{HEAL} dry`; see {}; where SELinux denies it, see `ausearch -m avc`",
+            service::log_of(&unit)
         )
     })
 }

@@ -1,7 +1,8 @@
 //! The undo: before anything is taken away from this host, a script of plain commands stands under
-//! `/run/pulp_broker/` and a transient systemd timer is set to run it. It needs nobody of ours: if
-//! the controller, the network or this module dies, everything comes back by itself. The same script
-//! is the way out by hand: `sudo sh /run/pulp_broker/heal`.
+//! `/run/pulp_broker/` and a transient systemd timer is set to run it, or where there is no systemd a
+//! shell that watches the time. It needs nobody of ours: if the controller, the network or this module
+//! dies, everything comes back by itself. The same script is the way out by hand: `sudo sh
+//! /run/pulp_broker/heal`.
 //!
 //! There is one record a host, of one run at a time. It is written before the act and removed only
 //! when the broker answers and every recorded service runs.
@@ -18,10 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::Taken;
 use crate::host::files;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::service::{Unit, Verb, WORKERS, systemd};
+use crate::service::{self, Alarm, Manager, Unit, WORKERS};
 
 pub(crate) use arm::{Taking, arm};
-use script::door;
 
 /// Where the record and the script are.
 const DIR: &str = "/run/pulp_broker";
@@ -31,6 +31,9 @@ const HEAL: &str = "/run/pulp_broker/heal";
 
 /// The way out by hand; with `sh`, because `/run` may be mounted noexec.
 pub(crate) const BY_HAND: &str = "sudo sh /run/pulp_broker/heal";
+
+/// Is there when `/run` was made for this.
+const MADE_RUN: &str = "/run/pulp_broker/made-run";
 
 /// What the names of our timers begin with.
 const TIMER_PREFIX: &str = "pulp_broker-heal-";
@@ -47,7 +50,7 @@ pub(crate) struct Record {
     pub(crate) since: String,
     /// When everything comes back by itself: RFC 3339, UTC.
     pub(crate) restores_at: String,
-    /// The transient unit that runs the script, without suffix.
+    /// What runs the script: the transient unit's name without suffix, or the watcher's.
     timer: String,
     /// The broker, if it was taken.
     pub(crate) broker: Option<Taken>,
@@ -106,10 +109,21 @@ impl Record {
             None => Duration::ZERO,
         }
     }
+
+    /// What runs the script in time.
+    fn alarm(&self, manager: Manager) -> Alarm {
+        Alarm {
+            name: self.timer.clone(),
+            command: script::door(&self.timer, manager),
+            script: HEAL.to_owned(),
+            wanted: script::wanted(&self.timer),
+            heartbeat: format!("{DIR}/watcher"),
+        }
+    }
 }
 
-fn write(record: &Record) -> Result<()> {
-    files::replace(Path::new(HEAL), 0o700, &script::text(record))?;
+fn write(record: &Record, manager: Manager) -> Result<()> {
+    files::replace(Path::new(HEAL), 0o700, &script::text(record, manager))?;
     files::replace(&record_path(), 0o600, &serde_json::to_string(record)?)
 }
 
@@ -129,9 +143,32 @@ pub(crate) fn note_rules(record: &mut Record, said: Vec<String>) -> Result<()> {
 /// # Errors
 /// The directory cannot be removed.
 pub(crate) fn disarm(record: &Record) -> Result<()> {
-    let removed = files::remove_dir(Path::new(DIR), &aside(record));
-    stop_units(record);
+    let removed = remove_state(record);
+    end_alarm(record);
     removed
+}
+
+/// EL6 has no `/run`. The messages and playbooks of every host name it, so there it is, for as long as
+/// something is taken away, what it is everywhere else: another name of `/var/run`. Says whether it was
+/// made.
+fn make_run(root: &Path) -> Result<bool> {
+    let run = root.join("run");
+    if run.exists() || !root.join("var/run").is_dir() {
+        return Ok(false);
+    }
+    std::os::unix::fs::symlink("var/run", &run)
+        .with_context(|| format!("failed to make `{}`", run.display()))?;
+    Ok(true)
+}
+
+fn remove_state(record: &Record) -> Result<()> {
+    let made_run = Path::new(MADE_RUN).exists();
+    files::remove_dir(Path::new(DIR), &aside(record))?;
+    if made_run {
+        std::fs::remove_file("/run")
+            .context("failed to remove `/run`, which was made for the undo")?;
+    }
+    Ok(())
 }
 
 /// What the directory is called while it is removed.
@@ -139,14 +176,10 @@ fn aside(record: &Record) -> PathBuf {
     PathBuf::from(format!("{DIR}.{}", record.timer))
 }
 
-fn timer_unit(record: &Record) -> String {
-    format!("{}.timer", record.timer)
-}
-
 /// Disarms the undo if everything that it would give back is there; says which it was.
 ///
 /// # Errors
-/// systemd does not answer, or the traces cannot be removed.
+/// The service manager does not answer, or the traces cannot be removed.
 pub(crate) fn settle(record: &Record, broker_answers: bool) -> Result<&'static str> {
     if missing(record, broker_answers)?.is_empty() {
         disarm(record)?;
@@ -156,8 +189,8 @@ pub(crate) fn settle(record: &Record, broker_answers: bool) -> Result<&'static s
     }
 }
 
-/// Ends at once what failed or was interrupted: the undo runs now, in its own control group, where the
-/// end of this process does not reach it, and is waited for whatever signal came. Returns the error
+/// Ends at once what failed or was interrupted: the undo runs now, where the end of this process does
+/// not reach it, and is waited for whatever signal came. Returns the error
 /// with what became of it.
 pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Error {
     match record_of(Some(&record.run_id)) {
@@ -165,7 +198,8 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
         Ok(Some(_)) => {}
         Err(unreadable) => return anyhow!("{error:#}; {unreadable:#}"),
     }
-    if let Err(refused) = systemd::begin(Verb::Start, &format!("{}.service", record.timer)) {
+    let begun = service::require().and_then(|manager| record.alarm(manager).fire());
+    if let Err(refused) = begun {
         return anyhow!(
             "{error:#}; the undo could not be started at once ({refused:#}), but runs by itself at {}, \
              or by `{BY_HAND}`",
@@ -183,14 +217,10 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
     }
 }
 
-/// A timer that has fired is gone already, and the script does nothing once the record is another's:
-/// there is nothing to do about a failure here.
-fn stop_units(record: &Record) {
-    let units = [timer_unit(record), format!("{}.service", record.timer)];
-    // Its shell alone would be stopped, and what it waits for would keep the unit in sight.
-    systemd::kill_all(&units[1]);
-    let _ = systemd::apply(Verb::Stop, &units, Duration::from_secs(20));
-    let _ = systemd::apply(Verb::ResetFailed, &units[1..], Duration::from_secs(20));
+fn end_alarm(record: &Record) {
+    if let Some(manager) = service::manager() {
+        record.alarm(manager).end();
+    }
 }
 
 fn record_path() -> PathBuf {
@@ -208,7 +238,7 @@ fn missing(record: &Record, broker_answers: bool) -> Result<Vec<String>> {
     let broker = taken.and_then(|b| b.unit.as_deref());
     let services = record.services.iter().filter(|s| *s != WORKERS).cloned();
     let names: Vec<String> = services.chain(broker.map(str::to_owned)).collect();
-    let units = systemd::observe(&names)?;
+    let units = service::observe(&names)?;
     let mut missing: Vec<String> = units
         .into_iter()
         .filter(|unit| !is_back(unit, Some(unit.name.as_str()) == broker, broker_answers))
@@ -251,6 +281,16 @@ mod tests {
             rules_said: Vec::new(),
             lead: Duration::from_secs(7),
         }
+    }
+
+    #[test]
+    fn a_host_without_run_gets_one_and_another_keeps_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!make_run(root.path()).unwrap(), "there is nothing to name");
+        std::fs::create_dir_all(root.path().join("var/run/x")).unwrap();
+        assert!(make_run(root.path()).unwrap());
+        assert!(root.path().join("run/x").is_dir());
+        assert!(!make_run(root.path()).unwrap());
     }
 
     /// A record with a broker, two services and a run id that tries to break out of its comment.

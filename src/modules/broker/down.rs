@@ -15,7 +15,7 @@ use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
-use crate::service::{PULP, Unit, systemd};
+use crate::service::{self, PULP, Unit};
 use plan::Plan;
 
 pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
@@ -232,11 +232,11 @@ fn inject_and_note(
     undo::note_rules(record, rules)
 }
 
-/// Pulp's services on this host, none where there is no systemd to run an undo.
+/// Pulp's services on this host, none where nothing is known to run services.
 fn pulp_services() -> Result<Vec<Unit>> {
-    if !systemd::is_manager() {
+    if service::manager().is_none() {
         return Ok(Vec::new());
     }
     let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    systemd::observe(&names)
+    service::observe(&names)
 }

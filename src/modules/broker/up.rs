@@ -12,6 +12,7 @@ use crate::broker::undo::{self, Record};
 use crate::broker::{Broker, Taken, outage};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
+use crate::service::{self, Verb};
 
 pub(super) fn give_back(
     broker: &Broker,
@@ -37,7 +38,10 @@ pub(super) fn give_back(
                 "failed to give back the broker at {}: it does not answer, but this run did not take it away; \
                  start it{} or leave out `run_id`",
                 broker.endpoint,
-                unit.map_or_else(String::new, |u| format!(" (`systemctl start {u}`)"))
+                unit.map_or_else(String::new, |u| format!(
+                    " (`{}`)",
+                    service::command(Verb::Start, u)
+                ))
             );
         }
         broker.unit()?;

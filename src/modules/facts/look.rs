@@ -16,7 +16,7 @@ use crate::broker::{Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
-use crate::service::{Unit, systemd};
+use crate::service::{self, Manager, PULP, Unit};
 
 /// Where brokers keep their data, by kind; the first that is there counts.
 const DATA: &[(&str, &[&str])] = &[
@@ -180,7 +180,18 @@ fn who(
             broker.addresses().contains(&end)
         }
     };
-    let callers = clients::clients(&is_server)?
+    let mut clients = clients::clients(&is_server)?;
+    if service::manager() == Some(Manager::Sysv) {
+        let names = PULP.iter().copied().chain(broker.unit.as_deref());
+        let names: Vec<String> = names.map(str::to_owned).collect();
+        let units = service::observe(&names)?;
+        for client in &mut clients {
+            if let Some(pid) = client.pid {
+                client.unit = service::owner_of(pid, &units)?;
+            }
+        }
+    }
+    let callers = clients
         .into_iter()
         .map(|client| Caller {
             program: client.pid.and_then(command_lines::of),
@@ -242,8 +253,10 @@ fn virtual_hosts(place: &Place<'_>) -> BTreeSet<String> {
 }
 
 fn manager() -> String {
-    if !systemd::is_manager() {
-        return "service manager: sysv".to_owned();
+    match service::manager() {
+        Some(Manager::Systemd) => {}
+        Some(Manager::Sysv) => return "init scripts (no systemd)".to_owned(),
+        None => return "neither systemd nor init scripts".to_owned(),
     }
     let said = process::run_ok(&["systemctl", "--version"], VERSION_LIMIT).unwrap_or_default();
     // `systemd 252 (252.39-1~deb12u1)`
@@ -271,10 +284,9 @@ fn needs_v6(broker: Option<&Broker>) -> bool {
 
 /// What an undo needs: what of it is there, and what is missing.
 fn tools(cuts: bool, v6: bool) -> (Vec<&'static str>, Vec<&'static str>) {
-    let manager: &[&'static str] = if systemd::is_manager() {
-        &["systemd-run", "systemctl"]
-    } else {
-        &["setsid"]
+    let manager: &[&'static str] = match service::manager() {
+        Some(Manager::Systemd) => &["systemd-run", "systemctl"],
+        _ => &["service", "setsid"],
     };
     let (mut there, mut missing): (Vec<_>, Vec<_>) = manager
         .iter()

@@ -1,9 +1,9 @@
 //! `kill`: SIGKILL to each process of the unit, as the kernel does when memory runs out. The unit stays
 //! down although it says `Restart=always`, by a drop-in below `/run` that forbids the restart and gives
 //! every start a condition that nothing fulfils; never by `mask`, which silently fails for units in
-//! `/etc`. epmd, which other Erlang programs of the host share, is left alone.
+//! `/etc`. Init scripts start nothing again, so nothing is forbidden there. epmd, which other Erlang programs of the host share, is left alone.
 
-use super::{Pair, SHARED, Step, command};
+use super::{Manager, Pair, SHARED, Step, command};
 use crate::host::processes::Process;
 
 /// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
@@ -12,16 +12,24 @@ const DROP_IN: &str = "zzzz-pulp_broker.conf";
 /// A path that is never there.
 const NEVER: &str = "/run/pulp_broker/may-start";
 
-pub(super) fn plan(unit: &str, processes: &[Process]) -> Pair {
-    let dir = format!("/run/systemd/system/{unit}.d");
-    let path = format!("{dir}/{DROP_IN}");
+pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair {
     let pids: Vec<String> = processes
         .iter()
         .filter(|p| p.name != SHARED)
         .map(|p| p.pid.to_string())
         .collect();
-    let reload = command(["systemctl", "daemon-reload"]);
     let kill = format!("kill -KILL {}", pids.join(" "));
+    // Some end with the others before it is their turn; that all are gone is proven afterwards.
+    let kill = Step::Try(command(["sh", "-c", &kill]));
+    if manager == Manager::Sysv {
+        return Pair {
+            inject: vec![kill],
+            ..Pair::default()
+        };
+    }
+    let dir = format!("/run/systemd/system/{unit}.d");
+    let path = format!("{dir}/{DROP_IN}");
+    let reload = command(["systemctl", "daemon-reload"]);
     Pair {
         inject: vec![
             Step::Write {
@@ -32,8 +40,7 @@ pub(super) fn plan(unit: &str, processes: &[Process]) -> Pair {
                 ),
             },
             Step::Run(reload.clone()),
-            // One of them may have ended by itself meanwhile; that all are gone is proven afterwards.
-            Step::Try(command(["sh", "-c", &kill])),
+            kill,
         ],
         undo: vec![
             command(["rm", "-f", &path]),
@@ -62,6 +69,7 @@ mod tests {
         let pair = plan(
             "rabbitmq-server.service",
             &[process(7, "beam.smp"), process(8, "epmd"), process(9, "sh")],
+            Manager::Systemd,
         );
         let Step::Write { path, text } = &pair.inject[0] else {
             panic!("{:?}", pair.inject);

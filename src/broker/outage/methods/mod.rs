@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::broker::Answer;
 use crate::host::processes::Process;
 use crate::host::{process, programs};
+use crate::service::Manager;
 
 /// Erlang's name server, which other programs of the host share, though it may be in the control group of
 /// the broker that was started first.
@@ -110,6 +111,8 @@ pub(crate) struct Target<'a> {
     pub(crate) addresses: Option<Vec<IpAddr>>,
     /// What cuts them.
     pub(crate) firewall: Option<&'a Firewall>,
+    /// What runs the unit.
+    pub(crate) manager: Manager,
 }
 
 /// Takes a broker away, and gives it back.
@@ -145,9 +148,13 @@ pub(crate) enum Step {
 /// A unit or a firewall is needed and not there.
 pub(crate) fn plan(method: Method, target: &Target<'_>) -> Result<Pair> {
     match method {
-        Method::Stop => Ok(stop::plan(unit(target)?)),
-        Method::Kill => Ok(kill::plan(unit(target)?, target.processes)),
-        Method::Freeze => Ok(freeze::plan(unit(target)?, target.processes)),
+        Method::Stop => Ok(stop::plan(unit(target)?, target.manager)),
+        Method::Kill => Ok(kill::plan(unit(target)?, target.processes, target.manager)),
+        Method::Freeze => Ok(freeze::plan(
+            unit(target)?,
+            target.processes,
+            target.manager,
+        )),
         Method::Partition => partition::plan(target),
         Method::Reset => reset::plan(target, programs::find("ss").as_deref()),
     }
@@ -268,6 +275,7 @@ mod tests {
             processes: &[],
             addresses: None,
             firewall: None,
+            manager: Manager::Systemd,
         };
         for method in [Method::Stop, Method::Kill, Method::Freeze, Method::Reset] {
             assert!(plan(method, &target).is_err());

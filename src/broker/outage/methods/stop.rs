@@ -1,10 +1,15 @@
 //! `stop`: the unit is stopped in order, as by a person. Given back by its start alone.
 
-use super::{Pair, Step, command};
+use super::{Manager, Pair, Step, command};
+use crate::service::sysv;
 
-pub(super) fn plan(unit: &str) -> Pair {
+pub(super) fn plan(unit: &str, manager: Manager) -> Pair {
+    let stop = match manager {
+        Manager::Systemd => command(["systemctl", "stop", "--", unit]),
+        Manager::Sysv => command(["service", sysv::script(unit), "stop"]),
+    };
     Pair {
-        inject: vec![Step::Run(command(["systemctl", "stop", "--", unit]))],
+        inject: vec![Step::Run(stop)],
         ..Pair::default()
     }
 }
@@ -15,7 +20,7 @@ mod tests {
 
     #[test]
     fn nothing_but_the_unit_is_touched() {
-        let pair = plan("qpidd.service");
+        let pair = plan("qpidd.service", Manager::Systemd);
         assert_eq!(
             pair.inject,
             [Step::Run(command([
@@ -26,5 +31,10 @@ mod tests {
             ]))]
         );
         assert!(pair.undo.is_empty() && pair.left.is_empty());
+        let stop = command(["service", "qpidd", "stop"]);
+        assert_eq!(
+            plan("qpidd.service", Manager::Sysv).inject,
+            [Step::Run(stop)]
+        );
     }
 }

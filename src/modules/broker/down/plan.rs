@@ -13,7 +13,7 @@ use crate::broker::outage::methods::{self, ApplyAt, Firewall, Method, Step, Targ
 use crate::broker::{Answer, Taken};
 use crate::host::processes::Process;
 use crate::host::sockets;
-use crate::service::systemd;
+use crate::service::{self, Verb};
 
 /// What Pulp's services take to start once their broker is back.
 const SERVICES_START: Duration = Duration::from_secs(2);
@@ -30,6 +30,7 @@ pub(super) struct Plan {
 /// `VOID unsupported` and the like: it cannot be made here, or must not be.
 pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
     let broker = outage.broker;
+    let manager = service::require().context("VOID unsupported")?;
     let unit = match (&broker.unit, outage.method.cuts()) {
         (Some(unit), _) => Some(unit.as_str()),
         (None, true) => None,
@@ -46,7 +47,10 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
              {answer}; start it{} and run the test again",
             broker.endpoint,
             broker.source,
-            unit.map_or_else(String::new, |u| format!(" (`systemctl start {u}`)"))
+            unit.map_or_else(String::new, |u| format!(
+                " (`{}`)",
+                service::command(Verb::Start, u)
+            ))
         );
     }
     let processes = processes(outage.method, unit)?;
@@ -64,6 +68,7 @@ pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
             processes: &processes,
             addresses: (outage.apply_at == ApplyAt::Pulp).then(|| addresses(outage)),
             firewall: firewall.as_ref(),
+            manager,
         },
     )?;
     Ok(Plan {
@@ -90,14 +95,14 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
         return Ok(Vec::new());
     };
     if method == Method::Freeze
-        && let Some(after) = systemd::watchdog(unit)?
+        && let Some(after) = service::watchdog(unit)?
     {
         bail!(
             "VOID unsupported: `{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
              another outage; use method kill or partition"
         );
     }
-    let mut all = systemd::processes_of(unit)?;
+    let mut all = service::processes_of(unit)?;
     if all.is_empty() {
         bail!(
             "VOID unsupported: the broker answers, but `{unit}` has no process on this host; it may run in a \
@@ -109,7 +114,7 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
     }
     if method == Method::Stop {
         // What a unit leaves running on purpose (KillMode=process) is no sign of a broker.
-        let seen = systemd::observe(&[unit.to_owned()])?;
+        let seen = service::observe(&[unit.to_owned()])?;
         let main = seen.first().map_or(0, |u| u.main_pid);
         all.retain(|process| u32::try_from(process.pid) == Ok(main));
     }
@@ -122,7 +127,7 @@ fn lead(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
     let Some(unit) = unit.filter(|_| outage.method.ends_processes()) else {
         return Ok(Duration::ZERO);
     };
-    let last_start = systemd::last_start(unit)?;
+    let last_start = service::last_start(unit)?;
     let lead = last_start * 3 / 2 + SERVICES_START;
     if outage.restore_after <= outage.hold + lead {
         bail!(

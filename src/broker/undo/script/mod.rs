@@ -1,0 +1,233 @@
+//! The undo's script: what was done to the broker first, then the broker, then the services, again with
+//! growing pauses until all of it is true. It is plain shell and needs nothing of ours. It stops by
+//! itself as soon as the record is no longer its own, so that an old one cannot end a new run's
+//! outage.
+
+mod systemd;
+mod sysv;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use super::{BY_HAND, DIR, MADE_RUN, Record, Taken};
+use crate::host::process::quoted;
+use crate::service::{Manager, WORKER_PREFIX, WORKERS};
+
+/// How long one attempt waits for the broker, in seconds, before it starts the services all the same:
+/// they wait for their broker by themselves.
+const BROKER_SECONDS: u32 = 120;
+
+/// What runs when the time has come. It runs the script if that is this timer's own, and else makes
+/// sure that nothing of this timer stays, whenever the one who armed it has died. Neither a quote nor a
+/// semicolon: after a `daemon-reload` systemd 252 reads `;` in a transient unit back as `\;`.
+pub(super) fn door(timer: &str, manager: Manager) -> String {
+    let mine = wanted(timer);
+    let end = match manager {
+        Manager::Systemd => format!(" && systemctl stop {timer}.timer"),
+        // Its watcher sees by itself that it is wanted no more.
+        Manager::Sysv => String::new(),
+    };
+    format!(
+        "{mine} && test -e {DIR}/heal && exec /bin/sh {DIR}/heal {timer} || \
+         ( {mine} && mv {DIR} {DIR}.{timer} ) || true && \
+         rm -rf {DIR}.{timer}{end}"
+    )
+}
+
+/// Succeeds as long as the record is this timer's.
+pub(super) fn wanted(timer: &str) -> String {
+    format!("grep -qs {timer} {DIR}/record.json")
+}
+
+/// What differs from one service manager to the other.
+struct Dialect {
+    /// The programs that are needed.
+    tools: &'static str,
+    /// Functions, if any.
+    preamble: String,
+    /// Starts the broker's unit.
+    broker: Vec<String>,
+    /// Starts the services and sees whether all of them run.
+    services: Vec<String>,
+    /// Ends the timer `$mine`, if something has to.
+    end: &'static str,
+}
+
+impl Dialect {
+    fn of(manager: Manager, record: &Record) -> Self {
+        let taken = record.broker.as_ref();
+        let unit = taken.and_then(|t| t.unit.as_deref());
+        match manager {
+            Manager::Systemd => systemd::dialect(unit, &record.services),
+            Manager::Sysv => {
+                let there = taken.map(listens).unwrap_or_default();
+                sysv::dialect(unit, &there, &record.services)
+            }
+        }
+    }
+}
+
+/// The script's text. Its argument is the timer that runs it, or `dry`, or nothing when a person does.
+pub(super) fn text(record: &Record, manager: Manager) -> String {
+    let Dialect {
+        tools,
+        preamble,
+        broker,
+        services,
+        end,
+    } = Dialect::of(manager, record);
+    let attempt = attempt(record, broker, services).join("\n    ");
+    format!(
+        "#!/bin/sh\n\
+         # Gives back what run {run} of the Pulp broker test took away on this host since {since}.\n\
+         # By hand, at any time and more than once: {BY_HAND}\n\
+         export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         {preamble}timer() {{\n\
+         \x20   sed -n 's/.*\"timer\":\"\\([^\"]*\\)\".*/\\1/p' {DIR}/record.json 2>/dev/null\n\
+         }}\n\
+         attempt() {{\n\
+         \x20   rc=0\n\
+         \x20   {attempt}\n\
+         \x20   return $rc\n\
+         }}\n\
+         if [ \"${{1:-}}\" = dry ]; then\n\
+         \x20   for tool in {tools} grep sed timeout mv rm sleep; do\n\
+         \x20       command -v $tool >/dev/null || exit 1\n\
+         \x20   done\n\
+         \x20   date +%s >{DIR}/heartbeat\n\
+         \x20   exit\n\
+         fi\n\
+         mine=${{1:-$(timer)}}\n\
+         pause=1\n\
+         while [ -n \"$mine\" ] && [ \"$(timer)\" = \"$mine\" ]; do\n\
+         \x20   if attempt && [ \"$(timer)\" = \"$mine\" ]; then\n\
+         \x20       logger -t pulp_broker 'everything that the broker test took away was given back' 2>/dev/null\n\
+         \x20       mv {DIR} {DIR}.$mine && rm -rf {DIR}.$mine\n\
+         \x20       break\n\
+         \x20   fi\n\
+         \x20   sleep $pause\n\
+         \x20   pause=$((pause * 2))\n\
+         \x20   [ $pause -le 60 ] || pause=60\n\
+         done\n\
+         {end}\
+         exit 0\n",
+        run = comment(&record.run_id),
+        since = record.since,
+    )
+}
+
+fn attempt(record: &Record, broker: Vec<String>, services: Vec<String>) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(taken) = &record.broker {
+        let quiet = |command: &Vec<String>| {
+            let words: Vec<String> = command.iter().map(|word| quoted(word)).collect();
+            format!("{} >/dev/null 2>&1", words.join(" "))
+        };
+        lines.extend(taken.undo.iter().map(quiet));
+        for command in &taken.left {
+            lines.push(format!("! {} || rc=1", quiet(command)));
+        }
+        if taken.unit.is_some() {
+            lines.extend(broker);
+            lines.extend(listens(taken).iter().map(|test| format!("{test} || rc=1")));
+        }
+    }
+    lines.extend(services);
+    lines
+}
+
+/// Each succeeds if something listens where the broker did.
+fn listens(taken: &Taken) -> Vec<String> {
+    // State 0A is LISTEN; see proc(5).
+    let port = taken.port.map(|port| {
+        format!("grep -qs ':{port:04X} [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6")
+    });
+    // A killed server leaves its socket behind; one that listens has this flag. See proc_net_unix in
+    // the kernel's net/unix/af_unix.c: the path is as the server wrote it, which may be over a link.
+    let socket = taken.socket.as_deref().and_then(Path::file_name);
+    let socket = socket.and_then(OsStr::to_str).map(|name| {
+        let listens = quoted(&format!(" 00010000 .*/{name}$"));
+        format!("grep -qs {listens} /proc/net/unix")
+    });
+    port.into_iter().chain(socket).collect()
+}
+
+/// A text that cannot end its comment.
+fn comment(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::sample;
+    use super::*;
+    use crate::host::process;
+
+    const BOTH: [Manager; 2] = [Manager::Systemd, Manager::Sysv];
+
+    #[test]
+    fn rules_and_drop_ins_go_before_the_broker_comes_and_it_before_the_services() {
+        let orders = [
+            (
+                Manager::Systemd,
+                "systemctl start 'rabbitmq-server.service'",
+                "systemctl start 'httpd.service'",
+            ),
+            (
+                Manager::Sysv,
+                "service 'rabbitmq-server' start",
+                "service 'httpd' start",
+            ),
+        ];
+        for (manager, broker, service) in orders {
+            let text = text(&sample(), manager);
+            let rules = text.find("'nft' 'delete' 'table'").unwrap();
+            let left = text.find("! 'nft' 'list' 'table'").unwrap();
+            let broker = text.find(broker).unwrap();
+            let listens = text.rfind(":1628 [0-9A-F]*:0000 0A ").unwrap();
+            let services = text.find(service).unwrap();
+            assert!(rules < left && left < broker && broker < listens && listens < services);
+        }
+    }
+
+    #[test]
+    fn a_broker_that_does_not_start_keeps_no_service_down() {
+        for manager in BOTH {
+            let record = sample();
+            let Dialect {
+                broker, services, ..
+            } = Dialect::of(manager, &record);
+            let attempt = attempt(&record, broker, services).join("\n");
+            assert!(!attempt.contains("return"), "{attempt}");
+            assert!(!attempt.contains("exit"), "{attempt}");
+        }
+    }
+
+    #[test]
+    fn neither_a_run_id_nor_a_unit_can_add_a_command() {
+        for (manager, unit) in BOTH.into_iter().zip([r"'it'\''s.service'", r"'it'\''s'"]) {
+            let text = text(&sample(), manager);
+            assert!(
+                text.contains("# Gives back what run r1; rm -rf / of"),
+                "{text}"
+            );
+            assert!(text.contains(unit), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_shell_accepts_the_script_and_its_door() {
+        for manager in BOTH {
+            for script in [
+                text(&sample(), manager),
+                door("pulp_broker-heal-1", manager),
+            ] {
+                let check = ["sh", "-n", "-c", &script];
+                let output = process::run(&check, Duration::from_secs(5)).unwrap();
+                assert_eq!(output.code, 0, "{}", output.text);
+            }
+        }
+    }
+}

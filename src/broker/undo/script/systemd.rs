@@ -1,0 +1,62 @@
+//! The undo in systemd's words.
+
+use super::{BROKER_SECONDS, Dialect, WORKER_PREFIX, WORKERS, quoted};
+
+pub(super) fn dialect(unit: Option<&str>, services: &[String]) -> Dialect {
+    Dialect {
+        tools: "systemctl",
+        preamble: String::new(),
+        broker: unit.map(broker).unwrap_or_default(),
+        services: start(services),
+        end: "if [ -n \"$mine\" ]; then\n\
+              \x20   systemctl stop \"$mine.timer\" 2>/dev/null\n\
+              \x20   systemctl reset-failed \"$mine.service\" 2>/dev/null\n\
+              fi\n",
+    }
+}
+
+fn broker(unit: &str) -> Vec<String> {
+    let unit = quoted(unit);
+    vec![
+        format!("systemctl reset-failed {unit} 2>/dev/null"),
+        format!("timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"),
+    ]
+}
+
+fn start(services: &[String]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (workers, others): (Vec<&String>, Vec<&String>) =
+        services.iter().partition(|s| s.starts_with(WORKER_PREFIX));
+    if !workers.is_empty() && others.iter().any(|s| *s == WORKERS) {
+        // Worker units that are gone are written anew by the umbrella.
+        lines.push(format!(
+            "systemctl cat {} >/dev/null 2>&1 || systemctl restart {WORKERS} || rc=1",
+            all(&workers)
+        ));
+    }
+    // The umbrella writes the workers' units, so these come after it.
+    for group in [others, workers].iter().filter(|g| !g.is_empty()) {
+        let units = all(group);
+        // A start waits for a stop that does not end, such as that of a worker whose connection has just been cut.
+        lines.push(format!("for unit in {units}; do"));
+        lines.push("    case $(systemctl show --property=ActiveState \"$unit\") in".to_owned());
+        lines.push("    *=deactivating) systemctl kill --signal=SIGKILL \"$unit\" ;;".to_owned());
+        lines.push("    esac".to_owned());
+        lines.push("done".to_owned());
+        lines.push(format!("systemctl reset-failed {units} 2>/dev/null"));
+        lines.push(format!("systemctl start {units} || rc=1"));
+        // One call for all of them would be content with one that is active.
+        lines.push(format!("for unit in {units}; do"));
+        lines.push("    systemctl is-active --quiet \"$unit\" || rc=1".to_owned());
+        lines.push("done".to_owned());
+    }
+    lines
+}
+
+fn all(units: &[&String]) -> String {
+    units
+        .iter()
+        .map(|u| quoted(u))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
