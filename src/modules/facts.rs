@@ -15,7 +15,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, discover, typed};
+use super::{BROKER_UNIT, BROKER_URL, discover, pulp_units, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::cluster::Found;
@@ -25,7 +25,7 @@ use crate::broker::settings::Settings;
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::{addresses, identity, rights};
-use crate::service::{self, Manager, PULP, Unit};
+use crate::service::{self, Manager, Unit};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_facts",
@@ -246,21 +246,6 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>) -> UrlSight {
         source: source.to_owned(),
         names_several: url::names_several(text),
     }
-}
-
-/// Pulp's units on this host. A web server or anything else alone is no Pulp.
-fn pulp_units() -> Result<Vec<Unit>> {
-    if service::manager().is_none() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    let units: Vec<Unit> = service::observe(&names)?
-        .into_iter()
-        .filter(|u| u.found)
-        .collect();
-    let pulp = units.iter().any(|u| u.name.starts_with("pulp_"))
-        || std::path::Path::new(settings::SERVER_CONF).exists();
-    Ok(if pulp { units } else { Vec::new() })
 }
 
 /// The names of the units that do what a start brings about.

@@ -6,6 +6,7 @@ mod facts;
 mod health;
 mod services;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,7 +15,8 @@ use serde_json::Value;
 
 use crate::ansible::spec::{Kind, Opt};
 use crate::ansible::{Call, Module};
-use crate::broker::{Broker, Overrides};
+use crate::broker::{Broker, Overrides, settings};
+use crate::service::{self, PULP, Unit};
 
 /// Every module, by the name that playbooks use.
 pub(crate) const ALL: &[Module] = &[
@@ -51,6 +53,21 @@ fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
 /// The broker, found with what the user says of it.
 fn discover(url: Option<&str>, unit: Option<&str>) -> Result<Option<Broker>> {
     Broker::discover(Overrides { url, unit })
+}
+
+/// Pulp's units on this host. A web server or anything else alone is no Pulp.
+fn pulp_units() -> Result<Vec<Unit>> {
+    if service::manager().is_none() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
+    let units: Vec<Unit> = service::observe(&names)?
+        .into_iter()
+        .filter(|u| u.found)
+        .collect();
+    let pulp = units.iter().any(|u| u.name.starts_with("pulp_"))
+        || Path::new(settings::SERVER_CONF).exists();
+    Ok(if pulp { units } else { Vec::new() })
 }
 
 /// The longest that anything may be held away or waited for: a day.

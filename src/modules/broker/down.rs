@@ -15,12 +15,13 @@ use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
-use crate::service::{self, PULP, Unit};
+use crate::modules::pulp_units;
+use crate::service::Unit;
 use plan::Plan;
 
 pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
     undo::refuse_other_run(outage.run_id)?;
-    let services = pulp_services()?;
+    let services = pulp_units()?;
     let record = undo::record()?;
     let acts = match outage.apply_at {
         ApplyAt::Broker => outage.broker.local,
@@ -230,13 +231,4 @@ fn inject_and_note(
         _ => return Ok(()),
     };
     undo::note_rules(record, rules)
-}
-
-/// Pulp's services on this host, none where nothing is known to run services.
-fn pulp_services() -> Result<Vec<Unit>> {
-    if service::manager().is_none() {
-        return Ok(Vec::new());
-    }
-    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    service::observe(&names)
 }

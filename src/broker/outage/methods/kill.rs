@@ -1,7 +1,8 @@
 //! `kill`: SIGKILL to each process of the unit, as the kernel does when memory runs out. The unit stays
 //! down although it says `Restart=always`, by a drop-in below `/run` that forbids the restart and gives
 //! every start a condition that nothing fulfils; never by `mask`, which silently fails for units in
-//! `/etc`. Init scripts start nothing again, so nothing is forbidden there. epmd, which other Erlang programs of the host share, is left alone.
+//! `/etc`. Init scripts start nothing again, so nothing is forbidden there. epmd, which other Erlang
+//! programs of the host share, is left alone.
 
 use super::{Manager, Pair, SHARED, Step, command};
 use crate::host::processes::Process;
