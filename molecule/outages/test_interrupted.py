@@ -46,13 +46,13 @@ class Interrupted(WithoutPulp):
     def test_a_signal_to_the_module_gives_everything_back(self):
         for number, method in zip((signal.SIGHUP, signal.SIGINT, signal.SIGTERM), SPARING, strict=True):
             with self.subTest(method, signal=number.name):
-                before = self.lab.look("broker_processes").keys()
+                before = self.broker()
                 down = self.begin(method, HOLD)
                 self.wait_until_away(method)
                 self.assertEqual(len(self.lab.look("strike", number, "module")["killed"]), 1)
                 self.assertIn("given back", down.reply(fails=True)["msg"])
                 self.demand_as_before()
-                self.assertEqual(self.lab.look("broker_processes").keys(), before)
+                self.assertEqual(self.broker(), before)
 
     def test_by_hand_in_the_middle_of_the_hold(self):
         for method in SPARING:

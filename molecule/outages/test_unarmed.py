@@ -13,11 +13,11 @@ ALONE = ["--ssh-extra-args=-o ControlMaster=no -o ControlPath=none"]
 
 class Unarmed(WithoutPulp):
     def demand_refusal(self, method, *words, **options):
-        before = self.lab.look("broker_processes")
+        before = self.broker()
         told = self.begin(method, **options).reply(fails=True)["msg"]
         for word in words:
             self.assertIn(word, told)
-        self.assertEqual(self.lab.look("broker_processes"), before, "the broker was touched")
+        self.assertEqual((self.broker(), self.lab.look("stopped")), (before, []), "the broker was touched")
         self.assertEqual(self.lab.look("answer"), "answers")
         return told
 

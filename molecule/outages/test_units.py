@@ -27,9 +27,9 @@ class Units(WithoutPulp):
         self.addCleanup(self.lab.exec, "systemctl", "restart", BROKER)
         self.use_unit("[Service]\\nWatchdogSec=1h\\n")
         self.lab.exec("systemctl", "restart", BROKER)
-        before = self.lab.look("broker_processes")
+        before = self.broker()
         self.demand_void(self.begin("freeze"), "unsupported", "WatchdogSec")
-        self.assertEqual(self.lab.look("broker_processes"), before)
+        self.assertEqual(self.broker(), before)
 
     def test_a_reload_of_systemd_leaves_the_undo_armed(self):
         for method in ("kill", "freeze"):
