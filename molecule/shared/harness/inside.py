@@ -206,15 +206,15 @@ def missing(units, busy):
 
 
 def restored(units, busy, within, margin):
-    """Waits until nothing is missing: at the latest `within` seconds from now, or `margin` seconds after the time that the
-    record, in which it may change, promises."""
+    """Waits until nothing is missing: at the latest `margin` seconds after what was promised, by the record, in which it may
+    change, or by who was just arming the undo anew and left a timer that ends itself `within` seconds from now."""
     began, promised = time.monotonic(), 0.0
     while True:
         if seen := record():
             promised = max(promised, _instant(seen["restores_at"]) - time.time() + time.monotonic())
         lacking = missing(units, busy)
         now = time.monotonic()
-        limit = (promised or began + within) + margin
+        limit = max(promised, began + within) + margin
         if not lacking or now > limit:
             return {"at": now, "missing": lacking, "promised": promised}
         time.sleep(0.1)
