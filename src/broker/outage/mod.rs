@@ -271,10 +271,11 @@ pub(crate) fn heal(
     deadline: Deadline,
 ) -> Result<Option<Duration>> {
     let begin = Instant::now();
+    if is_given_back(broker, taken)? {
+        return Ok(None);
+    }
     if let Some(taken) = taken {
         take_back(taken, deadline)?;
-    } else if broker.ask().is_up() {
-        return Ok(None);
     }
     // Frozen or cut off it should still run; if it has ended meanwhile, it is started after all.
     let mut needs_start = taken.is_none_or(|t| t.method.ends_processes());
@@ -310,6 +311,14 @@ pub(crate) fn heal(
         format!("last answer: {last}")
     })?;
     Ok(Some(begin.elapsed()))
+}
+
+/// Whether there is nothing to do: the broker answers, and nothing of what was done is left.
+///
+/// # Errors
+/// A command that looks for what is left cannot be run.
+pub(crate) fn is_given_back(broker: &Broker, taken: Option<&Taken>) -> Result<bool> {
+    Ok(broker.ask().is_up() && taken.map_or(Ok(None), Taken::left)?.is_none())
 }
 
 fn take_back(taken: &Taken, deadline: Deadline) -> Result<()> {

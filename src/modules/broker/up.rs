@@ -47,7 +47,8 @@ pub(super) fn give_back(
         broker.unit()?;
     }
     if check_mode {
-        return Ok(reply(broker, "local", taken.is_some() || !answers));
+        let changes = !outage::is_given_back(broker, taken)?;
+        return Ok(reply(broker, "local", changes));
     }
     let after = outage::heal(broker, taken, unit, Deadline::for_cleanup(timeout))?;
     let up_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
