@@ -40,7 +40,11 @@ fn start(services: &[String]) -> Vec<String> {
         // A start waits for a stop that does not end, such as that of a worker whose connection has just been cut.
         lines.push(format!("for unit in {units}; do"));
         lines.push("    case $(systemctl show --property=ActiveState \"$unit\") in".to_owned());
-        lines.push("    *=deactivating) systemctl kill --signal=SIGKILL \"$unit\" ;;".to_owned());
+        // Where control groups do not tell when they are empty (v1, in a container), systemd looks when it reloads.
+        lines.push("    *=deactivating)".to_owned());
+        lines.push("        systemctl kill --signal=SIGKILL \"$unit\" 2>/dev/null".to_owned());
+        lines.push("        sleep 1".to_owned());
+        lines.push("        systemctl daemon-reload ;;".to_owned());
         lines.push("    esac".to_owned());
         lines.push("done".to_owned());
         lines.push(format!("systemctl reset-failed {units} 2>/dev/null"));
