@@ -118,8 +118,10 @@ class Crash:
 
     def demand_next(self):
         """After the last round; after all others the next round is the next run."""
-        call(self.lab, "pulp_broker", state="down", method="stop", restore_after=60, run_id="next")
-        call(self.lab, "pulp_broker", state="up", run_id="next")
+        # Of several labs each has an inventory of its own.
+        inventory = ("--inventory", str(self.inventory))
+        call(self.lab, "pulp_broker", connection=inventory, state="down", method="stop", restore_after=60, run_id="next")
+        call(self.lab, "pulp_broker", connection=inventory, state="up", run_id="next")
         if found := self.lab.look("missing", self.lab.units, False):
             raise AssertionError(f"the run after the last round left {found}")
 
