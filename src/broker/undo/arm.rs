@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::{
-    BY_HAND, DIR, HEAL, MADE_RUN, Record, TIMER_PREFIX, Taken, end_alarm, instant, make_run,
-    record, record_path, refuse_other_run, remove_state, write,
+    BY_HAND, DIR, HEAL, MADE_RUN, Record, TIMER_PREFIX, Taken, end_alarm, give_back, instant,
+    make_run, record, record_path, refuse_other_run, remove_state, write,
 };
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, identity, process};
@@ -19,6 +19,9 @@ const HEARTBEAT: &str = "/run/pulp_broker/heartbeat";
 
 /// What the names of the units of dry runs begin with.
 const DRY_PREFIX: &str = "pulp_broker-dry-";
+
+/// How long giving back may take when the earlier undo fired in between.
+const GIVE_BACK_LIMIT: Duration = Duration::from_mins(2);
 
 /// How long the dry run may take.
 const DRY_LIMIT: Duration = Duration::from_secs(15);
@@ -72,10 +75,26 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
             }
         });
     }
-    if let Some(before) = before {
-        end_alarm(&before);
+    if let Some(before) = &before {
+        replace(before, &armed, manager)?;
     }
     Ok(armed)
+}
+
+/// Ends the earlier undo, which may have fired while this one was armed: it then removed whatever record
+/// it found, or was at it.
+fn replace(before: &Record, armed: &Record, manager: Manager) -> Result<()> {
+    let fires = before.alarm(manager).fires()?;
+    end_alarm(before);
+    let stands = record()?.is_some_and(|found| found.timer == armed.timer);
+    match (stands, fires) {
+        (true, false) => Ok(()),
+        (true, true) => Err(give_back(&anyhow!(fired(before)), armed, GIVE_BACK_LIMIT)),
+        (false, _) => {
+            armed.alarm(manager).end();
+            bail!(fired(before))
+        }
+    }
 }
 
 fn fired(record: &Record) -> String {

@@ -41,6 +41,9 @@ const TIMER_PREFIX: &str = "pulp_broker-heal-";
 /// The shortest that an undo may wait: less, and it would run before the act.
 pub(crate) const SHORTEST: Duration = Duration::from_secs(5);
 
+/// How much earlier than promised the undo begins where only services were stopped, which start together.
+const SERVICES_LEAD: Duration = Duration::from_secs(2);
+
 /// What was taken away on this host and when it comes back by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -106,7 +109,7 @@ impl Record {
     fn lead(&self) -> Duration {
         match &self.broker {
             Some(taken) => taken.lead,
-            None => Duration::ZERO,
+            None => SERVICES_LEAD,
         }
     }
 
