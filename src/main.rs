@@ -7,6 +7,8 @@ mod host;
 mod modules;
 mod pulp;
 mod service;
+#[allow(dead_code, reason = "read by the rooms that follow")]
+mod timeline;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,181 @@
+//! What an observer saw on one host, as lines of a journal: the only thing that the observer writes, that
+//! the actors' stories are read from, and that a verdict is given on. Only changes are written. Times are
+//! seconds since the observer began, by the monotonic clock; one wall-clock anchor makes instants of them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// All that one observer wrote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Timeline {
+    #[serde(flatten)]
+    pub(crate) begin: Begin,
+    pub(crate) entries: Vec<Entry>,
+    /// The last line was cut off: the observer, or its machine, died while it wrote.
+    #[serde(default)]
+    pub(crate) torn: bool,
+}
+
+/// The first line: who observed what, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begin {
+    /// The host's own name for itself.
+    pub(crate) host: String,
+    /// The wall clock when the observer began: seconds since 1970, UTC.
+    pub(crate) wall: f64,
+    /// Seconds of the machine's monotonic clock at the same instant: logs and units tell theirs in it.
+    pub(crate) monotonic: f64,
+    /// The broker's endpoint; empty when none is known here.
+    pub(crate) broker: String,
+    /// The units that are observed.
+    pub(crate) units: Vec<String>,
+}
+
+/// One further line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Seconds since the observer began.
+    pub(crate) at: f64,
+    #[serde(flatten)]
+    pub(crate) event: Event,
+}
+
+/// Something that was seen to have changed. The first look at anything is a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// A unit's state or main process.
+    Unit {
+        unit: String,
+        /// `active/running` and the like.
+        state: String,
+        /// 0: none.
+        main_pid: u32,
+        /// How often its manager has started it again by itself.
+        restarts: u32,
+        /// How the last main process ended, as a person would say it; empty when none has.
+        exit: String,
+    },
+    /// A unit's process holds a connection to the broker.
+    Opened {
+        unit: String,
+        pid: u32,
+        /// It is not the unit's main process.
+        child: bool,
+        /// The kernel's inode of the socket.
+        socket: u64,
+    },
+    /// The connection is there no more.
+    Closed { unit: String, socket: u64 },
+    /// Bytes moved in both directions on a connection that had been silent since the broker last changed.
+    Moved { unit: String, socket: u64 },
+    /// What the broker answers: `answers`, `starting`, `silent`, `no_connection`, `refused`, `unreachable`.
+    Broker { answer: String, words: String },
+    /// What an endpoint of Pulp answers.
+    Api {
+        url: String,
+        /// The status code, or `timeout`, `refused`, `reset`, or a few words.
+        outcome: String,
+        milliseconds: u32,
+        /// `messaging_connection.connected` and `database_connection.connected`, where it says so.
+        broker: Option<bool>,
+        database: Option<bool>,
+    },
+    /// Pulp lists a worker, by Pulp's own name for it: it was not listed, or its heartbeat is newer. Beyond
+    /// the first newer heartbeat after each change of the broker none is written.
+    Listed { worker: String, heartbeat: String },
+    /// Pulp lists a worker no more.
+    Unlisted { worker: String },
+    /// From the unit's log: what it says of its connection.
+    Said {
+        unit: String,
+        what: Said,
+        /// Of `Retries`: the seconds until the next attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
+    },
+    /// The observer's last line: why it ended. Without it, it was killed.
+    End { why: String },
+}
+
+/// What a unit's log says of its connection to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Said {
+    /// `Connection to broker lost`
+    Lost,
+    /// `Cannot connect to amqp://…`
+    Refused,
+    /// `Trying again in 4.00 seconds...`
+    Retries,
+    /// `Connected to amqp://…`
+    Connected,
+    /// `Unrecoverable error`
+    GaveUp,
+}
+
+impl Timeline {
+    /// Reads a journal. None when not even its first line is whole.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let begin = serde_json::from_str(lines.next()?).ok()?;
+        let mut torn = !text.ends_with('\n');
+        let mut entries = Vec::new();
+        for line in lines {
+            match serde_json::from_str(line) {
+                Ok(entry) => entries.push(entry),
+                // A torn line; what stands before and after it was seen all the same.
+                Err(_) => torn = true,
+            }
+        }
+        Some(Self {
+            begin,
+            entries,
+            torn,
+        })
+    }
+
+    /// The instant of `at` by this host's wall clock at the beginning.
+    pub(crate) fn instant(&self, at: f64) -> SystemTime {
+        UNIX_EPOCH + Duration::try_from_secs_f64(self.begin.wall + at).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: &str =
+        r#"{"host":"a","wall":100.0,"monotonic":7.5,"broker":"b:5672","units":["x.service"]}"#;
+
+    #[test]
+    fn a_torn_last_line_costs_that_line_only() {
+        let text = format!(
+            "{BEGIN}\n{{\"at\":1.5,\"event\":\"closed\",\"unit\":\"x.service\",\"socket\":9}}\n{{\"at\":2.0,\"ev"
+        );
+        let timeline = Timeline::parse(&text).unwrap();
+        assert!(timeline.torn);
+        let [entry] = &timeline.entries[..] else {
+            panic!("{:?}", timeline.entries)
+        };
+        assert_eq!(entry.at.to_bits(), 1.5f64.to_bits());
+        assert_eq!(
+            timeline.instant(1.5),
+            UNIX_EPOCH + Duration::from_millis(101_500)
+        );
+    }
+
+    #[test]
+    fn events_of_a_later_version_are_skipped_and_told() {
+        let text = format!("{BEGIN}\n{{\"at\":1.0,\"event\":\"sung\"}}\n");
+        let timeline = Timeline::parse(&text).unwrap();
+        assert!(timeline.torn && timeline.entries.is_empty());
+    }
+
+    #[test]
+    fn a_journal_without_a_beginning_is_none() {
+        assert_eq!(Timeline::parse(""), None);
+        assert_eq!(Timeline::parse("{\"host\":"), None);
+    }
+}
