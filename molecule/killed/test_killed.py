@@ -1,4 +1,4 @@
-"""Every other moment and way in which a play may end early; the first of them stands in the scenario safety."""
+"""The moments and ways in which a play may end early, one by one; the crash test takes them at random."""
 
 import signal
 import unittest
@@ -7,6 +7,11 @@ from harness.killed import CONNECT, RECONNECT, STOPPED, KilledPlay
 
 
 class Killed(KilledPlay):
+    def test_sigkill_while_the_broker_is_away_and_the_next_run_passes(self):
+        self.demand_return(RECONNECT, signal.SIGKILL)
+        self.demand_pass(self.play(RECONNECT[0]))
+        self.demand_as_before()
+
     def test_sigkill_while_services_wait_for_the_broker(self):
         self.demand_return(CONNECT, signal.SIGKILL)
 

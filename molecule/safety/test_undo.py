@@ -7,16 +7,10 @@ from harness.claims import Claims
 from harness.lab import until
 from harness.module import call
 from harness.play import PLAYBOOKS
+from harness.undo import TakesByHand
 
 
-class Undo(Claims):
-    def take(self, **options):
-        """Services first, then the broker, as connect does."""
-        call(self.lab, "pulp_services", state="stopped", **options)
-        reply = call(self.lab, "pulp_broker", state="down", **options)
-        self.assertFalse(self.lab.broker_is_there())
-        return reply
-
+class Undo(TakesByHand, Claims):
     def test_by_hand(self):
         reply = self.take(restore_after=600)
         command = re.search("`(sudo [^`]*)`", reply["msg"])[1]
@@ -44,19 +38,6 @@ class Undo(Claims):
         self.take(restore_after=30)
         until("the undo to be done", lambda: self.lab.undo() == [])
         self.assertEqual(self.lab.dead(), [])
-        self.demand_as_before()
-
-    def test_another_run_is_named_and_left_alone(self):
-        call(self.lab, "pulp_broker", state="down", run_id="mine", restore_after=600)
-        before = self.pids()
-        for module, state in (("pulp_broker", "down"), ("pulp_broker", "up"), ("pulp_services", "stopped")):
-            with self.subTest(module=module, state=state):
-                reply = call(self.lab, module, state=state, run_id="theirs", fails=True)
-                if state != "up":
-                    self.assertIn("run `mine` has taken services of this host away since", reply["msg"])
-                self.assertNotEqual(self.lab.undo(), [])
-                self.assertEqual(self.pids(), before)
-        call(self.lab, "pulp_broker", state="up", run_id="mine")
         self.demand_as_before()
 
 

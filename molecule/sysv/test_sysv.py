@@ -10,6 +10,7 @@ from harness.killed import CONNECT, RECONNECT, KilledPlay
 from harness.lab import BROKER, until
 from harness.module import call
 from harness.sysv import SysvLab
+from harness.undo import TakesByHand
 
 
 class OnSysv(Claims):
@@ -20,14 +21,7 @@ class OnSysv(Claims):
         cls.lab = cls.labs[0]
 
 
-class Undo(OnSysv):
-    def take(self, **options):
-        """Services first, then the broker, as connect does."""
-        call(self.lab, "pulp_services", state="stopped", **options)
-        reply = call(self.lab, "pulp_broker", state="down", **options)
-        self.assertFalse(self.lab.broker_is_there())
-        return reply
-
+class Undo(TakesByHand, OnSysv):
     def test_the_whole_run_left_nothing_behind(self):
         self.demand_as_before()
 
@@ -72,25 +66,11 @@ class Undo(OnSysv):
         self.lab.shell("mv /run/aside /run/pulp_broker && sh /run/pulp_broker/heal")
         self.demand_as_before()
 
-    def test_another_run_is_named_and_left_alone(self):
-        call(self.lab, "pulp_broker", state="down", run_id="mine", restore_after=600)
-        before = self.pids()
-        for module, state in (("pulp_broker", "down"), ("pulp_broker", "up"), ("pulp_services", "stopped")):
-            with self.subTest(module=module, state=state):
-                reply = call(self.lab, module, state=state, run_id="theirs", fails=True)
-                if state != "up":
-                    self.assertIn("run `mine` has taken services of this host away since", reply["msg"])
-                self.assertNotEqual(self.lab.undo(), [])
-                self.assertEqual(self.pids(), before)
-        call(self.lab, "pulp_broker", state="up", run_id="mine")
-        self.demand_as_before()
-
     def test_workers_that_met_no_outage_were_not_exercised(self):
         call(self.lab, "pulp_services", state="restarted")
         reply = call(self.lab, "pulp_services", state="started", met_outage=True, timeout=3, fails=True)
         self.assertTrue(reply["msg"].startswith("VOID not_exercised: "), reply["msg"])
         self.assertIn("/var/log/messages", reply["msg"])
-
 
     def test_a_service_whose_script_fails_did_not_start(self):
         script = "/etc/init.d/pulp-broker-test-broken"
