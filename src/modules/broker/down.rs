@@ -2,22 +2,26 @@
 
 mod plan;
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use serde_json::json;
 
 use super::{Outage, reply};
 use crate::ansible::Outcome;
-use crate::broker::Taken;
 use crate::broker::outage::methods::{ApplyAt, Step};
 use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
+use crate::broker::{Answer, Broker, Taken};
 use crate::host::syslog;
-use crate::host::wait::Deadline;
+use crate::host::wait::{Deadline, Pace, until};
 use crate::modules::pulp_units;
 use crate::service::Unit;
 use plan::Plan;
+
+/// The longest that a broker may take to answer the positive control: on a busy machine one probe may
+/// be too short, and who refuses is not busy.
+const CONTROL_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
     undo::refuse_other_run(outage.run_id)?;
@@ -33,11 +37,11 @@ pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
     if !acts {
         return elsewhere(outage, &services, check_mode);
     }
-    let answer = outage.broker.ask();
     if let Some(taken) = record.and_then(|r| r.broker) {
-        return again(outage, taken, &services, answer.is_life(), check_mode);
+        let answers = outage.broker.ask().is_life();
+        return again(outage, taken, &services, answers, check_mode);
     }
-    let plan = plan::make(outage, &answer);
+    let plan = plan::make(outage, &control(outage.broker));
     if check_mode {
         return Ok(planned(outage, plan));
     }
@@ -159,6 +163,21 @@ fn shown(step: &Step) -> String {
         Step::Run(command) | Step::Try(command) => command.join(" "),
         Step::Write { path, .. } => format!("write {path}"),
     }
+}
+
+/// The positive control: what the broker says just before it is taken away.
+fn control(broker: &Broker) -> Answer {
+    let mut answer = broker.ask();
+    let what = "the broker to answer before it is taken away";
+    // In vain or not: what it said last is judged.
+    let _ = until(what, Deadline::after(CONTROL_LIMIT), Pace::QUICK, || {
+        if answer.is_up() || answer == Answer::Refused {
+            return Ok(Some(()));
+        }
+        answer = broker.ask();
+        Ok(None)
+    });
+    answer
 }
 
 fn take_and_hold(outage: &Outage<'_>, mut record: Record, inject: &[Step]) -> Result<Outcome> {
