@@ -367,6 +367,7 @@ mod tests {
             umbrella: true,
             found: true,
             last_exit: String::new(),
+            restarts: 0,
             active_since_us: 1,
         };
         let units = [umbrella];

@@ -102,6 +102,14 @@ pub(crate) fn started_with(word: &str) -> Result<Vec<(Process, Vec<String>)>> {
         .collect())
 }
 
+/// Whether there is a process of this number, a zombie included: one system call.
+pub(crate) fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 /// Whether a process exists and is no zombie.
 pub(crate) fn runs(pid: u32) -> bool {
     i32::try_from(pid)
@@ -149,10 +157,10 @@ mod tests {
         let family: Vec<i32> = below(me).unwrap().iter().map(|p| p.pid).collect();
         assert!(family.contains(&me) && family.contains(&pid));
         assert!(!below(pid).unwrap().iter().any(|p| p.pid == me));
-        assert!(runs(child.id()));
+        assert!(runs(child.id()) && exists(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!runs(child.id()));
+        assert!(!runs(child.id()) && !exists(child.id()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod broker;
 mod facts;
 mod health;
 mod services;
+mod watch;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) const ALL: &[Module] = &[
     facts::MODULE,
     services::MODULE,
     broker::MODULE,
+    watch::MODULE,
     health::MODULE,
 ];
 

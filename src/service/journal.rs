@@ -1,6 +1,6 @@
 //! What units wrote to systemd's journal since they were started.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -14,19 +14,38 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// How many lines are read at the most: the newest.
 const LINES: &str = "--lines=2000";
 
+/// The same where a whole outage is wanted.
+const MORE_LINES: &str = "--lines=20000";
+
 /// The newest lines of units since this boot.
 ///
 /// # Errors
 /// `journalctl` fails.
 pub(crate) fn newest(units: &[&str]) -> Result<Vec<Line>> {
+    read(units, &[LINES])
+}
+
+/// The lines of units since an instant of this boot; of very many the newest.
+///
+/// # Errors
+/// `journalctl` fails.
+pub(crate) fn since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+    let seconds = instant
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    read(units, &[MORE_LINES, &format!("--since=@{seconds}")])
+}
+
+fn read(units: &[&str], which: &[&str]) -> Result<Vec<Line>> {
     let mut argv = vec![
         "journalctl",
         "--boot",
         "--no-pager",
         "--quiet",
         "--output=json",
-        LINES,
     ];
+    argv.extend(which);
     for unit in units {
         argv.extend(["--unit", unit]);
     }

@@ -8,7 +8,7 @@ mod systemd;
 pub(crate) mod sysv;
 mod unit;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
@@ -237,6 +237,18 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
             journal::newest(&names)
         }
         Manager::Sysv => sysv::newest(units),
+    }
+}
+
+/// What the units said since an instant of this boot, and when. Syslog's files do not tell the instants well
+/// enough: from them comes nothing.
+///
+/// # Errors
+/// There is nowhere to read it.
+pub(crate) fn lines_since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+    match require()? {
+        Manager::Systemd if !units.is_empty() => journal::since(units, instant),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -10,7 +10,7 @@ const CAP: u64 = 4 * 1024 * 1024;
 const LIST_CAP: u64 = 128 * 1024 * 1024;
 
 pub(super) fn status() -> Ask {
-    get("/pulp/api/v2/status/")
+    get(super::STATUS_PATH)
 }
 
 pub(super) fn status_of_pulp3() -> Ask {

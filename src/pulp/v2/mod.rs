@@ -37,6 +37,17 @@ impl Status {
     }
 }
 
+/// Where Pulp 2 says it; no credentials are needed for that.
+pub(crate) const STATUS_PATH: &str = "/pulp/api/v2/status/";
+
+/// What an answer says about Pulp.
+///
+/// # Errors
+/// It is no Pulp 2's.
+pub(crate) fn read_status(answer: &Answer) -> Result<Status> {
+    status::parse(answer)
+}
+
 /// A worker, the resource manager or the scheduler, as Pulp lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Worker {
