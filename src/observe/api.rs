@@ -57,7 +57,7 @@ struct Written {
 
 pub(super) async fn sample(scene: Rc<Scene>, onlooker: Onlooker, told: Rc<RefCell<Told>>) {
     let mut last: Option<Written> = None;
-    let mut list = List::default();
+    let mut workers = List::default();
     let mut kept = Instant::now();
     loop {
         let asked = Instant::now();
@@ -71,7 +71,8 @@ pub(super) async fn sample(scene: Rc<Scene>, onlooker: Onlooker, told: Rc<RefCel
         }
         if let Some(status) = &glance.status {
             let change = scene.change.get();
-            for event in list.events(status, scene.wall_at(now), change, |at| scene.wall_at(at)) {
+            for event in workers.events(status, scene.wall_at(now), change, |at| scene.wall_at(at))
+            {
                 scene.note(now, event);
             }
         }
@@ -226,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_is_newer_by_the_servers_clock_not_by_ours() {
-        let mut list = List::default();
+        let mut workers = List::default();
         let seen = Instant::now();
         let change = Change {
             not_before: seen,
@@ -237,7 +238,7 @@ mod tests {
         let back = at("2026-01-01T10:00:30Z");
         let mut events = |server: &str, heartbeat: &str, now: &str, change| {
             let status = status(server, &[("w@a", heartbeat)]);
-            list.events(&status, at(now), change, |_| back)
+            workers.events(&status, at(now), change, |_| back)
         };
         let first = events(
             "2026-01-01T11:00:10Z",
@@ -278,7 +279,7 @@ mod tests {
             Some(change),
         );
         assert_eq!(once, []);
-        let gone = list.events(
+        let gone = workers.events(
             &status("2026-01-01T11:01:00Z", &[]),
             back,
             Some(change),

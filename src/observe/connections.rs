@@ -1,4 +1,6 @@
-//! Looks at the connections to the broker, ten times a second, and whose each is. `/proc` is searched
+//! Looks at the connections to the broker, ten times a second, and whose each is. For new ones the kernel
+//! walks through all sockets of the host: that is done ten times a second while they are to be expected,
+//! twice a second when nothing has happened for a while, and at once when one is gone. `/proc` is searched
 //! only for a socket that is new: first the units' main processes, and for one that stands for a moment
 //! and is none of theirs, all. What comes and goes between two looks at others than main processes is
 //! not written down: such connections are made when there is something to say.
@@ -12,7 +14,7 @@ use anyhow::Result;
 
 use super::{Change, Scene};
 use crate::broker::Broker;
-use crate::host::sockets::diag::{Connection, Table, Traffic};
+use crate::host::sockets::diag::{Connection, Key, Table, Traffic};
 use crate::host::sockets::owners::{self, Owner};
 use crate::host::wait;
 use crate::service::Unit;
@@ -21,6 +23,12 @@ use crate::timeline::Event;
 pub(super) const NAME: &str = "connections";
 
 const PACE: Duration = Duration::from_millis(100);
+
+/// From one look for new sockets to the next while nothing happens.
+const CALM: Duration = Duration::from_millis(500);
+
+/// How long something has happened after the broker or a connection changed.
+const STIR: Duration = Duration::from_mins(2);
 
 /// How long a socket of nobody known stands until all processes are asked for it.
 const MOMENT: Duration = Duration::from_millis(300);
@@ -41,6 +49,7 @@ enum Whose {
 struct Known {
     since: Instant,
     asked: Instant,
+    key: Option<Key>,
     whose: Whose,
     /// How much had moved by when, each time that it had changed.
     traffic: VecDeque<(Instant, Traffic)>,
@@ -50,26 +59,63 @@ struct Known {
 
 pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
     let mut table = Table::open();
-    let mut known = BTreeMap::new();
+    let mut known: BTreeMap<u64, Known> = BTreeMap::new();
+    let mut stirred = Instant::now();
+    let mut walked: Option<Instant> = None;
     loop {
-        let seen = match broker.endpoint.socket() {
-            Some(path) => table.to_path(path),
-            None => table.to_addresses(broker.addresses()),
+        if let Some(change) = scene.change.get() {
+            stirred = stirred.max(change.seen);
+        }
+        // Nobody connects to one that refuses.
+        let expects = scene.change.get().is_none_or(|c| c.up) && stirred.elapsed() < STIR;
+        let is_calm = walked.is_some_and(|at| !expects && at.elapsed() < CALM);
+        let same = is_calm.then(|| again(&table, &known)).flatten();
+        let looked = if let Some(seen) = same {
+            look(&scene, &mut known, &seen, false)
+        } else {
+            walked = Some(Instant::now());
+            let seen = match broker.endpoint.socket() {
+                Some(path) => table.of_path(path),
+                None => table.of_addresses(broker.addresses()),
+            };
+            seen.and_then(|seen| look(&scene, &mut known, &seen, true))
         };
-        let looked = seen.and_then(|seen| look(&scene, &mut known, &seen));
-        scene.tried(NAME, looked);
+        if scene.tried(NAME, looked) == Some(true) {
+            stirred = Instant::now();
+        }
         scene.looked(NAME);
         wait::pass(PACE).await;
     }
 }
 
-fn look(scene: &Scene, known: &mut BTreeMap<u64, Known>, seen: &[Connection]) -> Result<()> {
+/// The units' known connections, if all of them are there still and can be asked for.
+fn again(table: &Table, known: &BTreeMap<u64, Known>) -> Option<Vec<Connection>> {
+    known
+        .iter()
+        .filter(|(_, it)| matches!(it.whose, Whose::Of(_)))
+        .map(|(socket, it)| table.again(it.key?).filter(|c| c.inode == *socket))
+        .collect()
+}
+
+/// Notes what changed; whether a unit's connection is gone. What is none of a unit's is only in sight where
+/// all was looked through.
+fn look(
+    scene: &Scene,
+    known: &mut BTreeMap<u64, Known>,
+    seen: &[Connection],
+    all: bool,
+) -> Result<bool> {
     let now = Instant::now();
+    let mut lost = false;
     let there: BTreeSet<u64> = seen.iter().map(|c| c.inode).collect();
     known.retain(|socket, it| {
         let stays = there.contains(socket);
-        if let (false, Whose::Of(unit)) = (stays, &it.whose) {
+        let Whose::Of(unit) = &it.whose else {
+            return stays || !all;
+        };
+        if !stays {
             let unit = unit.clone();
+            lost = true;
             scene.note(
                 now,
                 Event::Closed {
@@ -80,17 +126,18 @@ fn look(scene: &Scene, known: &mut BTreeMap<u64, Known>, seen: &[Connection]) ->
         }
         stays
     });
-    let new: BTreeSet<u64> = there
-        .iter()
-        .copied()
-        .filter(|s| !known.contains_key(s))
-        .collect();
-    for socket in &new {
+    let mut new = BTreeSet::new();
+    for connection in seen {
+        if known.contains_key(&connection.inode) {
+            continue;
+        }
+        new.insert(connection.inode);
         known.insert(
-            *socket,
+            connection.inode,
             Known {
                 since: now,
                 asked: now,
+                key: connection.key,
                 whose: Whose::NotKnown,
                 traffic: VecDeque::new(),
                 told: scene.change.get(),
@@ -100,13 +147,15 @@ fn look(scene: &Scene, known: &mut BTreeMap<u64, Known>, seen: &[Connection]) ->
     if !new.is_empty() {
         ask_main_processes(scene, known, &new);
     }
-    ask_everybody(scene, known, now)?;
+    if all {
+        ask_everybody(scene, known, now)?;
+    }
     for connection in seen {
         if let (Some(it), Some(traffic)) = (known.get_mut(&connection.inode), connection.traffic) {
             it.watch(scene, connection.inode, traffic, now);
         }
     }
-    Ok(())
+    Ok(lost)
 }
 
 fn ask_main_processes(scene: &Scene, known: &mut BTreeMap<u64, Known>, new: &BTreeSet<u64>) {

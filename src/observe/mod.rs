@@ -177,7 +177,7 @@ fn begin() -> Result<()> {
             };
             units::note(&scene, units, begin);
             look(
-                Rc::new(scene),
+                &Rc::new(scene),
                 onlooker,
                 Duration::from_secs(order.deadline_seconds),
             )
@@ -201,26 +201,26 @@ fn prepare(order: &Order) -> Result<Prepared> {
 }
 
 /// Looks at everything until there is a reason to end.
-fn look(scene: Rc<Scene>, onlooker: Option<Onlooker>, deadline: Duration) -> Result<()> {
+fn look(scene: &Rc<Scene>, onlooker: Option<Onlooker>, deadline: Duration) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("failed to begin observing")?;
     let local = LocalSet::new();
     let mut awaited = vec![units::NAME];
-    local.spawn_local(units::sample(Rc::clone(&scene)));
+    local.spawn_local(units::sample(Rc::clone(scene)));
     if let Some(broker) = &scene.broker {
         awaited.extend([answers::NAME, connections::NAME]);
-        local.spawn_local(answers::sample(Rc::clone(&scene), Arc::clone(broker)));
-        local.spawn_local(connections::sample(Rc::clone(&scene), Arc::clone(broker)));
+        local.spawn_local(answers::sample(Rc::clone(scene), Arc::clone(broker)));
+        local.spawn_local(connections::sample(Rc::clone(scene), Arc::clone(broker)));
     }
     let told = Rc::new(RefCell::new(api::Told::default()));
     if let Some(onlooker) = onlooker {
         awaited.push(api::NAME);
-        local.spawn_local(api::sample(Rc::clone(&scene), onlooker, Rc::clone(&told)));
+        local.spawn_local(api::sample(Rc::clone(scene), onlooker, Rc::clone(&told)));
     }
     scene.awaited.replace(awaited.into_iter().collect());
-    let why = local.block_on(&runtime, until_end(&scene, deadline));
+    let why = local.block_on(&runtime, until_end(scene, deadline));
     scene.keep(&told.borrow());
     let troubles = scene.troubles.borrow();
     let mut why = vec![why];

@@ -202,7 +202,7 @@ impl Story<'_> {
             settled_at,
             survived_connection: survived,
             retries,
-            predicted_at: prediction.at,
+            predicted_at: prediction.at.map(|at| (at * 1000.0).round() / 1000.0),
             prediction: prediction.words,
             unlisted_at,
             listed_at,
@@ -324,9 +324,8 @@ impl Story<'_> {
         {
             return None;
         }
-        let from = match (lost_at, self.outage.down_at) {
-            (Some(at), _) | (None, Some(at)) => at,
-            (None, None) => return held.first(f64::NEG_INFINITY, f64::NEG_INFINITY),
+        let Some(from) = lost_at.or(self.outage.down_at) else {
+            return held.first(f64::NEG_INFINITY, f64::NEG_INFINITY);
         };
         let back = match self.outage {
             Outage {

@@ -1,4 +1,4 @@
-//! The connections to one server as the kernel tells them over netlink, sock_diag(7): filtered in the
+//! The connections to one server as the kernel tells them over netlink, `sock_diag(7)`: filtered in the
 //! kernel, so that a host with many sockets may be asked ten times a second. The question is the one
 //! that every kernel since 2.6 knows; it is answered for IPv4 and IPv6 in one walk through the table.
 //! Where netlink is refused, `/proc/net/tcp` tells the same, without what moved.
@@ -16,6 +16,7 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketType, netlink};
 use super::{plain, resolved, table};
 
 // linux/netlink.h
+const REQUEST: u16 = 1;
 const REQUEST_DUMP: u16 = 0x301;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -29,7 +30,8 @@ const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_PEER: u16 = 2;
 /// Name and peer of a Unix socket.
 const UDIAG_SHOW: u32 = 1 | 4;
-const ESTABLISHED: u32 = 1 << 1;
+const ESTABLISHED_STATE: u8 = 1;
+const ESTABLISHED: u32 = 1 << ESTABLISHED_STATE;
 const AF_UNIX: u8 = 1;
 const AF_INET: u8 = 2;
 
@@ -39,6 +41,14 @@ const BYTES: usize = 120;
 /// The kernel answers at once; this is for one that does not.
 const LIMIT: Duration = Duration::from_secs(1);
 
+/// By what the kernel finds one connection at once, without a walk through its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Key {
+    family: u8,
+    /// `struct inet_diag_sockid`
+    id: [u8; 48],
+}
+
 /// An established connection, seen from the end that asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connection {
@@ -46,6 +56,8 @@ pub(crate) struct Connection {
     pub(crate) inode: u64,
     /// How much went each way; none where the kernel does not tell.
     pub(crate) traffic: Option<Traffic>,
+    /// None where only all can be asked for.
+    pub(crate) key: Option<Key>,
 }
 
 /// How many bytes went over a connection since it began.
@@ -82,11 +94,12 @@ impl Table {
     ///
     /// # Errors
     /// Neither netlink nor `/proc` shows them.
-    pub(crate) fn to_addresses(&mut self, peers: &[SocketAddr]) -> Result<Vec<Connection>> {
+    pub(crate) fn of_addresses(&mut self, peers: &[SocketAddr]) -> Result<Vec<Connection>> {
         let port = peers.first().map_or(0, SocketAddr::port);
         if let Some(socket) = &self.netlink {
             let mut found = Vec::new();
-            let asked = dump(socket, TCPDIAG_GETSOCK, &tcp_request(port), |body| {
+            let request = tcp_request(AF_INET, &sought(port));
+            let asked = ask(socket, TCPDIAG_GETSOCK, REQUEST_DUMP, &request, |body| {
                 found.extend(tcp_answer(body).filter(|(peer, _)| peers.contains(peer)));
             });
             if asked.is_ok() {
@@ -105,8 +118,27 @@ impl Table {
             .map(|e| Connection {
                 inode: e.inode,
                 traffic: None,
+                key: None,
             })
             .collect())
+    }
+
+    /// One connection as it is now; none when it is not established any more.
+    pub(crate) fn again(&self, key: Key) -> Option<Connection> {
+        let mut found = None;
+        let request = tcp_request(key.family, &key.id);
+        let asked = ask(
+            self.netlink.as_ref()?,
+            TCPDIAG_GETSOCK,
+            REQUEST,
+            &request,
+            |body| {
+                if body.get(1) == Some(&ESTABLISHED_STATE) {
+                    found = tcp_answer(body).map(|(_, connection)| connection);
+                }
+            },
+        );
+        asked.ok().and(found)
     }
 
     /// The established connections of this host to the Unix socket at `path`. Nothing but netlink tells
@@ -114,27 +146,39 @@ impl Table {
     ///
     /// # Errors
     /// The kernel does not say.
-    pub(crate) fn to_path(&mut self, path: &Path) -> Result<Vec<Connection>> {
+    pub(crate) fn of_path(&mut self, path: &Path) -> Result<Vec<Connection>> {
         let socket = self
             .netlink
             .as_ref()
             .context("failed to read this host's Unix sockets: netlink is refused")?;
         let path = resolved(path);
         let mut found = Vec::new();
-        dump(socket, SOCK_DIAG_BY_FAMILY, &unix_request(), |body| {
-            found.extend(unix_answer(body, &path));
-        })?;
+        ask(
+            socket,
+            SOCK_DIAG_BY_FAMILY,
+            REQUEST_DUMP,
+            &unix_request(),
+            |body| {
+                found.extend(unix_answer(body, &path));
+            },
+        )?;
         Ok(found)
     }
 }
 
 /// Asks and gives each answer's body to `each`.
-fn dump(socket: &OwnedFd, kind: u16, request: &[u8], mut each: impl FnMut(&[u8])) -> Result<()> {
+fn ask(
+    socket: &OwnedFd,
+    kind: u16,
+    flags: u16,
+    request: &[u8],
+    mut each: impl FnMut(&[u8]),
+) -> Result<()> {
     let length = u32::try_from(HEADER + request.len())?;
     let mut message = Vec::with_capacity(HEADER + request.len());
     message.extend(length.to_ne_bytes());
     message.extend(kind.to_ne_bytes());
-    message.extend(REQUEST_DUMP.to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(request);
     rustix::net::send(socket, &message, SendFlags::empty())?;
@@ -152,17 +196,27 @@ fn dump(socket: &OwnedFd, kind: u16, request: &[u8], mut each: impl FnMut(&[u8])
                 ERROR => bail!("failed to read this host's sockets: the kernel refuses"),
                 _ => each(rest.get(HEADER..length).unwrap_or_default()),
             }
+            if flags == REQUEST {
+                return Ok(());
+            }
             rest = rest.get(aligned(length).max(HEADER)..).unwrap_or_default();
         }
     }
 }
 
-/// `struct inet_diag_req`: all established connections to a port, with their `tcp_info`.
-fn tcp_request(port: u16) -> [u8; 60] {
+/// Any connection to a port.
+fn sought(port: u16) -> [u8; 48] {
+    let mut id = [0; 48];
+    id[2..4].copy_from_slice(&port.to_be_bytes());
+    id
+}
+
+/// `struct inet_diag_req`: established connections with their `tcp_info`.
+fn tcp_request(family: u8, id: &[u8; 48]) -> [u8; 60] {
     let mut request = [0; 60];
-    request[0] = AF_INET;
+    request[0] = family;
     request[3] = 1 << (INET_DIAG_INFO - 1);
-    request[6..8].copy_from_slice(&port.to_be_bytes());
+    request[4..52].copy_from_slice(id);
     request[52..56].copy_from_slice(&ESTABLISHED.to_ne_bytes());
     request
 }
@@ -184,6 +238,10 @@ fn tcp_answer(body: &[u8]) -> Option<(SocketAddr, Connection)> {
                 acked: u64_at(info, BYTES)?,
                 received: u64_at(info, BYTES + 8)?,
             })
+        }),
+        key: Some(Key {
+            family,
+            id: body.get(4..52)?.try_into().ok()?,
         }),
     };
     Some((plain(SocketAddr::new(address, port)), connection))
@@ -209,6 +267,7 @@ fn unix_answer(body: &[u8], path: &Path) -> Option<Connection> {
     Some(Connection {
         inode: u64::from(u32_at(attribute(attributes, UNIX_DIAG_PEER)?, 0)?),
         traffic: None,
+        key: None,
     })
 }
 
@@ -257,16 +316,19 @@ mod tests {
         client.read_exact(&mut buffer).unwrap();
         accepted.read_exact(&mut buffer[..4]).unwrap();
         let mut table = Table::open();
-        let seen = table.to_addresses(&[address]).unwrap();
-        let by_proc = Table { netlink: None }.to_addresses(&[address]).unwrap();
+        let seen = table.of_addresses(&[address]).unwrap();
+        let by_proc = Table { netlink: None }.of_addresses(&[address]).unwrap();
         assert_eq!(seen.len(), 1, "{listen}");
         assert_eq!(seen[0].inode, by_proc[0].inode);
         assert!(table.netlink.is_some());
         let traffic = seen[0].traffic.unwrap();
         assert_eq!(traffic.received, 7);
         assert!(traffic.acked >= 4, "{traffic:?}");
+        let key = seen[0].key.unwrap();
+        assert_eq!(table.again(key).map(|c| c.inode), Some(seen[0].inode));
         drop(client);
-        assert_eq!(table.to_addresses(&[address]).unwrap(), []);
+        assert_eq!(table.again(key), None);
+        assert_eq!(table.of_addresses(&[address]).unwrap(), []);
     }
 
     #[test]
@@ -287,13 +349,13 @@ mod tests {
         let mut table = Table::open();
         let inode = rustix::fs::fstat(&client).unwrap().st_ino;
         let seen: Vec<u64> = table
-            .to_path(&path)
+            .of_path(&path)
             .unwrap()
             .iter()
             .map(|c| c.inode)
             .collect();
         assert_eq!(seen, [inode]);
         drop((client, accepted));
-        assert_eq!(table.to_path(&path).unwrap(), []);
+        assert_eq!(table.of_path(&path).unwrap(), []);
     }
 }
