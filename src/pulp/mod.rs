@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::host::wait::Deadline;
 use client::moment;
 use trust::plain_config;
+use v2::{STATUS_PATH, Status, read_status};
 
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;

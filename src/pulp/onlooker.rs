@@ -9,8 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use reqwest::{Client, Error, Response, redirect};
 
-use super::v2::{self, Status};
-use super::{Access, Answer, address, moment, plain_config};
+use super::{Access, Answer, STATUS_PATH, Status, address, moment, plain_config, read_status};
 
 /// The largest status document that is read.
 const CAP: usize = 4 * 1024 * 1024;
@@ -53,7 +52,7 @@ impl Onlooker {
             .context("failed to prepare requests to Pulp")?;
         Ok(Self {
             client,
-            url: format!("{base}{}", v2::STATUS_PATH),
+            url: format!("{base}{STATUS_PATH}"),
         })
     }
 
@@ -66,7 +65,7 @@ impl Onlooker {
             },
             Ok(answer) => Glance {
                 outcome: answer.status.to_string(),
-                status: v2::read_status(&answer).ok(),
+                status: read_status(&answer).ok(),
             },
         }
     }

@@ -1,12 +1,16 @@
 //! What became of each service, told from what was seen of it: whether it met the outage, whether it
 //! exited, when it lost its connection and had one again, and whether that stood.
 
+mod listed;
+
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::{Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict};
+use super::{
+    Connection, Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict,
+    role_of,
+};
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
 const SLACK: f64 = 1.0;
@@ -62,6 +66,9 @@ pub(crate) struct Actor {
     /// A settled connection stands at the end of what was seen.
     #[serde(skip)]
     stands: bool,
+    /// One from before the outage stands.
+    #[serde(skip)]
+    keeps: bool,
 }
 
 impl Actor {
@@ -70,43 +77,14 @@ impl Actor {
         matches!(self.role, "worker" | "resource_manager")
     }
 
+    /// It never lost its connection, and nothing moves on it.
+    pub(crate) fn keeps_silence(&self) -> bool {
+        self.met.is_some() && self.connected_at.or(self.lost_at).is_none() && self.keeps
+    }
+
     /// It holds a connection that has stood since the broker's return, or never lost the one it had.
     pub(crate) fn has_recovered(&self) -> bool {
         self.running && ((self.settled_at.is_some() && self.stands) || self.survived_connection)
-    }
-}
-
-/// What a unit of this name is to Pulp.
-fn role_of(unit: &str) -> &'static str {
-    const ROLES: [(&str, &str); 10] = [
-        ("pulp_worker-", "worker"),
-        ("pulpcore-worker@", "worker"),
-        ("pulp_resource_manager.", "resource_manager"),
-        ("pulpcore-resource-manager.", "resource_manager"),
-        ("pulp_celerybeat.", "scheduler"),
-        ("pulpcore-content.", "content"),
-        ("pulpcore-api.", "web"),
-        ("httpd.", "web"),
-        ("apache2.", "web"),
-        ("nginx.", "web"),
-    ];
-    ROLES
-        .iter()
-        .find(|(prefix, _)| unit.starts_with(prefix))
-        .map_or("broker_user", |(_, role)| role)
-}
-
-/// What Pulp's name for a unit begins with, up to the host's name.
-fn listed_as(unit: &str) -> Option<String> {
-    let number = |prefix| {
-        let rest: &str = unit.strip_prefix(prefix)?;
-        rest.strip_suffix(".service")
-    };
-    match role_of(unit) {
-        "worker" => number("pulp_worker-").map(|n| format!("reserved_resource_worker-{n}@")),
-        "resource_manager" => Some("resource_manager@".to_owned()),
-        "scheduler" => Some("scheduler@".to_owned()),
-        _ => None,
     }
 }
 
@@ -173,18 +151,17 @@ impl Story<'_> {
         let lost_at = self.lost_at(&losses);
         let up = self.outage.up_at;
         let connected_at = self.connected_at(&held, lost_at);
-        let survived = self.outage.down_at.zip(up).is_some_and(|(down, up)| {
-            held.through(down, up)
-                .any(|c| c.closed.is_none() && c.moved.iter().any(|at| *at >= up))
-        });
+        let kept = self.kept(&held);
+        let survived = kept
+            .iter()
+            .any(|c| c.moved.iter().any(|at| up.is_some_and(|up| *at >= up)));
         let counts_from = connected_at.map(|at| up.map_or(at, |up| up.max(at)));
         let settled_at = counts_from.and_then(|from| held.settled(from, self.now));
-        let said = |what: Said| self.said(what);
-        let retries = said(Said::Refused);
+        let retries = self.said(Said::Refused);
         let prediction = self.prediction(consumes, lost_at, &retries);
         let (worker, unlisted_at, listed_at) = self.listed();
         let further_losses = connected_at.map_or(0, |at| {
-            let logged = said(Said::Lost).iter().filter(|t| **t > at).count();
+            let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
             losses.after(at).max(logged)
         });
         Actor {
@@ -207,7 +184,20 @@ impl Story<'_> {
             unlisted_at,
             listed_at,
             stands: held.stands(self.now, up),
+            keeps: !kept.is_empty(),
         }
+    }
+
+    /// The connections from before the outage that stand.
+    fn kept<'h>(&self, held: &'h Held) -> Vec<&'h Connection> {
+        let (down, up) = self
+            .outage
+            .down_at
+            .zip(self.outage.up_at)
+            .unwrap_or((f64::NEG_INFINITY, 0.0));
+        held.through(down, up)
+            .filter(|c| c.closed.is_none())
+            .collect()
     }
 
     /// The main processes that the unit had, in order.
@@ -387,52 +377,10 @@ impl Story<'_> {
             None => Prediction::none("neither a loss nor a refused try was seen"),
         }
     }
-
-    /// Pulp's name for it, and when it lost and had its place in Pulp's list.
-    fn listed(&self) -> (Option<String>, Option<f64>, Option<f64>) {
-        let Some(prefix) = listed_as(self.unit) else {
-            return (None, None, None);
-        };
-        let is_it = |name: &str| {
-            name.strip_prefix(&prefix)
-                .is_some_and(|host| same_host(host, &self.timeline.begin.host))
-        };
-        let (mut name, mut unlisted, mut listed) = (None, None, None);
-        let since = |at: Option<f64>, t: f64| at.is_some_and(|at| t >= at);
-        for (at, event) in self.events() {
-            match event {
-                Event::Listed { worker, heartbeat } if is_it(worker) => {
-                    name.get_or_insert_with(|| worker.clone());
-                    if since(self.outage.up_at, at) && self.is_after_return(heartbeat) {
-                        listed.get_or_insert(at);
-                    }
-                }
-                Event::Unlisted { worker } if is_it(worker) && since(self.outage.down_at, at) => {
-                    unlisted.get_or_insert(at);
-                }
-                _ => {}
-            }
-        }
-        (name, unlisted, listed)
-    }
-
-    /// A heartbeat in words that are not understood is taken for what the observer took it for: a newer one.
-    fn is_after_return(&self, heartbeat: &str) -> bool {
-        let up = self.outage.up_at.unwrap_or_default();
-        let back: SystemTime = self.timeline.instant(up) + Duration::from_secs_f64(SLACK);
-        humantime::parse_rfc3339(heartbeat).map_or(true, |at| at > back)
-    }
 }
 
 fn started_again(was: u32, is: u32) -> String {
     format!("exited and was started again (its main process was {was} and is {is})")
-}
-
-/// One of them may be the short form of the other.
-fn same_host(a: &str, b: &str) -> bool {
-    let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    a.eq_ignore_ascii_case(b)
-        || ((!a.contains('.') || !b.contains('.')) && short(a).eq_ignore_ascii_case(&short(b)))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod actors;
 mod backoff;
 mod connections;
 mod outage;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use actors::Actor;
 use backoff::{Prediction, next_try, predict};
-use connections::{Held, Losses};
+use connections::{Connection, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
+use roles::{listed_as, role_of, same_host};
 
 /// All that one observer wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -122,8 +122,12 @@ fn not_recovered(timeline: &Timeline, main_pids: &BTreeMap<String, u32>, now: f6
     )
 }
 
-/// When it tries next, if it still does.
+/// When it tries next, if it still does; or that it has nothing to try for.
 fn next(actor: &Actor, timeline: &Timeline, now: f64) -> String {
+    if actor.keeps_silence() {
+        return ", which has its connection from before the outage, but nothing moved on it since"
+            .to_owned();
+    }
     let tried = actor
         .retries
         .first()
