@@ -63,12 +63,9 @@ pub(crate) struct Actor {
     pub(crate) unlisted_at: Option<f64>,
     /// Pulp listed it with a heartbeat from after the return.
     pub(crate) listed_at: Option<f64>,
-    /// A settled connection stands at the end of what was seen.
+    /// A connection stands at the end of what was seen, and has for long enough.
     #[serde(skip)]
     stands: bool,
-    /// One from before the outage stands.
-    #[serde(skip)]
-    keeps: bool,
 }
 
 impl Actor {
@@ -79,7 +76,7 @@ impl Actor {
 
     /// It never lost its connection, and nothing moves on it.
     pub(crate) fn keeps_silence(&self) -> bool {
-        self.met.is_some() && self.connected_at.or(self.lost_at).is_none() && self.keeps
+        self.met.is_some() && self.connected_at.or(self.lost_at).is_none() && self.stands
     }
 
     /// It holds a connection that has stood since the broker's return, or never lost the one it had.
@@ -155,7 +152,10 @@ impl Story<'_> {
         let survived = kept
             .iter()
             .any(|c| c.moved.iter().any(|at| up.is_some_and(|up| *at >= up)));
-        let counts_from = connected_at.map(|at| up.map_or(at, |up| up.max(at)));
+        // Where nothing was lost and nothing went away, it counts from the start.
+        let untouched = lost_at.or(self.outage.down_at).is_none().then_some(0.0);
+        let back = connected_at.or(untouched);
+        let counts_from = back.map(|at| up.map_or(at, |up| up.max(at)));
         let settled_at = counts_from.and_then(|from| held.settled(from, self.now));
         let retries = self.said(Said::Refused);
         let prediction = self.prediction(consumes, lost_at, &retries);
@@ -184,7 +184,6 @@ impl Story<'_> {
             unlisted_at,
             listed_at,
             stands: held.stands(self.now, up),
-            keeps: !kept.is_empty(),
         }
     }
 
@@ -314,9 +313,7 @@ impl Story<'_> {
         {
             return None;
         }
-        let Some(from) = lost_at.or(self.outage.down_at) else {
-            return held.first(f64::NEG_INFINITY, f64::NEG_INFINITY);
-        };
+        let from = lost_at.or(self.outage.down_at)?;
         let back = match self.outage {
             Outage {
                 up_at: Some(up), ..

@@ -86,7 +86,8 @@ pub(crate) enum Event {
     Moved { unit: String, socket: u64 },
     /// What the broker answers: `answers`, `starting`, `silent`, `no_connection`, `refused`, `unreachable`.
     Broker { answer: String, words: String },
-    /// What an endpoint of Pulp answers.
+    /// What an endpoint of Pulp answers, at the instant of the answer; again when it differs or took much
+    /// longer or less long.
     Api {
         url: String,
         /// The status code, or `timeout`, `refused`, `reset`, or a few words.

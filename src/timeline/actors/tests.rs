@@ -233,6 +233,14 @@ fn pulps_own_name_is_found_by_host_and_a_stale_row_does_not_count() {
 }
 
 #[test]
+fn where_nothing_went_away_a_standing_connection_is_enough() {
+    assert!(!worker(begin(), 4.0).has_recovered());
+    let actor = worker(begin(), 6.0);
+    assert!(actor.has_recovered() && actor.met.is_none());
+    assert_eq!((actor.connected_at, actor.settled_at), (None, Some(5.0)));
+}
+
+#[test]
 fn nothing_seen_is_no_recovery() {
     for actor in timeline([]).actors(&BTreeMap::new(), 100.0) {
         assert!(!actor.has_recovered() && actor.met.is_none() && !actor.running);
