@@ -31,7 +31,7 @@ const CALM: Duration = Duration::from_millis(500);
 const STIR: Duration = Duration::from_mins(2);
 
 /// How long a socket of nobody known stands until all processes are asked for it.
-const MOMENT: Duration = Duration::from_millis(300);
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// How long it is remembered how much had moved when: longer than one question to the broker takes.
 const MEMORY: Duration = Duration::from_secs(3);
