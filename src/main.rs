@@ -9,6 +9,7 @@ mod pulp;
 mod service;
 #[allow(dead_code, reason = "read by the rooms that follow")]
 mod timeline;
+mod verdict;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 mod broker;
 mod facts;
 mod health;
+mod report;
 mod services;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Module] = &[
     services::MODULE,
     broker::MODULE,
     health::MODULE,
+    report::MODULE,
 ];
 
 /// Where the broker is, instead of what Pulp's configuration says.
