@@ -152,7 +152,8 @@ struct Judgement<'a> {
     restored: bool,
     as_before: String,
     sentence: String,
-    felt: String,
+    /// Each a sentence without a full stop.
+    felt: Vec<String>,
     next_step: String,
 }
 
@@ -202,7 +203,7 @@ impl Judgement<'_> {
             "passes": self.passes(wishes),
             "restored": self.restored,
             "as_before": self.as_before,
-            "felt": self.felt,
+            "felt": format!("What your users felt: {}", self.felt.join(". ")),
         })
     }
 

@@ -1,7 +1,7 @@
 //! The three sentences that a person reads first: is Pulp as it was before, the verdict, what the users
 //! felt; and what to do next.
 
-use super::{Grade, Judgement, Run, Value, Watch, shown};
+use super::{Judgement, Run, Value, Watch, shown};
 use crate::verdict::results::Api;
 
 /// Everything that was taken away is there again, as far as anybody looked.
@@ -118,7 +118,7 @@ pub(super) fn next_step(judgement: &Judgement<'_>) -> String {
 }
 
 /// What somebody who used Pulp meanwhile noticed. Described, not judged.
-pub(super) fn felt(run: &Run) -> String {
+pub(super) fn felt(run: &Run) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for scenario in run.outages() {
         let watches = run
@@ -158,9 +158,9 @@ pub(super) fn felt(run: &Run) -> String {
         ));
     }
     if parts.is_empty() {
-        return "What your users felt: nothing; no outage was made".to_owned();
+        parts.push("nothing; no outage was made".to_owned());
     }
-    format!("What your users felt: {}", parts.join(". "))
+    parts
 }
 
 /// How one endpoint answered around an outage.
@@ -222,12 +222,5 @@ impl Felt {
             shown(self.bad),
             self.outcomes.join(", ")
         )
-    }
-}
-
-impl Judgement<'_> {
-    /// How many of each grade there are, in words; for a heading.
-    pub(super) fn counted(&self, grade: Grade) -> usize {
-        self.of_grade(grade).count()
     }
 }

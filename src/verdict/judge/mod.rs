@@ -36,7 +36,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     findings.extend(of_the_play(run));
     findings.extend(missing::unreachable(run));
     findings.extend(not_restored(run));
-    let mut findings = merged(findings);
+    let mut findings = gathered(merged(findings));
     if !is_decided(&findings) {
         findings.extend(missing::not_known(run, &services));
     }
@@ -151,6 +151,35 @@ fn merged(findings: Vec<Finding>) -> Vec<Finding> {
         known.attributes.extend(finding.attributes);
     }
     merged
+}
+
+/// So many services are named of those of which the same is told.
+const NAMED: usize = 6;
+
+/// What is told of many services of one scenario is told once.
+fn gathered(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut gathered: Vec<(Finding, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let same = gathered.iter_mut().find(|(first, _)| {
+            finding.grade() == Grade::Told
+                && first.name == finding.name
+                && first.scenario == finding.scenario
+        });
+        match same {
+            Some((_, others)) => others.push(format!("{} on {}", finding.actor, finding.host)),
+            None => gathered.push((finding, Vec::new())),
+        }
+    }
+    let told = gathered.into_iter().map(|(mut finding, others)| {
+        if let Some(more) = others.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let named = others.get(..NAMED).unwrap_or_default().join(", ");
+            finding = finding.because(format!("the same of {named}, and {more} more"));
+        } else if !others.is_empty() {
+            finding = finding.because(format!("the same of {}", others.join(", ")));
+        }
+        finding
+    });
+    told.collect()
 }
 
 /// Each service has the gravest name that was found of it.
