@@ -51,7 +51,13 @@ pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
     let run = judgement.run;
     let scenarios: Vec<&str> = run.outages().collect();
     if let Some(first) = judgement.first() {
-        let where_ = match (first.host.as_str(), first.scenario.as_str()) {
+        // With one host alone everybody knows where.
+        let host = if run.hosts.len() > 1 {
+            first.host.as_str()
+        } else {
+            ""
+        };
+        let where_ = match (host, first.scenario.as_str()) {
             ("", "") => String::new(),
             ("", scenario) => format!(" ({scenario})"),
             (host, "") => format!(" (on {host})"),

@@ -113,11 +113,12 @@ pub(super) fn agent_replies(queues: &[Queue]) -> Option<Finding> {
             Name::AgentRepliesLost,
             format!(
                 "nobody listens to the replies of agents any more: the queue `{REPLIES}` had {before} \
-                 consumers before the outage and has none after it"
+                 consumer{} before the outage and has none after it",
+                if before > 1.0 { "s" } else { "" }
             ),
         )
         .with("before", json!(before))
-        .because(format!("queue {REPLIES}: {before} consumers before, 0 after")),
+        .because(format!("consumers of the queue {REPLIES}: {before} before, 0 after")),
     )
 }
 

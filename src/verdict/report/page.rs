@@ -5,6 +5,8 @@
 mod findings;
 mod lanes;
 mod notes;
+mod place;
+mod rows;
 mod scale;
 mod tables;
 mod text;
@@ -12,6 +14,7 @@ mod timeline;
 
 use super::{Comparison, away};
 use crate::verdict::{Judgement, Value, shown};
+use place::Place;
 use scale::Scale;
 use text::{Esc, Prose};
 

@@ -73,7 +73,8 @@ pub(super) fn service(service: &Service<'_>, scale: &Scale, zero: f64) -> String
             out += &mark(scale, at, 16, "r", TICK);
         }
     }
-    if let Some(at) = actor.predicted_at {
+    // Who has exited tries no more.
+    if let Some(at) = actor.predicted_at.filter(|_| actor.exits.is_empty()) {
         out += &mark(scale, at - zero, 16, "p", DIAMOND);
     }
     for exit in actor.exits.iter().take(10) {
@@ -246,15 +247,21 @@ pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> Stri
     };
     let least = |of: &[f64]| of.iter().copied().fold(f64::MAX, f64::min);
     let most = |of: &[f64]| of.iter().copied().fold(f64::MIN, f64::max);
-    let lost = instants(|s| s.actor.lost_at);
     let back = instants(|s| s.actor.connected_at);
     let end = services
         .iter()
         .map(|s| s.watch.known_until() - zero)
         .fold(0.0, f64::max);
+    // Where nobody lost a connection, the first to end one is who was stopped first.
+    let lost = services
+        .iter()
+        .filter_map(|s| connections(s, zero, end).first().copied())
+        .map(|(_, to, _)| to)
+        .filter(|to| *to < end)
+        .fold(end, f64::min);
     let all = back.len() == services.len();
     let mut spans: Vec<Bar> = Vec::new();
-    spans.push((-zero, if lost.is_empty() { end } else { least(&lost) }, "c"));
+    spans.push((-zero, lost, "c"));
     if !back.is_empty() {
         let complete = if all { most(&back) } else { end };
         spans.push((least(&back), complete, "c2"));

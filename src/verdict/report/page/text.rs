@@ -7,8 +7,14 @@ pub(super) struct Esc<'a>(pub(super) &'a str);
 
 impl Display for Esc<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        let mut before = ' ';
+        let mut chars = self.0.chars().peekable();
+        while let Some(c) = chars.next() {
+            let is_unit = c == ' ' && before.is_ascii_digit() && chars.peek() == Some(&'s');
+            before = c;
             match c {
+                // A number is not parted from its unit.
+                ' ' if is_unit => f.write_str("&nbsp;")?,
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
