@@ -243,3 +243,6 @@ impl Serialize for Name {
         serializer.serialize_str(self.word())
     }
 }
+
+#[cfg(test)]
+mod tests;

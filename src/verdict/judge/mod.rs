@@ -4,6 +4,8 @@ mod api;
 mod missing;
 mod services;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use super::name::{Grade, Name};
 use super::results::{Run, Scene};
