@@ -5,6 +5,8 @@ mod compare;
 mod document;
 mod junit;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value as Json;
 
