@@ -197,12 +197,7 @@ fn nobody_survives_for_lack_of_data() {
     }
     for (what, results) in gone {
         let (told, json) = verdict(&results);
-        // The hold's proof is in its own reply; without it what `down` proved stands.
-        let may = what.starts_with("held");
-        assert!(
-            may || !told.starts_with("survived"),
-            "{what}: {told} {json:#}"
-        );
+        assert!(!told.starts_with("survived"), "{what}: {told} {json:#}");
     }
 }
 

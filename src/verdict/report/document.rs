@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Comparison, away, rounded};
-use crate::verdict::results::Host;
+use crate::verdict::results::{Host, Scene};
 use crate::verdict::{Judgement, Service, Wishes};
 
 /// Of the format, not of the tool.
@@ -87,7 +87,7 @@ fn steps(host: &Host, scenario: &str) -> Vec<Json> {
         .scenes
         .get(scenario)
         .into_iter()
-        .flat_map(|s| s.replies());
+        .flat_map(Scene::replies);
     replies
         .map(|(name, reply)| {
             json!({

@@ -134,16 +134,15 @@ fn tiles(judgement: &Judgement<'_>) -> String {
     };
     let well = consumers().filter(|s| s.actor.has_recovered() && s.actor.exits.is_empty());
     if consumers().count() > 0 {
-        let scenarios = judgement.run.outages().count();
-        let of = if scenarios > 1 {
-            "came back by themselves, all scenarios"
-        } else {
-            "came back by themselves"
-        };
-        tiles.push((
-            format!("{} of {}", well.count(), consumers().count()),
-            of.to_owned(),
-        ));
+        let seen = judgement
+            .run
+            .outages()
+            .filter(|name| consumers().any(|s| s.scenario == *name));
+        let of = format!(
+            "came back by themselves in {}",
+            seen.collect::<Vec<_>>().join(" and ")
+        );
+        tiles.push((format!("{} of {}", well.count(), consumers().count()), of));
     }
     let slowest = consumers()
         .filter_map(|s| Some((s.recovery()?, s.predicted())))

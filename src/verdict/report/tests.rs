@@ -89,7 +89,7 @@ fn misfits(schema: &Json, value: &Json, root: &Json, place: &str) -> Vec<String>
         for (key, value) in map {
             match properties.get(key) {
                 Some(schema) => {
-                    found.extend(misfits(schema, value, root, &format!("{place}/{key}")))
+                    found.extend(misfits(schema, value, root, &format!("{place}/{key}")));
                 }
                 None => found.push(format!("{place}: {key} is not in the schema")),
             }
@@ -156,9 +156,9 @@ fn junit_counts_failures_errors_and_what_the_user_wishes() {
         void_passes: true,
         ..NONE
     };
-    let passed = make(&void(), None, passes, "");
-    assert_eq!(counts(&passed.junit)[..3], [0, 0, 1]);
-    assert_eq!(passed.verdict["passes"], true);
+    let told = make(&void(), None, passes, "");
+    assert_eq!(counts(&told.junit)[..3], [0, 0, 1]);
+    assert_eq!(told.verdict["passes"], true);
 }
 
 #[test]

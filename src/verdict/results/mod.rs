@@ -192,11 +192,12 @@ impl Scene {
         named.into_iter().filter_map(there)
     }
 
-    /// What the broker's own host tells of the outage: of its end where it got so far.
+    /// What the broker's own host tells of the outage that it held; one that was not watched is none.
     pub(crate) fn outage(&self) -> Option<&Outage> {
         let replies = [self.held.as_ref(), self.down.as_ref()];
         let proven = replies.into_iter().flatten().filter(|r| !r.failed);
-        proven.filter_map(|r| r.outage.as_ref()).next()
+        let mut outages = proven.filter_map(|r| r.outage.as_ref());
+        outages.find(|outage| outage.held_seconds.is_some_and(|s| s > 0.0))
     }
 }
 

@@ -39,15 +39,15 @@ pub(super) fn recovery(
         .map(|service| row(service, comparison.filter(|_| compares), hosts))
         .collect();
     let (first, rest) = rows.split_at(rows.len().min(SHOWN_ROWS));
-    let mut html = table(&first.concat(), compares);
-    if !rest.is_empty() {
-        html += &format!(
-            "<details><summary>{} more services</summary>{}</details>",
-            rest.len(),
-            table(&rest.concat(), compares)
-        );
+    let first = table(&first.concat(), compares);
+    if rest.is_empty() {
+        return first;
     }
-    html
+    format!(
+        "{first}<details><summary>{} more services</summary>{}</details>",
+        rest.len(),
+        table(&rest.concat(), compares)
+    )
 }
 
 fn table(rows: &str, compares: bool) -> String {

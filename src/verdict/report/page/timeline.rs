@@ -1,6 +1,8 @@
 //! The picture of one scenario: a lane for each service, endpoint and check, all counted from the instant
 //! at which each host lost the broker, so that no clock has to be right.
 
+use std::fmt::Write as _;
+
 use super::{Esc, Place, Scale, rows};
 use crate::verdict::{Judgement, Service};
 
@@ -58,7 +60,8 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
             .filter(|s| s.host.name == place.host.name)
             .collect();
         if places.len() > 1 && !many {
-            rows += &format!("<h4>{}</h4>", Esc(&place.host.name));
+            // Writing to a string does not fail.
+            let _ = write!(rows, "<h4>{}</h4>", Esc(&place.host.name));
         }
         if many {
             rows += &rows::host(place, &here, &scale);
@@ -84,15 +87,16 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
             .map(|s| rows::service(s, s.watch.down_at.unwrap_or_default(), &scale))
             .collect();
         if !rows_of.is_empty() {
-            rows += &format!("<h4>Those that stand out</h4>{}", rows_of.concat());
+            rows += "<h4>Those that stand out</h4>";
+            rows += &rows_of.concat();
         }
     }
-    let axis = scale.axis();
+    let labels = scale.axis();
     format!(
         "<div class=tl role=group aria-label=\"What happened when, in seconds since the broker was lost\">\
-         <div class=\"row ax\"><div class=lb>seconds since the loss</div><svg aria-hidden=true>{axis}</svg><div></div></div>\
+         <div class=\"row ax\"><div class=lb>seconds since the loss</div><svg aria-hidden=true>{labels}</svg><div></div></div>\
          {rows}\
-         <div class=\"row ax\"><div></div><svg aria-hidden=true>{axis}</svg><div></div></div></div>"
+         <div class=\"row ax\"><div></div><svg aria-hidden=true>{labels}</svg><div></div></div></div>"
     )
 }
 
