@@ -14,7 +14,7 @@ mod tests;
 use serde_json::{Map, Value as Json, json};
 
 use name::{Grade, Name};
-use results::{Actor, Host, Run, Watch};
+use results::{Actor, Api, Host, Run, Watch};
 
 /// What the user wishes that a verdict comes to.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,8 +1,7 @@
 //! The three sentences that a person reads first: is Pulp as it was before, the verdict, what the users
 //! felt; and what to do next.
 
-use super::{Judgement, Run, Value, Watch, shown};
-use crate::verdict::results::Api;
+use super::{Api, Judgement, Run, Value, Watch, shown};
 
 /// Everything that was taken away is there again, as far as anybody looked.
 pub(super) fn is_restored(run: &Run) -> bool {
