@@ -7,15 +7,17 @@
 
 mod clean;
 mod idle;
+mod names;
 mod params;
 mod prove;
 mod ready;
 mod tell;
+mod working;
 
 use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
 use crate::ansible::{Call, Module, Outcome};
@@ -25,7 +27,8 @@ use crate::pulp;
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Step};
 use crate::pulp::v2::{Pulp2, Task};
-use params::{Params, State, door, refuse_missing, seconds, seconds_or_none};
+use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, is_alive, unit};
+use params::{Params, State, door, feed_port, refuse_missing, seconds, seconds_or_none};
 
 /// The module, as the binary lists it.
 pub(crate) const MODULE: Module = Module {
@@ -36,6 +39,9 @@ pub(crate) const MODULE: Module = Module {
 
 /// The most that a clean-up after a failure may take, and is kept for it out of `timeout`.
 const CLEAN_UP: Duration = Duration::from_mins(1);
+
+/// What the tags of our repositories begin with; a task of theirs is nobody's.
+const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
 
 /// How many tasks of others are listed; their number is told in any case.
 const LISTED: usize = 20;
@@ -116,11 +122,12 @@ fn work(call: &Call) -> Result<Outcome> {
         State::Healthy => healthy(call, &params),
         State::Idle => idle::run(call, &params),
         State::Ready => ready::run(call, &params),
+        State::Working => working::run(call, &params),
     }
 }
 
 fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
-    refuse_missing(params)?;
+    refuse_missing(params, "healthy")?;
     let (request, door) = (request(params)?, door(params)?);
     if call.check_mode {
         return Ok(tell::plan(&request, &door.base));
@@ -148,19 +155,13 @@ fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
 
 /// What can be refused before anything is sent.
 fn request(params: &Params) -> Result<Request> {
-    let Ok(feed_port) = u16::try_from(params.feed_port) else {
-        bail!(
-            "failed to use feed_port `{}`: it is a port from 1 to 65535, or 0 for any",
-            params.feed_port
-        );
-    };
     if let Some(url) = &params.feed {
         pulp::check_feed_url(url)?;
     }
     Ok(Request {
         feed: params.feed.clone(),
         feed_host: params.feed_host.clone(),
-        feed_port,
+        feed_port: feed_port(params)?,
         timeout: seconds("timeout", params.timeout)?,
         ready_timeout: seconds_or_none("ready_timeout", params.ready_timeout)?,
         require_idle: params.require_idle,
@@ -214,6 +215,59 @@ impl Check {
     fn has_failed(&self) -> bool {
         self.taken.iter().any(|taken| taken.error.is_some())
     }
+}
+
+/// Something of ours could not be deleted.
+fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
+    leftovers.push(Leftover {
+        kind,
+        id: id.to_owned(),
+        cause: format!("{cause:#}"),
+    });
+}
+
+fn remedy(kind: &str, id: &str) -> String {
+    match kind {
+        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
+        _ => format!(
+            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
+             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
+        ),
+    }
+}
+
+/// What is left behind, in the reply.
+fn leftovers(left: &[Leftover]) -> Vec<Value> {
+    left.iter()
+        .map(|left| {
+            json!({
+                "kind": left.kind,
+                "id": left.id,
+                "cause": left.cause,
+                "remedy": remedy(left.kind, &left.id),
+            })
+        })
+        .collect()
+}
+
+/// The same, at the end of a message.
+fn left_behind(left: &[Leftover]) -> String {
+    left.iter()
+        .map(|left| {
+            format!(
+                "; LEFTOVERS: {} `{}` is left behind ({}), {}",
+                left.kind,
+                left.id,
+                left.cause,
+                remedy(left.kind, &left.id)
+            )
+        })
+        .collect()
+}
+
+/// Seconds in the reply, rounded to microseconds; more would be noise.
+fn rounded(duration: Duration) -> Value {
+    json!((duration.as_secs_f64() * 1e6).round() / 1e6)
 }
 
 /// A task in the reply.

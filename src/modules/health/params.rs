@@ -13,7 +13,7 @@ pub(super) const SPEC: &[Opt] = &[
     Opt::new("pulp_url", Type::Str).required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
-        .choices(&["healthy", "idle", "ready"]),
+        .choices(&["healthy", "idle", "ready", "working"]),
     Opt::new("username", Type::Str),
     Opt::new("password", Type::Str).secret(),
     Opt::new("validate_certs", Type::Bool).default(Preset::Bool(true)),
@@ -36,6 +36,7 @@ pub(super) enum State {
     Healthy,
     Idle,
     Ready,
+    Working,
 }
 
 #[derive(Deserialize)]
@@ -59,7 +60,7 @@ pub(super) struct Params {
 }
 
 /// In the words of Ansible's `required_if`.
-pub(super) fn refuse_missing(params: &Params) -> Result<()> {
+pub(super) fn refuse_missing(params: &Params, state: &str) -> Result<()> {
     let given = [
         ("username", &params.username),
         ("password", &params.password),
@@ -73,7 +74,7 @@ pub(super) fn refuse_missing(params: &Params) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "state is healthy but all of the following are missing: {}",
+        "state is {state} but all of the following are missing: {}",
         missing.join(", ")
     )
 }
@@ -102,4 +103,15 @@ pub(super) fn door(params: &Params) -> Result<Door> {
         ca_path: params.ca_path.as_deref(),
         request_timeout: seconds("request_timeout", params.request_timeout)?,
     })
+}
+
+/// The port of a feed of ours; 0 is any.
+pub(super) fn feed_port(params: &Params) -> Result<u16> {
+    let Ok(port) = u16::try_from(params.feed_port) else {
+        bail!(
+            "failed to use feed_port `{}`: it is a port from 1 to 65535, or 0 for any",
+            params.feed_port
+        );
+    };
+    Ok(port)
 }
