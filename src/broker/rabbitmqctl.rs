@@ -80,6 +80,47 @@ pub(crate) fn other_nodes() -> Result<Vec<String>> {
     parse_nodes(&text).context("failed to read what `rabbitmqctl eval nodes().` says")
 }
 
+/// What it says of queues, connections and consumers, each under its question, for a person.
+pub(crate) fn lists(virtual_host: &str) -> Vec<(&'static str, Result<String>)> {
+    let lists: [(&str, &[&str]); 3] = [
+        (
+            "list_queues",
+            &[
+                "name",
+                "messages_ready",
+                "messages_unacknowledged",
+                "consumers",
+            ],
+        ),
+        (
+            "list_connections",
+            &[
+                "user",
+                "vhost",
+                "peer_host",
+                "peer_port",
+                "state",
+                "channels",
+                "recv_oct",
+                "send_oct",
+            ],
+        ),
+        ("list_consumers", &[]),
+    ];
+    let answer = |verb: &str, columns: &[&str]| {
+        let mut question = vec![verb];
+        if verb != "list_connections" {
+            question.extend(["-p", virtual_host]);
+        }
+        question.extend(columns);
+        ask(&question, QUEUES_LIMIT)
+    };
+    lists
+        .iter()
+        .map(|(verb, columns)| (*verb, answer(verb, columns)))
+        .collect()
+}
+
 fn ask(question: &[&str], limit: Duration) -> Result<String> {
     let program = programs::find(PROGRAM).context("there is no rabbitmqctl")?;
     let mut argv = vec![program.as_str(), "-q"];

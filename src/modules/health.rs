@@ -14,6 +14,7 @@ mod ready;
 mod tell;
 mod working;
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -252,17 +253,19 @@ fn leftovers(left: &[Leftover]) -> Vec<Value> {
 
 /// The same, at the end of a message.
 fn left_behind(left: &[Leftover]) -> String {
-    left.iter()
-        .map(|left| {
-            format!(
-                "; LEFTOVERS: {} `{}` is left behind ({}), {}",
-                left.kind,
-                left.id,
-                left.cause,
-                remedy(left.kind, &left.id)
-            )
-        })
-        .collect()
+    let mut text = String::new();
+    for left in left {
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "; LEFTOVERS: {} `{}` is left behind ({}), {}",
+            left.kind,
+            left.id,
+            left.cause,
+            remedy(left.kind, &left.id)
+        );
+    }
+    text
 }
 
 /// Seconds in the reply, rounded to microseconds; more would be noise.

@@ -240,6 +240,23 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
     }
 }
 
+/// What a unit said since an instant of the monotonic clock, in microseconds, for a person; where lines
+/// tell no such instant, all that is read.
+///
+/// # Errors
+/// There is nowhere to read it.
+pub(crate) fn log(unit: &str, since_us: u64) -> Result<String> {
+    match require()? {
+        Manager::Systemd => journal::text(unit, since_us),
+        Manager::Sysv => {
+            let units = sysv::observe(&[unit.to_owned()])?;
+            let lines = sysv::newest(&units.iter().collect::<Vec<_>>())?;
+            let lines: Vec<String> = lines.into_iter().map(|line| line.message).collect();
+            Ok(lines.join("\n"))
+        }
+    }
+}
+
 /// A command of the shell that runs later by itself, whatever becomes of this process, and again until
 /// it is no longer wanted.
 #[derive(Debug, Clone)]

@@ -28,9 +28,9 @@ use crate::pulp::v2::canary::Sent;
 use crate::pulp::v2::{Created, Pulp2, Status, Task, TaskState};
 use scheduler::Story;
 
-/// How long nothing of ours may get on before that is a verdict: a worker that waits for its next retry
-/// is back after 32 s, and Pulp lists it 6 s later.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long nothing that we sent may get on before that is a verdict: a worker that waits for its next
+/// retry is back after 32 s, and Pulp lists it 6 s later.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// How often tasks are looked at.
 const LOOK: Pace = Pace {
@@ -156,7 +156,7 @@ impl Work {
         scheduler::begin(self, deadline)?;
         // One for each worker; so old a Pulp lists none, and then any worker has to do.
         for number in 0..self.workers.len().max(1) {
-            self.create(format!("{}-{number}", self.name), deadline)?;
+            self.create(&format!("{}-{number}", self.name), deadline)?;
         }
         let mut progress = Progress::new();
         let waited = until("each worker to run a task of ours", deadline, LOOK, || {
@@ -170,7 +170,7 @@ impl Work {
         });
         match waited {
             Err(error) if !error.is::<TimedOut>() => return Err(error),
-            _ => {}
+            _ => scheduler::close(self),
         }
         judge::all(self);
         Ok(())
@@ -195,8 +195,11 @@ impl Work {
             Err(cause) => self.failures.push(judge::unavailable(&cause)),
             Ok(status) => {
                 if timed_out {
-                    self.failures
-                        .push(judge::refused(&self.pulp.door.base, &status));
+                    self.failures.push(judge::refused(
+                        &self.pulp.door.base,
+                        &status,
+                        &self.expected,
+                    ));
                 }
                 self.status = Some(status);
             }
@@ -272,10 +275,10 @@ impl Work {
         self.unproven().is_empty() && self.any_ran()
     }
 
-    /// Changes whenever anything of ours gets on, and when Pulp lists others than before.
+    /// Changes whenever anything that we sent gets on, and when Pulp lists others than before.
     fn mark(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        for task in &self.pulp.tasks {
+        for task in self.canaries() {
             (task.id.as_str(), mark_of(task)).hash(&mut hasher);
         }
         let mut names = self

@@ -9,9 +9,9 @@ use super::{Created, Sent, Status, Task, TaskState, Work, tag};
 use crate::host::wait::Deadline;
 
 impl Work {
-    pub(super) fn create(&mut self, id: String, deadline: Deadline) -> Result<()> {
-        let created = self.pulp.create_to_publish(&id, deadline);
-        self.keep(created, &id, deadline)
+    pub(super) fn create(&mut self, id: &str, deadline: Deadline) -> Result<()> {
+        let created = self.pulp.create_to_publish(id, deadline);
+        self.keep(created, id, deadline)
     }
 
     /// Keeps a repository that exists or may exist. One whose creation was not answered is looked for.

@@ -5,8 +5,8 @@ mod sentences;
 
 use std::time::{Duration, SystemTime};
 
-use super::{Failure, OWN_TAG, Story, Work, is_alive, tag, unit};
-use crate::broker::{rabbitmqctl, settings, url};
+use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
+use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::pulp::v2::{Pulp2, Status, TaskState};
 use sentences::{Lying, Queues, Seen};
@@ -14,8 +14,9 @@ use sentences::{Lying, Queues, Seen};
 /// How long Pulp may take to tell the details.
 const DETAILS: Duration = Duration::from_secs(10);
 
-/// How old a task of ours must be, in its present state, to be held against anybody.
-const LIES: Duration = Duration::from_secs(20);
+/// How long a task of ours must have been in its present state to be held against a worker that has ended
+/// others.
+const LIES: Duration = Duration::from_secs(10);
 
 /// Pulp does not answer.
 pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
@@ -27,8 +28,13 @@ pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
 }
 
 /// A Pulp that could neither run a task nor delete anything again.
-pub(super) fn refused(base: &str, status: &Status) -> Failure {
+pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failure {
     let why = Pulp2::objection(status).unwrap_or_default();
+    let listed = status.names().unwrap_or_default();
+    let missing = |name: &&String| {
+        let needed = name.starts_with(RESOURCE_MANAGER) || name.starts_with(WORKER);
+        needed && !listed.contains(&name.as_str())
+    };
     let connected = status.database != Some(false) && status.messaging != Some(false);
     Failure {
         name: if connected {
@@ -36,7 +42,12 @@ pub(super) fn refused(base: &str, status: &Status) -> Failure {
         } else {
             "not_recovered"
         },
-        actor: String::new(),
+        actor: expected
+            .iter()
+            .find(missing)
+            .filter(|_| connected)
+            .cloned()
+            .unwrap_or_default(),
         text: format!("failed to use `{base}`: {why}"),
     }
 }
@@ -58,9 +69,13 @@ pub(super) fn all(work: &mut Work) {
     if let Ok(status) = work.pulp.status(deadline) {
         work.status = Some(status);
     }
+    let unproven = work.unproven();
     let lying = work.pulp.tasks.iter().filter(|task| is_open(task.state));
     let lying = lying
-        .filter(|task| work.still_for(task) >= LIES)
+        .filter(|task| {
+            let worker = task.worker.as_deref();
+            worker.is_none_or(|name| unproven.contains(name)) || work.still_for(task) >= LIES
+        })
         .map(|task| Lying {
             // Only a task's own answer names its queue.
             queue: work
@@ -86,8 +101,9 @@ pub(super) fn all(work: &mut Work) {
     let seen = Seen {
         base: &work.pulp.door.base,
         sent: work.sent,
-        unproven: work.unproven().into_iter().collect(),
+        unproven: unproven.iter().copied().collect(),
         resource_manager: work.resource_manager(),
+        is_worker: |name| name.starts_with(WORKER),
         alive: listed.map(|workers| {
             let alive = workers.iter().filter(|worker| is_alive(worker, now));
             alive.cloned().collect()
@@ -120,7 +136,5 @@ pub(super) fn all(work: &mut Work) {
 
 /// What the broker's own queues hold, where it can be asked from here.
 fn queues() -> Queues {
-    let host = settings::read().ok().flatten();
-    let host = host.map_or("/".to_owned(), |found| url::virtual_host(&found.broker_url));
-    rabbitmqctl::queues(&host).map_err(|cause| format!("{cause:#}"))
+    rabbitmqctl::queues(&broker::pulps_virtual_host()).map_err(|cause| format!("{cause:#}"))
 }

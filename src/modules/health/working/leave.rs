@@ -2,6 +2,7 @@
 //! once. What cannot be deleted is named.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
@@ -9,6 +10,10 @@ use super::{LOOK, TimedOut, Work, leave, tag};
 use crate::host::wait::{Deadline, until};
 use crate::pulp::v2::canary::Sent;
 use crate::pulp::v2::{Task, TaskState};
+
+/// How long deletions may take once something has failed: what waits for a worker that does not work
+/// waits in vain, and Pulp gives what it had to others after half a minute, which is over by then.
+const AFTER_FAILURE: Duration = Duration::from_secs(20);
 
 pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
     if work.repositories.is_empty() {
@@ -25,6 +30,10 @@ pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
     for id in open.map(|task| task.id.clone()).collect::<Vec<_>>() {
         let _ = work.pulp.cancel_task(&id, deadline);
     }
+    let deadline = match work.failures.first() {
+        Some(_) => deadline.at_most(AFTER_FAILURE),
+        None => deadline,
+    };
     let repositories = work.repositories.clone();
     let mut left = BTreeSet::new();
     for id in &repositories {

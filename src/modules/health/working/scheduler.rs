@@ -56,6 +56,11 @@ impl Due {
     pub(super) fn overdue(&self) -> Duration {
         self.since.elapsed()
     }
+
+    /// Pulp says so.
+    fn was_sent(&self) -> bool {
+        self.runs.is_some_and(|runs| runs > 0)
+    }
 }
 
 impl Story {
@@ -63,7 +68,8 @@ impl Story {
     pub(super) fn is_settled(&self, stalled: bool) -> bool {
         match self {
             Self::None(_) | Self::Late(_) => true,
-            Self::Due(_) => false,
+            // It was sent, and those who should have taken it are at fault.
+            Self::Due(due) => stalled && due.was_sent(),
             Self::Fired { ended, .. } => *ended || stalled,
         }
     }
@@ -152,6 +158,16 @@ pub(super) fn look(work: &mut Work, deadline: Deadline) {
             }
         }
         (story, _) => story,
+    };
+}
+
+/// Nobody waits any longer. What was sent to workers that let it lie is not held against the scheduler.
+pub(super) fn close(work: &mut Work) {
+    let others_failed = !work.unproven().is_empty();
+    let story = std::mem::replace(&mut work.story, Story::None(String::new()));
+    work.story = match story {
+        Story::Due(due) if !(others_failed && due.was_sent()) => Story::Late(due),
+        story => story,
     };
 }
 

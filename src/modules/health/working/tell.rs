@@ -134,8 +134,8 @@ fn scheduler(work: &Work) -> Value {
     let why_not = match &work.story {
         Story::None(why) => why.as_str(),
         Story::Fired { .. } => "",
-        Story::Due(_) => "it was not waited for to the end",
-        Story::Late(_) => "it was due and was not sent",
+        Story::Due(_) => "it was not waited for to the end, because others failed",
+        Story::Late(_) => "it fell due, and nothing was seen of it",
     };
     json!({
         "name": work.scheduler(),

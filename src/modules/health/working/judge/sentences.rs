@@ -1,6 +1,6 @@
 //! The verdicts in words: pure, from what was seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use super::Failure;
@@ -27,6 +27,8 @@ pub(super) struct Seen<'a> {
     /// Tasks of others that have not ended.
     pub(super) others: Vec<Task>,
     pub(super) queues: Queues,
+    /// Whether a name is one of a worker.
+    pub(super) is_worker: fn(&str) -> bool,
     /// The unit behind a name.
     pub(super) unit: fn(&str) -> String,
 }
@@ -82,20 +84,33 @@ pub(super) fn of_tasks(seen: &Seen) -> Vec<Failure> {
     found
 }
 
+/// A scheduler that is well has looked at its list by then, if its Pulp is not older than 2.12.
+const PROMPT: Duration = Duration::from_secs(10);
+
 /// The scheduler sent nothing.
 pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
+    if late.overdue < PROMPT {
+        return Some(Failure {
+            name: "",
+            actor: late.name.to_owned(),
+            text: format!(
+                "the time was over before `{}` could show that it sends what is due; set a longer timeout",
+                late.name
+            ),
+        });
+    }
     let listed = if seen.lives(late.name) {
         "lists it with a fresh heartbeat"
     } else {
         "does not list it"
     };
     let counted = match late.runs {
-        Some(0) => ", and counts no run of it".to_owned(),
+        Some(0) => ", and Pulp counts no run of it".to_owned(),
         // It was sent, and those who should have taken it are named already.
         Some(_) if !seen.unproven.is_empty() => return None,
         Some(runs) => {
             format!(
-                ", although it counts {runs} of it: what was sent was lost on the way to the broker"
+                ", although Pulp counts {runs} of it: what was sent was lost on the way to the broker"
             )
         }
         None => String::new(),
@@ -104,13 +119,13 @@ pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
         name: "scheduler_dead",
         actor: late.name.to_owned(),
         text: format!(
-            "`{}` did not send our scheduled sync `{}`, which fell due at {} and is {} s late{counted}; Pulp at \
+            "`{}` did not send our scheduled sync `{}`, which fell due {} s ago, at {}{counted}; Pulp at \
              `{}` {listed}; queue `celery`{}; no scheduled sync or publish of anybody runs: restart it on its \
              host with `systemctl restart {unit}`, and see `journalctl -u {unit}`",
             late.name,
             late.schedule,
-            humantime::format_rfc3339_seconds(late.due),
             late.overdue.as_secs(),
+            humantime::format_rfc3339_seconds(late.due),
             seen.base,
             seen.state_of("celery"),
             unit = (seen.unit)(late.name),
@@ -135,6 +150,19 @@ impl Seen<'_> {
     fn lying_at(&self, name: &str) -> Option<&Lying> {
         let mut lying = self.lying.iter();
         lying.find(|lying| lying.task.worker.as_deref() == Some(name))
+    }
+
+    /// How many workers live and have no task.
+    fn free(&self) -> usize {
+        let ours = self.lying.iter().map(|lying| &lying.task);
+        let busy: BTreeSet<&str> = ours
+            .chain(&self.others)
+            .filter_map(|task| task.worker.as_deref())
+            .collect();
+        let alive = self.alive.iter().flatten().map(|w| w.name.as_str());
+        alive
+            .filter(|name| (self.is_worker)(name) && !busy.contains(name))
+            .count()
     }
 
     /// What a queue holds, as far as it can be told.
@@ -208,23 +236,29 @@ impl Seen<'_> {
         }
         let heard = self.heard(manager);
         match self.queues.as_ref().ok().and_then(|q| q.get(queue)) {
-            Some(Queue { ready: 1.., .. }) => {
-                let text = format!(
-                    "Pulp at `{}` heard of `{manager}` at {heard}, but {waits}, and it does not take the message: \
-                     {state}",
-                    self.base
-                );
-                self.failure("connected_but_idle", manager, &text)
-            }
             Some(Queue {
+                ready: 0,
                 unacknowledged: 1..,
                 ..
-            }) => {
+            }) if self.free() == 0 => {
                 let text = format!(
-                    "{waits}: `{manager}` has taken it, and finds no worker that has nothing reserved{}; {state}",
+                    "{waits}: `{manager}` has taken it, and every worker has a task already{}; {state}",
                     self.others_at(None)
                 );
                 self.failure("task_stuck", manager, &text)
+            }
+            Some(Queue {
+                ready,
+                unacknowledged,
+                ..
+            }) if ready + unacknowledged > 0 => {
+                let text = format!(
+                    "Pulp at `{}` heard of `{manager}` at {heard}, but {waits}, and it gives it to nobody although \
+                     {} workers have no task: {state}",
+                    self.base,
+                    self.free()
+                );
+                self.failure("connected_but_idle", manager, &text)
             }
             _ => {
                 let text = format!(
@@ -328,3 +362,6 @@ impl Seen<'_> {
         format!(", while tasks of others are there: {}", held.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests;
