@@ -134,7 +134,7 @@ fn scheduler(work: &Work) -> Value {
     let why_not = match &work.story {
         Story::None(why) => why.as_str(),
         Story::Fired { .. } => "",
-        Story::Due(_) => "it was not waited for to the end, because others failed",
+        Story::Due(_) => "Pulp counts a run of it, whose task lies with those who do not work",
         Story::Late(_) => "it fell due, and nothing was seen of it",
     };
     json!({
