@@ -3,6 +3,7 @@
 //! cannot be read says why; nothing here can fail a run. No environment of a process is read, and what
 //! looks like a password is masked.
 
+mod own_log;
 mod processes;
 mod redact;
 mod sockets;
@@ -70,6 +71,9 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
     for (question, answer) in rabbitmq() {
         let title = format!("rabbitmqctl {question}");
         add(&mut text, &title, Keep::Beginning, answer);
+    }
+    if let Some(log) = wanted.broker.and_then(own_log::newest) {
+        add(&mut text, "The broker's own log", Keep::End, log);
     }
     for (number, unit) in units.iter().enumerate() {
         let log = service::log(unit, wanted.since_us);

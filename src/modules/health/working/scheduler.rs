@@ -86,7 +86,7 @@ impl Story {
 /// Makes the schedule, where a scheduler is expected.
 pub(super) fn begin(work: &mut Work, deadline: Deadline) -> Result<()> {
     if work.scheduler().is_none() {
-        work.story = Story::None("no scheduler is expected, and Pulp lists none".to_owned());
+        work.story = Story::None("no scheduler is expected".to_owned());
         return Ok(());
     }
     let id = work.scheduled();
