@@ -80,7 +80,8 @@ pub(crate) fn other_nodes() -> Result<Vec<String>> {
     parse_nodes(&text).context("failed to read what `rabbitmqctl eval nodes().` says")
 }
 
-/// What it says of queues, connections and consumers, each under its question, for a person.
+/// What it says of queues, connections and consumers, each under its question, for a person. What it did
+/// not say in time once it is not asked again.
 pub(crate) fn lists(virtual_host: &str) -> Vec<(&'static str, Result<String>)> {
     let lists: [(&str, &[&str]); 3] = [
         (
@@ -115,10 +116,16 @@ pub(crate) fn lists(virtual_host: &str) -> Vec<(&'static str, Result<String>)> {
         question.extend(columns);
         ask(&question, QUEUES_LIMIT)
     };
-    lists
-        .iter()
-        .map(|(verb, columns)| (*verb, answer(verb, columns)))
-        .collect()
+    let mut told = Vec::new();
+    for (verb, columns) in lists {
+        let said = answer(verb, columns);
+        let failed = said.is_err();
+        told.push((verb, said));
+        if failed {
+            break;
+        }
+    }
+    told
 }
 
 fn ask(question: &[&str], limit: Duration) -> Result<String> {

@@ -1,6 +1,7 @@
 //! `state: working` against a Pulp whose workers, scheduler and answers do as the test says.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -21,6 +22,8 @@ struct Wrong {
     scheduler_sends_nothing: bool,
     /// The first publication is begun, and its answer is none of Pulp's.
     an_answer_is_lost: bool,
+    /// As with a frozen broker, to which Pulp connects first.
+    status_takes: Duration,
 }
 
 #[derive(Default)]
@@ -98,7 +101,10 @@ fn answer(asked: &Asked, state: &mut State, wrong: &Wrong) -> Reply {
         reply(202, body.to_string())
     };
     match (asked.method.as_str(), parts.as_slice()) {
-        ("GET", ["status"]) => reply(200, status().to_string()),
+        ("GET", ["status"]) => {
+            std::thread::sleep(wrong.status_takes);
+            reply(200, status().to_string())
+        }
         ("POST", ["repositories"]) => {
             let body: Value = serde_json::from_str(&asked.body).expect("JSON");
             let id = body["id"].as_str().expect("id").to_owned();
@@ -264,6 +270,17 @@ fn an_api_without_schedules_is_no_fault_of_the_scheduler() {
         why.contains("knows no schedules") && why.contains("404"),
         "{why}"
     );
+    told.left_nothing();
+}
+
+#[test]
+fn a_slow_status_is_not_taken_for_none() {
+    let server = pulp(Wrong {
+        status_takes: Duration::from_millis(1500),
+        ..Wrong::default()
+    });
+    let told = working(&server, 40);
+    assert!(told.msg().starts_with("WORKING: "), "{}", told.raw);
     told.left_nothing();
 }
 

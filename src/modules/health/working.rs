@@ -149,7 +149,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
 
 impl Work {
     fn prove(&mut self, ready: Duration, deadline: Deadline) -> Result<()> {
-        if !self.await_status(deadline.at_most(ready))? {
+        if !self.await_status(ready, deadline)? {
             return Ok(());
         }
         self.expect_everybody();
@@ -177,9 +177,11 @@ impl Work {
     }
 
     /// A Pulp that could neither run what we send nor delete it again is not asked to.
-    fn await_status(&mut self, deadline: Deadline) -> Result<bool> {
+    fn await_status(&mut self, ready: Duration, deadline: Deadline) -> Result<bool> {
         let mut last: Option<Result<Status>> = None;
-        let reached = until("Pulp to be ready for tasks", deadline, PACE, || {
+        let ready = deadline.at_most(ready);
+        let reached = until("Pulp to be ready for tasks", ready, PACE, || {
+            // It may take its time: with a frozen broker 4 s.
             let status = self.pulp.status(deadline);
             let ready = status
                 .as_ref()
