@@ -7,7 +7,7 @@ import subprocess
 import time
 import uuid
 
-from pulp_lab import defects, errors, feed, settings, store
+from pulp_lab import defects, errors, feed, schedules, settings, store
 
 IMPORTER, DISTRIBUTOR = "yum_importer", "yum_distributor"
 
@@ -194,6 +194,7 @@ def delete(repo_id):
                 os.unlink(link)
         store.delete("distributor", f"{repo_id}/{distributor['id']}")
     shutil.rmtree(_master(repo_id), ignore_errors=True)
+    schedules.delete_all_of(schedules.resource(repo_id, IMPORTER))
     store.delete("importer", repo_id)
     store.delete("repository", repo_id)
 
