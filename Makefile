@@ -5,7 +5,7 @@
 .PHONY: help demo test test-all bench build dist unit lint molecule crash-test detection-table venv bootstrap lab-down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## boot a lab with a real broker and run the broker test on it (ARGS='--check' and the like reach ansible-playbook)
 	scripts/demo $(ARGS)

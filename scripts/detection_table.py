@@ -19,6 +19,7 @@ def main():
     chosen = [subject for subject in SUBJECTS if only.search(f"{subject.name} {subject.catalogue} {subject.expected}")]
     found = [judge(lab, subject) for subject in chosen]
     times = [judge(lab, healthy(n)) for n in range(number)]
+    lab.use_defect()
     lab.leave()
     wrong, alarms = [one for one in found if not one.right], [one for one in times if not one.right]
     summary = (
@@ -43,13 +44,15 @@ def judge(lab, subject):
 
 def write(file, found, alarms, summary):
     file.parent.mkdir(exist_ok=True)
-    text = (
-        "# Detection table\n\n"
-        "Made by `make detection-table WRITE=1`: the shipped play on Pulps that are broken in a known way, live on the lab (real RabbitMQ,\n"
-        "real Celery; *real* in a name: no code of ours makes the failure). `F…` are the ids under which `docs/verdicts.md` lists what a name\n"
-        "can stand for; the lab's README says what each defect does.\n\n"
-        f"{table(found + alarms)}\n{summary}\n"
-    )
+    text = f"""# Detection table
+
+Made by `make detection-table WRITE=1`: the shipped play on Pulps that are broken in a known way, live on the lab (real RabbitMQ, real
+Celery; *real* in a name: no code of ours makes the failure). The ids are those under which `docs/verdicts.md` lists what a name can
+stand for; the lab's README says what each defect does.
+
+{table(found + alarms)}
+{summary}
+"""
     file.write_text(text, encoding="utf-8")
 
 

@@ -83,8 +83,9 @@ CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
 CANCEL = f"{API} -X DELETE https://localhost/pulp/api/v2/tasks/$(cat /run/lab-task)/"
 # More than all of httpd's threads, so that nothing else is answered meanwhile.
-DISPATCH = f"for n in $(seq 16); do {API} -X DELETE -m 60 https://localhost/pulp/api/v2/repositories/lab-$n/ >/dev/null 2>&1 & done; sleep 1"
-REPOSITORIES = f"for n in $(seq 16); do {API} -d \"{{\\\"id\\\":\\\"lab-$n\\\"}}\" https://localhost/pulp/api/v2/repositories/; done"
+ALL = "https://localhost/pulp/api/v2/repositories/"
+DISPATCH = f"for n in $(seq 16); do {API} -X DELETE -m 60 {ALL}lab-$n/ >/dev/null 2>&1 & done; sleep 1"
+REPOSITORIES = f"for n in $(seq 16); do printf '{{\"id\":\"lab-%s\"}}' $n | {API} -d @- {ALL}; done"
 
 SUBJECTS = [
     # What is not to be called a failure.
@@ -136,14 +137,16 @@ SUBJECTS = [
             defect="worker_idle_after_restart_in_a_task", variables={"accept_task_loss": True}, prepare=FOREVER, repair=CANCEL),
     Subject("a worker that works and is not listed", "F37", "worker_missing", WORKER,
             defect="worker_never_beats", actors="pulp_worker-1", begins="outage"),
-    Subject("a scheduler that keeps its dead connection", "F25", "scheduler_dead", BEAT, defect="scheduler_never_reconnects", begins="outage"),
+    Subject("a scheduler that keeps its dead connection", "F25", "scheduler_dead", BEAT,
+            defect="scheduler_never_reconnects", begins="outage"),
     Subject("a scheduler that hangs", "F27", "scheduler_dead", BEAT, defect="scheduler_hangs", begins="outage"),
     # The API.
     Subject("an API that gives errors after the outage", "F24", "api_unavailable", WEB, defect="api_fails", begins="outage"),
     Subject("an API that hangs after the outage", "F21", "api_hangs", WEB, defect="api_hangs", begins="outage"),
     # Work.
     Subject("a dispatch that never returns", "F20", "health_failed", defect="dispatch_hangs", begins="outage"),
-    Subject("a dispatch that fails and leaves its task waiting", "F23", "health_failed", defect="dispatch_fails_and_task_waits", begins="outage"),
+    Subject("a dispatch that fails and leaves its task waiting", "F23", "health_failed",
+            defect="dispatch_fails_and_task_waits", begins="outage"),
     Subject("real: a broker that dies with the message", "F22", "task_lost", defect="broker_dies_with_the_message", begins="outage",
             prepare="systemd-run --collect --unit=saboteur /usr/lib/pulp-lab/saboteur",
             repair="systemctl stop saboteur; rm -f /var/lib/pulp/lab/broker-to-*"),

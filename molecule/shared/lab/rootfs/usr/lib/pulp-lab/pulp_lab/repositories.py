@@ -60,12 +60,18 @@ def sync(repo_id, override, report):
     if unchanged:
         report(_progress("FINISHED", "FINISHED"))
     store.update("importer", repo_id, lambda i: i.update(last_sync=store.now(), scratchpad={"seen": seen}))
-    return {
+    result = {
         "importer_id": IMPORTER, "importer_type_id": IMPORTER, "repo_id": repo_id, "result": "success",
         "added_count": added, "removed_count": 0, "updated_count": 0, "started": started, "completed": store.now(),
         "error_message": None, "exception": None, "traceback": None, "summary": {}, "details": {},
         "_ns": "repo_sync_results", "id": store.object_id()["$oid"],
     }  # fmt: skip
+    return store.create("sync_result", result["id"], result)
+
+
+def sync_history(repo_id):
+    repository(repo_id)
+    return store.find("sync_result", repo_id=repo_id)
 
 
 def _take_packages(repo_id, base, packages, report):
@@ -214,6 +220,8 @@ def delete(repo_id):
         store.delete("distributor", f"{repo_id}/{distributor['id']}")
     shutil.rmtree(_master(repo_id), ignore_errors=True)
     schedules.delete_all_of(schedules.resource(repo_id, IMPORTER))
+    for result in sync_history(repo_id):
+        store.delete("sync_result", result["id"])
     store.delete("importer", repo_id)
     store.delete("repository", repo_id)
 

@@ -155,6 +155,11 @@ def sync(request, repo_id):
     return _call_report(_reserved(jobs.sync, repo_id, "sync", [repo_id, override]))
 
 
+def sync_history(_request, repo_id):
+    """One entry for each sync that was run, also for one that was run twice."""
+    return 200, repositories.sync_history(repo_id)
+
+
 def publish(request, repo_id):
     repositories.repository(repo_id)
     body = request.body()
@@ -305,6 +310,7 @@ ROUTES = list(_routes([
     ("/repositories/<repo_id>/importers/<importer_id>/schedules/sync/", {"GET": schedule_list, "POST": schedule_create}),
     ("/repositories/<repo_id>/importers/<importer_id>/schedules/sync/<schedule_id>/",
      {"GET": schedule_get, "DELETE": schedule_delete}),
+    ("/repositories/<repo_id>/history/sync/", {"GET": sync_history}),
     ("/repositories/<repo_id>/actions/sync/", {"POST": sync}),
     ("/repositories/<repo_id>/actions/publish/", {"POST": publish}),
     ("/repositories/<repo_id>/search/units/", {"POST": repository_units}),
