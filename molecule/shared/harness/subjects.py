@@ -82,8 +82,8 @@ SUPERVISED = drop_in(WORKER, "[Service]\\nRestart=always\\nRestartSec=3\\n")
 CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@localhost:5672//\").connect(); time.sleep(600)"
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
 CANCEL = f"{API} -X DELETE https://localhost/pulp/api/v2/tasks/$(cat /run/lab-task)/"
-# More than all of httpd's threads, so that nothing else is answered meanwhile.
 ALL = "https://localhost/pulp/api/v2/repositories/"
+# As many as all of httpd's threads, so that nothing else is answered meanwhile.
 DISPATCH = f"for n in $(seq 16); do {API} -X DELETE -m 60 {ALL}lab-$n/ >/dev/null 2>&1 & done; sleep 1"
 REPOSITORIES = f"for n in $(seq 16); do printf '{{\"id\":\"lab-%s\"}}' $n | {API} -d @- {ALL}; done"
 
