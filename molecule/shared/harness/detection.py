@@ -59,18 +59,24 @@ def detect(lab, subject, inventory=None):
 
 def named(play):
     """The verdict's name, of whom, and the first words of why."""
-    told = [e["reply"].get("msg", "") for e in play.events() if e["outcome"] == "failed"]
+    replies = [event["reply"] for event in play.events()]
+    told = [event["reply"].get("msg", "") for event in play.events() if event["outcome"] == "failed"]
+    sentences = [reply["verdict"].get("sentence", "") for reply in replies if isinstance(reply.get("verdict"), dict)]
     cause = CAUSE.search(told[-1] if told else "")
-    evidence = " ".join((cause[2] if cause else "").split())
+    evidence = sentences[-1] if sentences else cause[2] if cause else ""
     line = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
     if line:
-        return line["name"].strip("-") or line["verdict"], line["actor"], _short(evidence)
+        name = line["name"] if line["name"] not in ("", "-") else line["verdict"]
+        return name, line["actor"], _short(evidence)
     if cause:
         return cause[1], evidence, _short(evidence)
-    return ("survived" if play.process.returncode == 0 else "(no verdict)"), "", _short(" ".join(told) or play.text()[-TOLD:])
+    if play.process.returncode == 0:
+        return "survived", "", _short(evidence)
+    return "(no verdict)", "", _short(" ".join(told) or play.text())
 
 
 def _short(text):
+    text = " ".join(text.split())
     return text if len(text) <= TOLD else f"{text[:TOLD]}…"
 
 

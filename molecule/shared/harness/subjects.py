@@ -93,7 +93,7 @@ SUBJECTS = [
     Subject("the reply consumer of every Pulp 2.21", "gofer 2.12.5", "agent_replies_lost", WEB),
     Subject("real: a frozen broker that nobody notices", "F05", "survived", method="freeze", replies="reconnect"),
     Subject("real: dispatching hangs while the broker is away", "F19", "survived", replies="reconnect",
-            defect="dispatch_retries_for_ever", begins="outage", prepare=REPOSITORIES, hooks={UP: DISPATCH}),
+            defect="dispatch_retries_for_ever", prepare=REPOSITORIES, hooks={UP: DISPATCH}),
     # The test cannot tell.
     Subject("a sync that fails before anything is taken away", "F38", "unhealthy_before", defect="sync_fails"),
     Subject("pulp_workers active (exited) without a worker", "F46c", "unhealthy_before",

@@ -7,10 +7,18 @@ from kombu.exceptions import OperationalError
 
 from pulp_lab import defects, settings
 
-# Publishing without end, where Celery's default is three retries.
-FOR_EVER = {"max_retries": None, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
+# Celery's defaults are three retries, and 4 s to connect.
+FOR_EVER = {
+    "task_publish_retry_policy": {"max_retries": None, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
+    "broker_connection_timeout": None,
+}
 
 _ASKED = os.path.join(settings.STATE, "lab/broker-to")
+
+
+def configure(celery):
+    if defects.active("dispatch_retries_for_ever"):
+        celery.conf.update(FOR_EVER)
 
 
 def send(task, args, queue):
@@ -23,8 +31,7 @@ def send(task, args, queue):
     if defects.active("broker_dies_with_the_message") and not os.path.exists(f"{_ASKED}-die"):
         _send_to_dying_broker(task, args, queue)
         return
-    retries = {"retry": True, "retry_policy": FOR_EVER} if defects.active("dispatch_retries_for_ever") else {}
-    task.apply_async(args=args, queue=queue, **retries)
+    task.apply_async(args=args, queue=queue)
 
 
 def _send_to_dying_broker(task, args, queue):
