@@ -77,7 +77,7 @@ def healthy(number):
 
 
 NO_BROKER_NO_START = drop_in(BEAT, "[Service]\\nExecStartPre=/bin/bash -c \"exec 3<>/dev/tcp/localhost/5672\"\\n")
-NEVER_BACK = drop_in(BROKER, "[Service]\\nExecStopPost=/bin/touch /run/lab-broken\\nExecStartPre=/usr/bin/test ! -e /run/lab-broken\\n")
+NEVER_BACK = drop_in(BROKER, "[Service]\\nExecStopPost=+/bin/touch /run/lab-broken\\nExecStartPre=/usr/bin/test ! -e /run/lab-broken\\n")
 SUPERVISED = drop_in(WORKER, "[Service]\\nRestart=always\\nRestartSec=3\\n")
 CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@localhost:5672//\").connect(); time.sleep(600)"
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
