@@ -78,6 +78,7 @@ def healthy(number):
 
 NO_BROKER_NO_START = drop_in(BEAT, "[Service]\\nExecStartPre=/bin/bash -c \"exec 3<>/dev/tcp/localhost/5672\"\\n")
 NEVER_BACK = drop_in(BROKER, "[Service]\\nExecStopPost=+/bin/touch /run/lab-broken\\nExecStartPre=/usr/bin/test ! -e /run/lab-broken\\n")
+NEVER_STARTS = drop_in(BEAT, "[Service]\\nExecStartPre=/bin/false\\n")
 SUPERVISED = drop_in(WORKER, "[Service]\\nRestart=always\\nRestartSec=3\\n")
 CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@localhost:5672//\").connect(); time.sleep(600)"
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
@@ -161,9 +162,8 @@ SUBJECTS = [
     # What is not given back.
     Subject("a broker that does not start again", "", "broker_not_restored", variables={"broker_timeout": 30},
             prepare=NEVER_BACK[0], repair=f"rm /run/lab-broken; {NEVER_BACK[1]}; systemctl start {BROKER}"),
-    Subject("a scheduler that somebody masks meanwhile", "F30", "services_not_restored", BEAT,
-            hooks={RESTORED: f"systemctl stop {BEAT}; systemctl mask --runtime {BEAT}"},
-            repair=f"systemctl unmask --runtime {BEAT}; systemctl start {BEAT}"),
+    Subject("a scheduler that somebody breaks meanwhile", "F30", "services_not_restored", BEAT,
+            hooks={RESTORED: f"{NEVER_STARTS[0]}; systemctl stop {BEAT}"}, repair=f"{NEVER_STARTS[1]}; systemctl start {BEAT}"),
     # Survived, with a defect.
     Subject("a worker that flaps", "F17", "flapping", WORKER, defect="worker_flaps", actors="pulp_worker-1", replies="reconnect",
             variables={"recovery_timeout": 60}),
