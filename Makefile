@@ -2,10 +2,10 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench build dist unit lint molecule crash-test venv bootstrap lab-down clean
+.PHONY: help demo test test-all bench build dist unit lint molecule crash-test detection-table venv bootstrap lab-down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## boot a lab with a real broker and run the broker test on it (ARGS='--check' and the like reach ansible-playbook)
 	scripts/demo $(ARGS)
@@ -39,6 +39,10 @@ molecule: venv build ## labs under molecule (ARGS='default defects' names scenar
 crash-test: venv build ## kill whoever takes part in an outage, at random instants (N=100, SEED=, LABS=)
 	scripts/bootstrap lab
 	scripts/crash-test
+
+detection-table: venv build ## what the play names on Pulps that are broken in a known way, live (N=20, ONLY=, WRITE=)
+	scripts/bootstrap lab
+	scripts/detection-table
 
 venv: ## Ansible and the checking tools, pinned, in .cache/venv
 	scripts/bootstrap venv

@@ -1,20 +1,26 @@
-//! One binary, several Ansible modules: read the call, run the module, print the reply, exit.
+//! One binary, several Ansible modules: read the call, run the module, print the reply, exit. One of
+//! them starts the binary once more, to observe.
 
 mod ansible;
 mod broker;
+mod evidence;
 mod feed;
 mod host;
 mod modules;
+mod observe;
 mod pulp;
 mod service;
-#[allow(dead_code, reason = "read by the rooms that follow")]
 mod timeline;
+mod verdict;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     ansible::answer_panics();
     host::wait::interrupt::watch();
+    if observe::is_asked() {
+        return observe::run();
+    }
     let reply = match ansible::read(modules::ALL) {
         Ok(call) => {
             let outcome = call.module.run(&call);

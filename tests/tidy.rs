@@ -160,7 +160,12 @@ fn nothing_sleeps_outside_the_waiting_room() {
     none(
         "sleeps elsewhere",
         &outside_doors(
-            &["thread::sleep", "park_timeout"],
+            &[
+                "thread::sleep",
+                "park_timeout",
+                "time::sleep",
+                "time::interval",
+            ],
             &["src/host/wait/mod.rs"],
         ),
     );

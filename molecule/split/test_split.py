@@ -50,7 +50,7 @@ class HealthyPulp(Split):
             self.assertEqual(sorted(play.outcomes(task)), sorted(self.names), task)
         roles = [play.reply(BROKER_GONE, name)["role"] for name in self.names]
         self.assertEqual(roles, ["local", "remote"])
-        found = [len(play.reply("recovery.yml/Wait until every service has recovered by itself", n)["connections"]) for n in self.names]
+        found = [len(play.reply("recovery.yml/Wait until every service has recovered by itself", n)["actors"]) for n in self.names]
         self.assertEqual(found, [3, 2])
         self.demand_as_before()
 

@@ -50,7 +50,7 @@ class Undo(TakesByHand, OnSysv):
         self.demand_as_before()
 
     def test_by_its_watcher_alone_after_the_end_of_every_session(self):
-        self.take(restore_after=20)
+        self.take(restore_after=40)
         self.addCleanup(self.lab.find)
         self.lab.shell(self.lab.LOSE)
         self.assertNotEqual(self.lab.watchers(), [], "the watcher ended with its session")

@@ -286,6 +286,7 @@ mod tests {
             umbrella: false,
             found: true,
             last_exit: "exited with status 1".to_owned(),
+            restarts: 0,
             active_since_us: 100,
         }
     }

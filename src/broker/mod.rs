@@ -249,6 +249,12 @@ fn locate(said: Overrides<'_>) -> Result<Option<(String, String)>> {
     }
 }
 
+/// The virtual host that this host's Pulp uses.
+pub(crate) fn pulps_virtual_host() -> String {
+    let settings = settings::read().ok().flatten();
+    settings.map_or("/".to_owned(), |s| url::virtual_host(&s.broker_url))
+}
+
 fn observe(names: &[String]) -> Result<Vec<Unit>> {
     if service::manager().is_none() {
         return Ok(Vec::new());
@@ -367,6 +373,7 @@ mod tests {
             umbrella: true,
             found: true,
             last_exit: String::new(),
+            restarts: 0,
             active_since_us: 1,
         };
         let units = [umbrella];

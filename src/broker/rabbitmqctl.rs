@@ -1,5 +1,6 @@
 //! What RabbitMQ itself says of those who use it. It may be unable to: whoever asks goes on without.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -11,6 +12,19 @@ pub(crate) const PROGRAM: &str = "rabbitmqctl";
 
 /// How long an answer may take.
 const LIMIT: Duration = Duration::from_secs(8);
+
+/// How long the state of queues may take: it is asked for when things have gone wrong.
+const QUEUES_LIMIT: Duration = Duration::from_secs(5);
+
+/// One queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Queue {
+    /// Messages that no consumer was given.
+    pub(crate) ready: u64,
+    /// Messages that one was given and has not confirmed.
+    pub(crate) unacknowledged: u64,
+    pub(crate) consumers: u64,
+}
 
 /// One connection of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +47,24 @@ pub(crate) fn connections() -> Result<Vec<Connection>> {
         "peer_host",
         "peer_port",
     ];
-    Ok(parse_connections(&ask(&columns)?))
+    Ok(parse_connections(&ask(&columns, LIMIT)?))
+}
+
+/// The queues of a virtual host, by name.
+///
+/// # Errors
+/// As [`connections`].
+pub(crate) fn queues(virtual_host: &str) -> Result<BTreeMap<String, Queue>> {
+    let question = [
+        "list_queues",
+        "-p",
+        virtual_host,
+        "name",
+        "messages_ready",
+        "messages_unacknowledged",
+        "consumers",
+    ];
+    Ok(parse_queues(&ask(&question, QUEUES_LIMIT)?))
 }
 
 /// The other nodes that this one is connected to: it is one of a cluster if there is any.
@@ -45,16 +76,64 @@ pub(crate) fn connections() -> Result<Vec<Connection>> {
 /// # Errors
 /// As [`connections`].
 pub(crate) fn other_nodes() -> Result<Vec<String>> {
-    let text = ask(&["eval", "nodes()."])?;
+    let text = ask(&["eval", "nodes()."], LIMIT)?;
     parse_nodes(&text).context("failed to read what `rabbitmqctl eval nodes().` says")
 }
 
-fn ask(question: &[&str]) -> Result<String> {
+/// What it says of queues, connections and consumers, each under its question, for a person. What it did
+/// not say in time once it is not asked again.
+pub(crate) fn lists(virtual_host: &str) -> Vec<(&'static str, Result<String>)> {
+    let lists: [(&str, &[&str]); 3] = [
+        (
+            "list_queues",
+            &[
+                "name",
+                "messages_ready",
+                "messages_unacknowledged",
+                "consumers",
+            ],
+        ),
+        (
+            "list_connections",
+            &[
+                "user",
+                "vhost",
+                "peer_host",
+                "peer_port",
+                "state",
+                "channels",
+                "recv_oct",
+                "send_oct",
+            ],
+        ),
+        ("list_consumers", &[]),
+    ];
+    let answer = |verb: &str, columns: &[&str]| {
+        let mut question = vec![verb];
+        if verb != "list_connections" {
+            question.extend(["-p", virtual_host]);
+        }
+        question.extend(columns);
+        ask(&question, QUEUES_LIMIT)
+    };
+    let mut told = Vec::new();
+    for (verb, columns) in lists {
+        let said = answer(verb, columns);
+        let failed = said.is_err();
+        told.push((verb, said));
+        if failed {
+            break;
+        }
+    }
+    told
+}
+
+fn ask(question: &[&str], limit: Duration) -> Result<String> {
     let program = programs::find(PROGRAM).context("there is no rabbitmqctl")?;
     let mut argv = vec![program.as_str(), "-q"];
     argv.extend(question);
     // It becomes RabbitMQ's own user by `su`, and waits for ever for a broker that does not react.
-    process::run_ok_or_end_all(&argv, &identity::nonce()?, LIMIT)
+    process::run_ok_or_end_all(&argv, &identity::nonce()?, limit)
 }
 
 /// One connection a line, its columns parted by tabs. Newer versions print the columns' names first.
@@ -71,6 +150,24 @@ fn parse_connections(text: &str) -> Vec<Connection> {
                 peer_host: peer_host.to_owned(),
                 peer_port: peer_port.parse().ok()?,
             })
+        })
+        .collect()
+}
+
+/// As [`parse_connections`].
+fn parse_queues(text: &str) -> BTreeMap<String, Queue> {
+    text.lines()
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.trim_end().split('\t').collect();
+            let [name, ready, unacknowledged, consumers] = fields[..] else {
+                return None;
+            };
+            let queue = Queue {
+                ready: ready.parse().ok()?,
+                unacknowledged: unacknowledged.parse().ok()?,
+                consumers: consumers.parse().ok()?,
+            };
+            Some((name.to_owned(), queue))
         })
         .collect()
 }
@@ -101,6 +198,21 @@ mod tests {
         assert_eq!(seen.len(), 2);
         assert_eq!(seen[1].virtual_host, "bills");
         assert_eq!(seen[1].peer_port, 5001);
+    }
+
+    #[test]
+    fn queues_are_read_with_and_without_a_heading() {
+        let old = "resource_manager\t1\t2\t1\npulp.task\t0\t0\t0\n...done.\n";
+        let new = format!("name\tmessages_ready\tmessages_unacknowledged\tconsumers\n{old}");
+        let seen = parse_queues(old);
+        assert_eq!(seen, parse_queues(&new));
+        assert_eq!(seen.len(), 2);
+        let expected = Queue {
+            ready: 1,
+            unacknowledged: 2,
+            consumers: 1,
+        };
+        assert_eq!(seen["resource_manager"], expected);
     }
 
     #[test]

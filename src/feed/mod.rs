@@ -65,22 +65,16 @@ impl Feed {
     /// # Errors
     /// The host cannot be resolved, or is no address of this host, or the port is taken.
     pub(crate) fn serve(name: &str, nonce: &str, host: &str, port: u16) -> Result<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        let now = u32::try_from(now).context("the clock is past the year 2106")?;
+        let now = now()?;
         let package = package::build(name, nonce, now)?;
-        let mut files = repodata::write(&package)?;
+        let mut files = repodata::write(Some(&package), now)?;
         files.push(File {
             path: package.filename.clone(),
             bytes: package.bytes.clone(),
         });
-        let server = server::Server::start(host, port, nonce, files)?;
-        // Numeric IPv6 addresses are written in brackets in a URL.
-        let shown = match host.parse::<IpAddr>() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]"),
-            _ => host.to_owned(),
-        };
+        let (server, url) = serve(nonce, host, port, files)?;
         Ok(Self {
-            url: format!("http://{shown}:{}/{nonce}/", server.port),
+            url,
             package,
             server,
         })
@@ -90,6 +84,45 @@ impl Feed {
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.server.requests()
     }
+}
+
+/// A served repository without a package: a sync of it ends well and leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Empty {
+    pub(crate) url: String,
+    /// It serves for as long as it is held.
+    _server: server::Server,
+}
+
+impl Empty {
+    /// Serves it at `host`, below a path nobody can guess.
+    ///
+    /// # Errors
+    /// As [`Feed::serve`].
+    pub(crate) fn serve(nonce: &str, host: &str, port: u16) -> Result<Self> {
+        let (server, url) = serve(nonce, host, port, repodata::write(None, now()?)?)?;
+        Ok(Self {
+            url,
+            _server: server,
+        })
+    }
+}
+
+fn serve(nonce: &str, host: &str, port: u16, files: Vec<File>) -> Result<(server::Server, String)> {
+    let server = server::Server::start(host, port, nonce, files)?;
+    // Numeric IPv6 addresses are written in brackets in a URL.
+    let shown = match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    let url = format!("http://{shown}:{}/{nonce}/", server.port);
+    Ok((server, url))
+}
+
+/// Seconds since the epoch, as RPM writes them.
+fn now() -> Result<u32> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    u32::try_from(now).context("the clock is past the year 2106")
 }
 
 /// The checksum as the metadata writes it.
@@ -144,6 +177,17 @@ mod tests {
                 ("none".to_owned(), 404)
             ]
         );
+    }
+
+    #[test]
+    fn an_empty_one_lists_no_package() {
+        let empty = Empty::serve("ee11", "127.0.0.1", 0).expect("feed");
+        assert!(empty.url.ends_with("/ee11/"), "{}", empty.url);
+        let files = repodata::write(None, 7).expect("metadata");
+        let packed = files.iter().find(|f| f.path.contains("primary"));
+        let packages = crate::pulp::repodata::packages;
+        let count = packages(&packed.expect("primary").bytes, |_| {});
+        assert_eq!(count.expect("readable"), 0);
     }
 
     #[test]

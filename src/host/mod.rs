@@ -12,4 +12,5 @@ pub(crate) mod programs;
 pub(crate) mod rights;
 pub(crate) mod sockets;
 pub(crate) mod syslog;
+pub(crate) mod tls;
 pub(crate) mod wait;

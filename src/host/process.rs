@@ -174,6 +174,46 @@ fn end_marked(mark: &[u8]) {
     }
 }
 
+/// A process that goes on when this one has ended.
+#[derive(Debug)]
+pub(crate) struct Detached(duct::Handle);
+
+impl Detached {
+    /// Whether it has ended already.
+    pub(crate) fn has_ended(&self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+/// Starts this program once more and does not wait for it: nothing of ours is open in it but what `input`
+/// is read from. It leads no process group, so that it can begin a session of its own.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn start_self_detached(arguments: &[&str], input: &str) -> Result<Detached> {
+    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    let handle = duct::cmd(&program, arguments)
+        .dir("/")
+        .stdin_bytes(input)
+        .stdout_null()
+        .stderr_null()
+        .unchecked()
+        .start()
+        .with_context(|| format!("failed to run `{}`", program.display()))?;
+    Ok(Detached(handle))
+}
+
+/// Makes this process the only one of a new session, without a terminal, and forgets what it was started
+/// with: it outlives whoever started it.
+///
+/// # Errors
+/// It leads a process group, or there is no `/dev/null`.
+pub(crate) fn detach() -> Result<()> {
+    rustix::process::setsid().context("failed to begin a session")?;
+    let nothing = File::open("/dev/null").context("failed to read `/dev/null`")?;
+    rustix::stdio::dup2_stdin(nothing).context("failed to close the standard input")
+}
+
 /// A word of the shell that stands for itself.
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))

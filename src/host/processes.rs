@@ -102,6 +102,52 @@ pub(crate) fn started_with(word: &str) -> Result<Vec<(Process, Vec<String>)>> {
         .collect())
 }
 
+/// Whether there is a process of this number, a zombie included: one system call.
+pub(crate) fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// What a process does at this moment, for a person.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) pid: i32,
+    pub(crate) parent: i32,
+    /// A letter of proc(5).
+    pub(crate) state: char,
+    /// The name of its program, as the kernel has it.
+    pub(crate) name: String,
+    pub(crate) threads: i64,
+    pub(crate) resident_kib: u64,
+    /// Seconds from the boot to its start.
+    pub(crate) started: f64,
+    /// The function of the kernel in which it waits, where that may be known.
+    pub(crate) waits_in: Option<String>,
+}
+
+/// The process of this number; none when it is gone.
+pub(crate) fn row(pid: i32) -> Option<Row> {
+    let stat = Entry::new(pid).and_then(|entry| entry.stat()).ok()?;
+    let place = std::fs::read_to_string(format!("/proc/{pid}/wchan")).ok();
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "ticks since the boot do not reach 2^52"
+    )]
+    let started = stat.starttime as f64 / procfs::ticks_per_second() as f64;
+    Some(Row {
+        pid,
+        parent: stat.ppid,
+        state: stat.state,
+        threads: stat.num_threads,
+        resident_kib: stat.rss * procfs::page_size() / 1024,
+        started,
+        waits_in: place.filter(|place| !matches!(place.trim(), "" | "0")),
+        name: stat.comm,
+    })
+}
+
 /// Whether a process exists and is no zombie.
 pub(crate) fn runs(pid: u32) -> bool {
     i32::try_from(pid)
@@ -148,11 +194,13 @@ mod tests {
         let pid = i32::try_from(child.id()).unwrap();
         let family: Vec<i32> = below(me).unwrap().iter().map(|p| p.pid).collect();
         assert!(family.contains(&me) && family.contains(&pid));
+        let seen = row(pid).unwrap();
+        assert_eq!((seen.parent, seen.threads), (me, 1));
         assert!(!below(pid).unwrap().iter().any(|p| p.pid == me));
-        assert!(runs(child.id()));
+        assert!(runs(child.id()) && exists(child.id()));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(!runs(child.id()));
+        assert!(!runs(child.id()) && !exists(child.id()));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! TCP and Unix sockets and their owners, as the kernel's `/proc` shows them.
 
 pub(crate) mod clients;
+pub(crate) mod diag;
+pub(crate) mod owners;
+pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

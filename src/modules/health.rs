@@ -7,57 +7,42 @@
 
 mod clean;
 mod idle;
+mod names;
+mod params;
 mod prove;
 mod ready;
 mod tell;
+mod working;
 
+use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
-use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
 use crate::host::wait::{Deadline, Pace};
+use crate::pulp;
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Step};
 use crate::pulp::v2::{Pulp2, Task};
-use crate::pulp::{self, Access, Door};
+use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, is_alive, unit};
+use params::{Params, State, door, feed_port, refuse_missing, seconds, seconds_or_none};
 
 /// The module, as the binary lists it.
 pub(crate) const MODULE: Module = Module {
     name: "pulp_health",
-    spec: SPEC,
+    spec: params::SPEC,
     work,
 };
 
-const SPEC: &[Opt] = &[
-    Opt::new("pulp_url", Type::Str).required(),
-    Opt::new("state", Type::Str)
-        .default(Preset::Str("healthy"))
-        .choices(&["healthy", "idle", "ready"]),
-    Opt::new("username", Type::Str),
-    Opt::new("password", Type::Str).secret(),
-    Opt::new("validate_certs", Type::Bool).default(Preset::Bool(true)),
-    Opt::new("ca_path", Type::Path),
-    Opt::new("feed", Type::Str),
-    Opt::new("feed_host", Type::Str).default(Preset::Str("127.0.0.1")),
-    Opt::new("feed_port", Type::Int).default(Preset::Int(0)),
-    Opt::new("timeout", Type::Int).default(Preset::Int(300)),
-    Opt::new("request_timeout", Type::Int).default(Preset::Int(10)),
-    Opt::new("ready_timeout", Type::Int).default(Preset::Int(0)),
-    Opt::new("require_idle", Type::Bool).default(Preset::Bool(false)),
-    Opt::new("drain", Type::Int).default(Preset::Int(0)),
-    Opt::new("accept_task_loss", Type::Bool).default(Preset::Bool(false)),
-    Opt::list_of("expected", Type::Str),
-];
-
 /// The most that a clean-up after a failure may take, and is kept for it out of `timeout`.
 const CLEAN_UP: Duration = Duration::from_mins(1);
+
+/// What the tags of our repositories begin with; a task of theirs is nobody's.
+const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
 
 /// How many tasks of others are listed; their number is told in any case.
 const LISTED: usize = 20;
@@ -67,34 +52,6 @@ const PACE: Pace = Pace {
     first: Duration::from_millis(100),
     last: Duration::from_secs(1),
 };
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Healthy,
-    Idle,
-    Ready,
-}
-
-#[derive(Deserialize)]
-struct Params {
-    pulp_url: String,
-    state: State,
-    username: Option<String>,
-    password: Option<String>,
-    validate_certs: bool,
-    ca_path: Option<PathBuf>,
-    feed: Option<String>,
-    feed_host: String,
-    feed_port: i64,
-    timeout: i64,
-    request_timeout: i64,
-    ready_timeout: i64,
-    require_idle: bool,
-    drain: i64,
-    accept_task_loss: bool,
-    expected: Option<Vec<String>>,
-}
 
 /// What the call asks for, checked.
 struct Request {
@@ -166,11 +123,12 @@ fn work(call: &Call) -> Result<Outcome> {
         State::Healthy => healthy(call, &params),
         State::Idle => idle::run(call, &params),
         State::Ready => ready::run(call, &params),
+        State::Working => working::run(call, &params),
     }
 }
 
 fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
-    refuse_missing(params)?;
+    refuse_missing(params, "healthy")?;
     let (request, door) = (request(params)?, door(params)?);
     if call.check_mode {
         return Ok(tell::plan(&request, &door.base));
@@ -196,67 +154,15 @@ fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
     Ok(tell::outcome(&check))
 }
 
-/// In the words of Ansible's `required_if`.
-fn refuse_missing(params: &Params) -> Result<()> {
-    let given = [
-        ("username", &params.username),
-        ("password", &params.password),
-    ];
-    let missing: Vec<_> = given
-        .iter()
-        .filter(|(_, value)| value.is_none())
-        .map(|(name, _)| *name)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "state is healthy but all of the following are missing: {}",
-        missing.join(", ")
-    )
-}
-
-fn seconds(name: &str, value: i64) -> Result<Duration> {
-    match u64::try_from(value) {
-        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds)),
-        _ => bail!("failed to use {name} `{value}`: it is a number of seconds from 1 up"),
-    }
-}
-
-/// A duration that may be none.
-fn seconds_or_none(name: &str, value: i64) -> Result<Duration> {
-    match value {
-        0 => Ok(Duration::ZERO),
-        value => seconds(name, value),
-    }
-}
-
-/// How Pulp is reached. Nothing is sent yet.
-fn door(params: &Params) -> Result<Door> {
-    Door::new(&Access {
-        url: &params.pulp_url,
-        credentials: params.username.as_deref().zip(params.password.as_deref()),
-        validate_certs: params.validate_certs,
-        ca_path: params.ca_path.as_deref(),
-        request_timeout: seconds("request_timeout", params.request_timeout)?,
-    })
-}
-
 /// What can be refused before anything is sent.
 fn request(params: &Params) -> Result<Request> {
-    let Ok(feed_port) = u16::try_from(params.feed_port) else {
-        bail!(
-            "failed to use feed_port `{}`: it is a port from 1 to 65535, or 0 for any",
-            params.feed_port
-        );
-    };
     if let Some(url) = &params.feed {
         pulp::check_feed_url(url)?;
     }
     Ok(Request {
         feed: params.feed.clone(),
         feed_host: params.feed_host.clone(),
-        feed_port,
+        feed_port: feed_port(params)?,
         timeout: seconds("timeout", params.timeout)?,
         ready_timeout: seconds_or_none("ready_timeout", params.ready_timeout)?,
         require_idle: params.require_idle,
@@ -310,6 +216,61 @@ impl Check {
     fn has_failed(&self) -> bool {
         self.taken.iter().any(|taken| taken.error.is_some())
     }
+}
+
+/// Something of ours could not be deleted.
+fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
+    leftovers.push(Leftover {
+        kind,
+        id: id.to_owned(),
+        cause: format!("{cause:#}"),
+    });
+}
+
+fn remedy(kind: &str, id: &str) -> String {
+    match kind {
+        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
+        _ => format!(
+            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
+             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
+        ),
+    }
+}
+
+/// What is left behind, in the reply.
+fn leftovers(left: &[Leftover]) -> Vec<Value> {
+    left.iter()
+        .map(|left| {
+            json!({
+                "kind": left.kind,
+                "id": left.id,
+                "cause": left.cause,
+                "remedy": remedy(left.kind, &left.id),
+            })
+        })
+        .collect()
+}
+
+/// The same, at the end of a message.
+fn left_behind(left: &[Leftover]) -> String {
+    let mut text = String::new();
+    for left in left {
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "; LEFTOVERS: {} `{}` is left behind ({}), {}",
+            left.kind,
+            left.id,
+            left.cause,
+            remedy(left.kind, &left.id)
+        );
+    }
+    text
+}
+
+/// Seconds in the reply, rounded to microseconds; more would be noise.
+fn rounded(duration: Duration) -> Value {
+    json!((duration.as_secs_f64() * 1e6).round() / 1e6)
 }
 
 /// A task in the reply.

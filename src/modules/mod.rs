@@ -4,7 +4,9 @@
 mod broker;
 mod facts;
 mod health;
+mod report;
 mod services;
+mod watch;
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +25,9 @@ pub(crate) const ALL: &[Module] = &[
     facts::MODULE,
     services::MODULE,
     broker::MODULE,
+    watch::MODULE,
     health::MODULE,
+    report::MODULE,
 ];
 
 /// Where the broker is, instead of what Pulp's configuration says.

@@ -101,7 +101,7 @@ impl Client {
 }
 
 /// An instant as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn moment(date: &str) -> Option<SystemTime> {
+pub(super) fn moment(date: &str) -> Option<SystemTime> {
     const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let words: Vec<&str> = date.split_whitespace().collect();
     let &[_, day, month, year, time, "GMT"] = words.as_slice() else {

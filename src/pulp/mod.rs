@@ -8,6 +8,7 @@
 
 mod address;
 mod client;
+pub(crate) mod onlooker;
 pub(crate) mod repodata;
 pub(crate) mod steps;
 mod trust;
@@ -20,6 +21,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
+use client::moment;
+use trust::plain_config;
+use v2::{STATUS_PATH, Status, read_status};
 
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::host::tls::Anybody;
 
 /// The TLS settings of every request.
 pub(super) fn config(validate: bool, ca_path: Option<&Path>) -> Result<TlsConfig> {
@@ -14,16 +17,36 @@ pub(super) fn config(validate: bool, ca_path: Option<&Path>) -> Result<TlsConfig
     if !validate {
         return Ok(config.disable_verification(true).build());
     }
-    let roots = match ca_path {
-        Some(path) => from_path(path)?,
-        // A host without a trust store trusts nobody, and the handshake says so.
-        None => load_native_certs(),
-    };
+    let roots = roots(ca_path)?;
     let roots = roots
         .certs
         .iter()
         .map(|root| Certificate::from_der(root).to_owned());
     Ok(config.root_certs(RootCerts::from(roots)).build())
+}
+
+/// The same for a client that takes rustls's own settings.
+pub(super) fn plain_config(validate: bool, ca_path: Option<&Path>) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?;
+    if !validate {
+        return Ok(config
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+            .with_no_client_auth());
+    }
+    let mut store = RootCertStore::empty();
+    store.add_parsable_certificates(roots(ca_path)?.certs);
+    Ok(config.with_root_certificates(store).with_no_client_auth())
+}
+
+fn roots(ca_path: Option<&Path>) -> Result<CertificateResult> {
+    match ca_path {
+        Some(path) => from_path(path),
+        // A host without a trust store trusts nobody, and the handshake says so.
+        None => Ok(load_native_certs()),
+    }
 }
 
 fn from_path(path: &Path) -> Result<CertificateResult> {
@@ -53,5 +76,7 @@ mod tests {
             assert!(error.to_string().contains(path), "{error}");
         }
         assert!(config(false, Some(Path::new("/nonexistent"))).is_ok());
+        assert!(plain_config(true, Some(Path::new("/etc/passwd"))).is_err());
+        assert!(plain_config(false, Some(Path::new("/nonexistent"))).is_ok());
     }
 }

@@ -8,7 +8,7 @@ mod systemd;
 pub(crate) mod sysv;
 mod unit;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
@@ -237,6 +237,35 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
             journal::newest(&names)
         }
         Manager::Sysv => sysv::newest(units),
+    }
+}
+
+/// What the units said since an instant of this boot, and when. Syslog's files do not tell the instants well
+/// enough: from them comes nothing.
+///
+/// # Errors
+/// There is nowhere to read it.
+pub(crate) fn lines_since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+    match require()? {
+        Manager::Systemd if !units.is_empty() => journal::since(units, instant),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// What a unit said since an instant of the monotonic clock, in microseconds, for a person; where lines
+/// tell no such instant, all that is read.
+///
+/// # Errors
+/// There is nowhere to read it.
+pub(crate) fn log(unit: &str, since_us: u64) -> Result<String> {
+    match require()? {
+        Manager::Systemd => journal::text(unit, since_us),
+        Manager::Sysv => {
+            let units = sysv::observe(&[unit.to_owned()])?;
+            let lines = sysv::newest(&units.iter().collect::<Vec<_>>())?;
+            let lines: Vec<String> = lines.into_iter().map(|line| line.message).collect();
+            Ok(lines.join("\n"))
+        }
     }
 }
 

@@ -105,6 +105,7 @@ mod tests {
             umbrella: name == WORKERS,
             found: true,
             last_exit: String::new(),
+            restarts: 0,
             active_since_us: 0,
         }
     }

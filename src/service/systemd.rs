@@ -22,7 +22,7 @@ const UNIT_DIRS: &[&str] = &[
 ];
 
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,MainPID,Type,\
-    ExecMainCode,ExecMainStatus,ActiveEnterTimestampMonotonic";
+    ExecMainCode,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic";
 
 /// Whether systemd is this host's service manager, by systemd's own rule (`sd_booted(3)`).
 pub(crate) fn is_manager() -> bool {
@@ -92,6 +92,8 @@ fn parse_block(block: &str, runs: &impl Fn(u32) -> bool) -> Option<Unit> {
         umbrella: value("Type") == "oneshot",
         found: value("LoadState") == "loaded" || main_pid != 0,
         last_exit: last_exit(value("ExecMainCode"), value("ExecMainStatus")),
+        // Unknown before systemd 235.
+        restarts: value("NRestarts").parse().unwrap_or(0),
         active_since_us: value("ActiveEnterTimestampMonotonic").parse().unwrap_or(0),
     })
 }

@@ -33,6 +33,9 @@ pub(crate) struct Unit {
     pub(crate) found: bool,
     /// How the last main process ended, as a person would say it.
     pub(crate) last_exit: String,
+    /// How often its manager has started it again by itself; 0 where that is not counted.
+    #[serde(skip)]
+    pub(crate) restarts: u32,
     /// When the unit became active: microseconds of the monotonic clock; 0 when never.
     pub(crate) active_since_us: u64,
 }

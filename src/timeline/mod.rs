@@ -2,9 +2,26 @@
 //! the actors' stories are read from, and that a verdict is given on. Only changes are written. Times are
 //! seconds since the observer began, by the monotonic clock; one wall-clock anchor makes instants of them.
 
+mod actors;
+mod backoff;
+mod connections;
+mod outage;
+mod roles;
+
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use actors::Actor;
+use backoff::{Prediction, next_try, predict};
+use connections::{Connection, Held, Losses};
+pub(crate) use outage::Outage;
+use outage::answer_at;
+use roles::{listed_as, role_of, same_host};
+
+/// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
+pub(crate) const DIR: &str = "/run/pulp_broker_watch";
 
 /// All that one observer wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +47,9 @@ pub(crate) struct Begin {
     pub(crate) broker: String,
     /// The units that are observed.
     pub(crate) units: Vec<String>,
+    /// How many listened for the agents' replies, by queue; empty where nobody could tell.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) listeners: BTreeMap<String, u64>,
 }
 
 /// One further line.
@@ -72,7 +92,8 @@ pub(crate) enum Event {
     Moved { unit: String, socket: u64 },
     /// What the broker answers: `answers`, `starting`, `silent`, `no_connection`, `refused`, `unreachable`.
     Broker { answer: String, words: String },
-    /// What an endpoint of Pulp answers.
+    /// What an endpoint of Pulp answers, at the instant of the answer; again when it differs or took much
+    /// longer or less long.
     Api {
         url: String,
         /// The status code, or `timeout`, `refused`, `reset`, or a few words.
@@ -83,7 +104,8 @@ pub(crate) enum Event {
         database: Option<bool>,
     },
     /// Pulp lists a worker, by Pulp's own name for it: it was not listed, or its heartbeat is newer. Beyond
-    /// the first newer heartbeat after each change of the broker none is written.
+    /// the first newer heartbeat after each change of the broker none is written. The heartbeat is given by
+    /// this host's clock, as far as Pulp's own words for it were understood.
     Listed { worker: String, heartbeat: String },
     /// Pulp lists a worker no more.
     Unlisted { worker: String },
@@ -136,6 +158,47 @@ impl Timeline {
         })
     }
 
+    /// When the broker was away.
+    pub(crate) fn outage(&self) -> Outage {
+        Outage::of(self)
+    }
+
+    /// What became of each unit, as of the instant `now`. `main_pids` are the processes that units should
+    /// have still.
+    pub(crate) fn actors(&self, main_pids: &BTreeMap<String, u32>, now: f64) -> Vec<Actor> {
+        actors::tell(self, self.outage(), main_pids, now)
+    }
+
+    /// The instant at which a consumer that lost its connection at `lost` tries next.
+    pub(crate) fn next_try(lost: f64, now: f64) -> Option<f64> {
+        next_try(lost, now)
+    }
+
+    /// Why the observer ended; none when it was killed, or observes still.
+    pub(crate) fn end(&self) -> Option<&str> {
+        self.entries
+            .iter()
+            .rev()
+            .find_map(|entry| match &entry.event {
+                Event::End { why } => Some(why.as_str()),
+                _ => None,
+            })
+    }
+
+    /// The last instant of which anything is known.
+    pub(crate) fn last_at(&self) -> f64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.at)
+            .fold(0.0, f64::max)
+    }
+
+    /// Adds what was learned later, each at its place in time.
+    pub(crate) fn add(&mut self, entries: Vec<Entry>) {
+        self.entries.extend(entries);
+        self.entries.sort_by(|a, b| a.at.total_cmp(&b.at));
+    }
+
     /// The instant of `at` by this host's wall clock at the beginning.
     pub(crate) fn instant(&self, at: f64) -> SystemTime {
         UNIX_EPOCH + Duration::try_from_secs_f64(self.begin.wall + at).unwrap_or_default()
@@ -145,6 +208,26 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What was seen of two units on one host.
+    pub(super) fn timeline(seen: impl IntoIterator<Item = (f64, Event)>) -> Timeline {
+        let units = ["pulp_worker-0.service", "pulp_celerybeat.service"];
+        Timeline {
+            begin: Begin {
+                host: "a.example.com".to_owned(),
+                wall: 1_000_000.0,
+                monotonic: 500.0,
+                broker: "b:5672".to_owned(),
+                units: units.map(str::to_owned).to_vec(),
+                listeners: BTreeMap::new(),
+            },
+            entries: seen
+                .into_iter()
+                .map(|(at, event)| Entry { at, event })
+                .collect(),
+            torn: false,
+        }
+    }
 
     const BEGIN: &str =
         r#"{"host":"a","wall":100.0,"monotonic":7.5,"broker":"b:5672","units":["x.service"]}"#;

@@ -8,3 +8,4 @@ mod answers;
 mod certificates;
 mod states;
 mod support;
+mod working;

@@ -166,6 +166,10 @@ class Crash:
             # It may still have restarted services that were not connected in time.
             seen = self.lab.look("restored", self.lab.units, False, MARGIN, MARGIN)
             round.fault = "; ".join(seen["missing"])
+        if seen["promised"] and not busy and (observed := self.lab.look("observer")) and not round.fault:
+            round.fault = f"the undo left {observed}"
+        # Of one that died before there was anything to undo: it changes nothing, and ends at its own deadline.
+        self.lab.look("end_observer")
         self.lab.remove_ansible_files()
 
     def _strike_module(self, play, round):
@@ -191,7 +195,7 @@ class Crash:
         return self.lab.look("strike_when_there", round.restore_after, later, signal.SIGKILL, "shell")
 
     def _strike_everything(self, play, round):
-        self.lab.ask("strike", signal.SIGKILL, "module", "child", "undo", "connection")
+        self.lab.ask("strike", signal.SIGKILL, "module", "child", "observer", "undo", "connection")
         os.killpg(play.process.pid, signal.SIGKILL) if play.process.poll() is None else None
         killed = self._kill_connections()
         struck = self.lab.answer()

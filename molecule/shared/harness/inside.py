@@ -6,6 +6,8 @@ import glob
 import json
 import os
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import time
 
 PORT = 5672
 BROKER_USER = "rabbitmq"
+WATCH = "/run/pulp_broker_watch"
 OURS = ("AnsiballZ_", "/run/pulp_broker", "--unit=pulp_broker")
 TCP_STATES = {"01": "ESTABLISHED", "02": "SYN_SENT", "08": "CLOSE_WAIT", "0A": "LISTEN"}
 
@@ -58,7 +61,13 @@ def _program(pid):
         return ""
 
 
+def _is_observer(process):
+    return "--observe" in _arguments(process["pid"]) and _program(process["pid"]).startswith("AnsiballZ_")
+
+
 def _is_ours(process):
+    if _is_observer(process):
+        return False
     if _program(process["pid"]).startswith("AnsiballZ_") or "/pulp_broker-" in _read(f"/proc/{process['pid']}/cgroup"):
         return True
     arguments = _arguments(process["pid"])
@@ -88,7 +97,7 @@ def rules():
 
 def files():
     """State and drop-ins. Below /run/systemd/system the lab has units of workers and no drop-in."""
-    found = glob.glob("/run/pulp_broker*") + glob.glob("/run/systemd/system/*.d") + glob.glob("/etc/systemd/system/*.d/*pulp_broker*")
+    found = [path for path in glob.glob("/run/pulp_broker*") if path != WATCH] + glob.glob("/run/systemd/system/*.d") + glob.glob("/etc/systemd/system/*.d/*pulp_broker*")
     return sorted(found + [path for path in glob.glob("/run/systemd/transient/*") if "pulp_broker" in path])
 
 
@@ -98,9 +107,23 @@ def units():
     return [line.split()[0] for line in listed.splitlines()]
 
 
+def observer():
+    """Of a run that died before its undo had anything to give back; it ends by itself. Its files and its process."""
+    return glob.glob(WATCH) + [_told(process) for process in _processes() if _is_observer(process)]
+
+
+def end_observer():
+    found = observer()
+    for process in _processes():
+        if _is_observer(process):
+            os.kill(process["pid"], signal.SIGTERM)
+    shutil.rmtree(WATCH, ignore_errors=True)
+    return found
+
+
 def left():
     """Everything of ours on this host."""
-    return files() + units() + rules() + stopped() + ours()
+    return files() + units() + rules() + stopped() + ours() + observer()
 
 
 def broker_processes():
@@ -202,7 +225,8 @@ def missing(units, busy):
         return [f"no {', '.join(dead)}"]
     if (said := answer()) != "answers":
         return [f"the broker: {said}"]
-    return [thing for thing in left() if not (busy and "AnsiballZ_" in thing)]
+    observed = observer()
+    return [thing for thing in left() if not (busy and "AnsiballZ_" in thing) and thing not in observed]
 
 
 def restored(units, busy, within, margin):
@@ -255,7 +279,7 @@ def strike_when_there(within, later, number, *victims):
 
 
 def _is_module(process):
-    return _program(process["pid"]).startswith("AnsiballZ_")
+    return _program(process["pid"]).startswith("AnsiballZ_") and not _is_observer(process)
 
 
 def _is_child(process):
@@ -283,6 +307,7 @@ def _is_connection(process):
 
 VICTIMS = {
     "module": _is_module,
+    "observer": _is_observer,
     "child": _is_child,
     "arming": _is_arming,
     "undo": _is_undo,

@@ -136,9 +136,11 @@ class Lab:
         )  # fmt: skip
         return json.loads(reply)
 
-    def use_defect(self, defect="", actors=""):
-        """Restarts the services with it, or healthy."""
-        self.shell(f"printf 'PULP_LAB_DEFECT={defect}\\nPULP_LAB_DEFECT_ACTORS={actors}\\n' >/etc/default/pulp_lab")
+    def use_defect(self, defect="", actors="", begins="", replies=""):
+        """Restarts the services with it, or healthy. What is not said is as in a lab that was just booted."""
+        wishes = {"DEFECT": defect, "DEFECT_ACTORS": actors, "DEFECT_BEGINS": begins, "REPLIES": replies}
+        lines = "\\n".join(f"PULP_LAB_{name}={value}" for name, value in wishes.items())
+        self.shell(f"printf '{lines}\\n' >/etc/default/pulp_lab")
         self.exec("systemctl", "restart", *self.services)
         self.wait_until_ready()
 

@@ -24,7 +24,8 @@ class Play:
         self.record = self.folder / "record"
         self.printed = self.folder / "printed"
         command = ["ansible-playbook", "--inventory", inventory, playbook, *options]
-        command += ["--extra-vars", json.dumps(variables or {})]
+        self.reports = self.folder / "reports"
+        command += ["--extra-vars", json.dumps({"pulp_broker_test_report_dir": str(self.reports)} | (variables or {}))]
         with open(self.printed, "wb") as printed:
             # A session of its own, so that a Ctrl-C reaches this play and its children, and nobody else.
             self.process = subprocess.Popen(

@@ -153,7 +153,9 @@ boot() {
             ;;
         PULP_LAB_INIT=systemd) ;;
         PULP_LAB_INIT=*) options+=(--systemd=false) ;;
-        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_CONCURRENCY=*) options+=(--env "$variable") ;;
+        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_LAB_DEFECT_BEGINS=* | PULP_LAB_REPLIES=* | PULP_CONCURRENCY=*)
+            options+=(--env "$variable")
+            ;;
         *) fail "up: no such variable: $variable (README.md lists them)" ;;
         esac
     done

@@ -77,6 +77,8 @@ pub(crate) struct Opt {
     pub(crate) aliases: &'static [&'static str],
     /// The value is a secret.
     pub(crate) no_log: bool,
+    /// The value may be megabytes: the reply does not repeat it.
+    pub(crate) bulky: bool,
 }
 
 #[allow(
@@ -95,6 +97,7 @@ impl Opt {
             choices: &[],
             aliases: &[],
             no_log: false,
+            bulky: false,
         }
     }
 
@@ -130,6 +133,12 @@ impl Opt {
         self.no_log = true;
         self
     }
+
+    /// Keeps a value that may be megabytes out of what the reply repeats of its call.
+    pub(crate) const fn bulky(mut self) -> Self {
+        self.bulky = true;
+        self
+    }
 }
 
 /// A value as it came in, in the order and with the digits of the args file: `str` of a number or of
@@ -153,6 +162,7 @@ pub(super) struct Valid {
     /// Every option of the spec and no other key.
     pub(super) params: Map<String, Value>,
     /// The same as a Python module would show it: with aliases, and a boolean for an integer stays one.
+    /// What is bulky is named only.
     pub(super) module_args: Map<String, Value>,
     pub(super) warnings: Vec<String>,
 }

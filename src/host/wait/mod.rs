@@ -133,6 +133,12 @@ pub(crate) fn until<T>(
     }
 }
 
+/// Lets time pass in a task that shares its thread with others, which go on meanwhile. Whoever runs them
+/// all has the deadline and the ear for signals.
+pub(crate) async fn pass(length: Duration) {
+    tokio::time::sleep(length).await;
+}
+
 /// Sleeps in slices, so that a signal is honoured within a tenth of a second.
 fn pause(length: Duration, heeds_signals: bool) {
     let end = Instant::now() + length;

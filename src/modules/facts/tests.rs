@@ -29,6 +29,7 @@ fn unit(name: &str, umbrella: bool) -> Unit {
         umbrella,
         found: true,
         last_exit: String::new(),
+        restarts: 0,
         active_since_us: 0,
     }
 }

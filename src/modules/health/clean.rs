@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::{Check, Leftover, detail};
+use super::{Check, detail, leave};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::pulp::steps::Kind;
 use crate::pulp::v2::TaskState;
@@ -48,14 +48,6 @@ pub(super) fn step(
             leave(&mut check.leftovers, "package", &check.name, cause);
         }),
     }
-}
-
-fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
-    leftovers.push(Leftover {
-        kind,
-        id: id.to_owned(),
-        cause: format!("{cause:#}"),
-    });
 }
 
 fn delete_repository(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {

@@ -6,17 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::{PACE, Params, door, listed, named, seconds, seconds_or_none};
+use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::pulp::v2::{Pulp2, Status, Task, Worker};
-
-/// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
-/// Pulp lists dead ones for some minutes more.
-const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-
-/// Repositories of earlier health checks; a task of theirs is nobody's.
-const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
+use crate::pulp::v2::{Pulp2, Status, Task};
 
 /// Why nothing may be taken away now.
 struct Refusal {
@@ -214,17 +207,6 @@ fn alive(status: Option<&Status>) -> Vec<&str> {
         .collect()
 }
 
-/// One that does not say when it was heard of is given the benefit of the doubt.
-fn is_alive(worker: &Worker, now: SystemTime) -> bool {
-    let heartbeat = worker.heartbeat.as_deref();
-    let Some(heard) = heartbeat.and_then(|text| humantime::parse_rfc3339(text).ok()) else {
-        return true;
-    };
-    now.duration_since(heard)
-        .is_ok_and(|silence| silence <= LONGEST_SILENCE)
-        || heard >= now
-}
-
 fn found_line(seen: &Seen, url: &str) -> String {
     let Some(status) = &seen.status else {
         return format!("FOUND no Pulp that can be asked at `{url}`");
@@ -272,27 +254,6 @@ fn tasks_line(seen: &Seen, wish: &Wish, check_mode: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn worker(heartbeat: Option<&str>) -> Worker {
-        Worker {
-            name: "w".to_owned(),
-            heartbeat: heartbeat.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_worker_lives_while_it_says_so_on_the_servers_clock() {
-        let now = humantime::parse_rfc3339("2026-11-23T12:00:00Z").expect("instant");
-        for (heartbeat, lives) in [
-            (Some("2026-11-23T11:59:31Z"), true),
-            (Some("2026-11-23T12:00:07Z"), true),
-            (Some("2026-11-23T11:58:59Z"), false),
-            (Some("never"), true),
-            (None, true),
-        ] {
-            assert_eq!(is_alive(&worker(heartbeat), now), lives, "{heartbeat:?}");
-        }
-    }
 
     #[test]
     fn what_is_refused_names_three_tasks_and_both_ways_on() {

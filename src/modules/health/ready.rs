@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{PACE, Params, door, seconds};
+use super::{PACE, Params, SCHEDULER, door, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::v2::{Pulp2, Status, Worker};
@@ -17,8 +17,6 @@ const NEEDED: &[&str] = &[
     "scheduler@",
     "reserved_resource_worker-",
 ];
-
-const SCHEDULER: &str = "scheduler@";
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let limit = seconds("ready_timeout", params.ready_timeout)?;
@@ -192,17 +190,8 @@ impl<'a> Watch<'a> {
             "FAILED {verdict}: Pulp at `{base}` should list each with a heartbeat of the last \
              {seconds} s, but {}; see `journalctl -u {}` on its host",
             told.join(", "),
-            missing.first().map_or("", |name| unit(name))
+            missing.first().map_or(String::new(), |name| unit(name))
         )
-    }
-}
-
-/// The unit behind a name of Pulp's list.
-fn unit(name: &str) -> &'static str {
-    match name.split(['@', '-']).next() {
-        Some("resource_manager") => "pulp_resource_manager",
-        Some("scheduler") => "pulp_celerybeat",
-        _ => "'pulp_worker-*'",
     }
 }
 

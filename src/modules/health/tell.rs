@@ -1,11 +1,10 @@
 //! What the module replies: the plan in check mode, else what happened, step by step.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Request, Taken, instant, listed, task};
+use super::{Check, Request, Taken, instant, left_behind, leftovers, listed, rounded, task};
 use crate::ansible::Outcome;
 
 /// What would be done.
@@ -45,7 +44,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         "tasks",
         check.pulp.tasks.iter().map(task).collect::<Vec<_>>(),
     )
-    .with("leftovers", leftovers(check))
+    .with("leftovers", leftovers(&check.leftovers))
     .with("feed", feed(check));
     if healthy {
         outcome = outcome.with("healthy_at", instant(SystemTime::now()));
@@ -101,17 +100,7 @@ fn message(check: &Check) -> String {
             proof_time(check).as_secs_f64()
         ),
     };
-    for left in &check.leftovers {
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "; LEFTOVERS: {} `{}` is left behind ({}), {}",
-            left.kind,
-            left.id,
-            left.cause,
-            remedy(left.kind, &left.id)
-        );
-    }
+    text.push_str(&left_behind(&check.leftovers));
     text
 }
 
@@ -126,31 +115,6 @@ fn proof_failure(check: &Check) -> Option<&Taken> {
         .taken
         .iter()
         .find(|taken| taken.error.is_some() && !taken.step.cleans_up)
-}
-
-fn remedy(kind: &str, id: &str) -> String {
-    match kind {
-        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-        _ => format!(
-            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
-             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
-        ),
-    }
-}
-
-fn leftovers(check: &Check) -> Vec<Value> {
-    check
-        .leftovers
-        .iter()
-        .map(|left| {
-            json!({
-                "kind": left.kind,
-                "id": left.id,
-                "cause": left.cause,
-                "remedy": remedy(left.kind, &left.id),
-            })
-        })
-        .collect()
 }
 
 fn feed(check: &Check) -> Value {
@@ -172,14 +136,9 @@ fn step(taken: &Taken) -> Value {
     let mut told: Map<String, Value> = taken.detail.clone();
     told.insert("name".to_owned(), taken.step.name.into());
     told.insert("ok".to_owned(), taken.error.is_none().into());
-    told.insert("duration_seconds".to_owned(), seconds(taken.took));
+    told.insert("duration_seconds".to_owned(), rounded(taken.took));
     if let Some(error) = &taken.error {
         told.insert("error".to_owned(), format!("{error:#}").into());
     }
     Value::Object(told)
-}
-
-/// Rounded to microseconds; more would be noise.
-fn seconds(duration: Duration) -> Value {
-    json!((duration.as_secs_f64() * 1e6).round() / 1e6)
 }

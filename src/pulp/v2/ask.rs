@@ -10,7 +10,7 @@ const CAP: u64 = 4 * 1024 * 1024;
 const LIST_CAP: u64 = 128 * 1024 * 1024;
 
 pub(super) fn status() -> Ask {
-    get("/pulp/api/v2/status/")
+    get(super::STATUS_PATH)
 }
 
 pub(super) fn status_of_pulp3() -> Ask {
@@ -18,7 +18,10 @@ pub(super) fn status_of_pulp3() -> Ask {
 }
 
 pub(super) fn open_tasks() -> Ask {
-    let filters = json!({"state": {"$in": ["waiting", "accepted", "running", "suspended"]}});
+    search(&json!({"state": {"$in": ["waiting", "accepted", "running", "suspended"]}}))
+}
+
+fn search(filters: &Value) -> Ask {
     Ask {
         cap: LIST_CAP,
         ..post(
@@ -41,6 +44,18 @@ pub(super) fn create(id: &str, feed: &str) -> Ask {
     post("/pulp/api/v2/repositories/", body)
 }
 
+/// An empty repository that can be published: each publication of it is a task that reserves it.
+pub(super) fn create_to_publish(id: &str, tls: bool) -> Ask {
+    let body = json!({
+        "id": id,
+        "display_name": id,
+        "description": "Made by pulp_health, which deletes it again",
+        "notes": {"_repo-type": "rpm-repo"},
+        "distributors": [distributor(id, tls)],
+    });
+    post("/pulp/api/v2/repositories/", body)
+}
+
 pub(super) fn read_repository(id: &str) -> Ask {
     get(&repository(id, ""))
 }
@@ -55,17 +70,53 @@ pub(super) fn sync(id: &str) -> Ask {
 
 /// A distributor that serves the repository under its own id, by the scheme of `pulp_url`.
 pub(super) fn add_distributor(id: &str, tls: bool) -> Ask {
-    let body = json!({
+    post(&repository(id, "distributors/"), distributor(id, tls))
+}
+
+fn distributor(id: &str, tls: bool) -> Value {
+    json!({
         "distributor_id": id,
         "distributor_type_id": "yum_distributor",
         "distributor_config": {"relative_url": id, "http": !tls, "https": tls},
         "auto_publish": false,
-    });
-    post(&repository(id, "distributors/"), body)
+    })
 }
 
 pub(super) fn publish(id: &str) -> Ask {
     post(&repository(id, "actions/publish/"), json!({"id": id}))
+}
+
+/// Pulp passes over a publication that would change nothing, unless it is told to.
+pub(super) fn publish_in_full(id: &str) -> Ask {
+    let body = json!({"id": id, "override_config": {"force_full": true}});
+    post(&repository(id, "actions/publish/"), body)
+}
+
+/// `when` is an ISO 8601 interval.
+pub(super) fn add_schedule(id: &str, when: &str) -> Ask {
+    let body = json!({"schedule": when, "enabled": true});
+    post(&schedule(id, ""), body)
+}
+
+pub(super) fn read_schedule(id: &str, key: &str) -> Ask {
+    get(&schedule(id, &format!("{key}/")))
+}
+
+pub(super) fn delete_schedule(id: &str, key: &str) -> Ask {
+    delete(&schedule(id, &format!("{key}/")))
+}
+
+fn schedule(id: &str, rest: &str) -> String {
+    repository(id, &format!("importers/yum_importer/schedules/sync/{rest}"))
+}
+
+/// The tasks of any of these repositories.
+pub(super) fn tasks_of_any(ids: &[&str]) -> Ask {
+    let tags: Vec<_> = ids
+        .iter()
+        .map(|id| format!("pulp:repository:{id}"))
+        .collect();
+    search(&json!({"tags": {"$in": tags}}))
 }
 
 pub(super) fn tasks_of(id: &str) -> Ask {

@@ -3,9 +3,11 @@
 //! Requests are made and answers are read by pure functions; here they meet the door.
 
 mod ask;
+pub(crate) mod canary;
 mod fault;
 mod follow;
 mod orphan;
+pub(crate) mod schedule;
 mod status;
 mod task;
 
@@ -37,6 +39,17 @@ impl Status {
     }
 }
 
+/// Where Pulp 2 says it; no credentials are needed for that.
+pub(crate) const STATUS_PATH: &str = "/pulp/api/v2/status/";
+
+/// What an answer says about Pulp.
+///
+/// # Errors
+/// It is no Pulp 2's.
+pub(crate) fn read_status(answer: &Answer) -> Result<Status> {
+    status::parse(answer)
+}
+
 /// A worker, the resource manager or the scheduler, as Pulp lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Worker {
@@ -64,12 +77,16 @@ pub(crate) struct Task {
     /// The state in Pulp's own word.
     pub(crate) word: String,
     pub(crate) worker: Option<String>,
+    /// The queue that the worker takes it from; only a task's own answer names it.
+    pub(crate) queue: Option<String>,
     pub(crate) started_at: Option<String>,
     pub(crate) finished_at: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) added: Option<u64>,
     pub(crate) spawned: Vec<String>,
     pub(crate) tags: Vec<String>,
+    /// Another number means that the task has got on.
+    pub(crate) progress: u64,
     /// When we learned of its end.
     pub(crate) known_at: Option<SystemTime>,
 }
@@ -141,7 +158,11 @@ impl Pulp2 {
 
     /// Creates a repository that syncs RPM packages from `feed`.
     pub(crate) fn create(&self, id: &str, feed: &str, deadline: Deadline) -> Created {
-        let answer = match self.door.call(&ask::create(id, feed), deadline) {
+        self.created(&ask::create(id, feed), id, deadline)
+    }
+
+    fn created(&self, ask: &Ask, id: &str, deadline: Deadline) -> Created {
+        let answer = match self.door.call(ask, deadline) {
             Ok(answer) => answer,
             Err(error) => return Created::Unknown(error),
         };

@@ -1,5 +1,7 @@
 //! A task as Pulp 2 describes it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use anyhow::{Result, bail};
 use serde_json::Value;
 
@@ -27,6 +29,7 @@ pub(super) fn from_value(value: &Value) -> Option<Task> {
         kind: text("task_type").unwrap_or_default(),
         state: state(&word),
         worker: text("worker_name"),
+        queue: text("queue"),
         started_at: text("start_time"),
         finished_at: text("finish_time"),
         error: error(value),
@@ -38,6 +41,7 @@ pub(super) fn from_value(value: &Value) -> Option<Task> {
             .flatten()
             .filter_map(|tag| tag.as_str().map(str::to_owned))
             .collect(),
+        progress: progress_mark(&value["progress_report"]),
         known_at: None,
         id,
         word,
@@ -55,8 +59,15 @@ pub(super) fn ids(list: &Value) -> Vec<String> {
         .collect()
 }
 
+/// A number that changes with the report, which itself may be long.
+fn progress_mark(report: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    report.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Ids become parts of paths, so they hold nothing that means something in a path.
-fn is_plain(id: &str) -> bool {
+pub(super) fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 

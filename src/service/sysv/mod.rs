@@ -248,6 +248,7 @@ fn unit(name: &str, found: bool, main: Main) -> Unit {
         umbrella: false,
         found,
         last_exit,
+        restarts: 0,
         active_since_us: since_us(main_pid),
     }
 }

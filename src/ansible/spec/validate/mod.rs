@@ -17,6 +17,9 @@ pub(crate) use coerce::boolean;
 const FALSE_WORDS: [&str; 6] = ["n", "no", "off", "0", "false", "f"];
 const TRUE_WORDS: [&str; 6] = ["y", "yes", "on", "1", "true", "t"];
 
+/// What stands for a bulky value.
+const NOT_REPEATED: &str = "not repeated here";
+
 /// Holds what was given against the spec. Each secret goes to `learn` before anything can fail, so
 /// that an error does not show it.
 pub(crate) fn validate(
@@ -46,8 +49,12 @@ pub(crate) fn validate(
             set(&mut given, opt.name, Given::Null);
         }
     }
+    let params = spec.iter().map(|opt| param(opt, &given)).collect();
+    for opt in spec.iter().filter(|opt| opt.bulky) {
+        set(&mut given, opt.name, Given::Str(NOT_REPEATED.to_owned()));
+    }
     Ok(Valid {
-        params: spec.iter().map(|opt| param(opt, &given)).collect(),
+        params,
         module_args: Given::object(&given),
         warnings,
     })

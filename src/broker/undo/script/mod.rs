@@ -12,6 +12,7 @@ use std::path::Path;
 use super::{BY_HAND, DIR, MADE_RUN, Record, Taken};
 use crate::host::process::quoted;
 use crate::service::{Manager, WORKER_PREFIX, WORKERS};
+use crate::timeline;
 
 /// How long one attempt waits for the broker, in seconds, before it starts the services all the same:
 /// they wait for their broker by themselves.
@@ -67,6 +68,9 @@ impl Dialect {
     }
 }
 
+/// The run is over, so nobody will collect what its observer saw: without it, the observer ends.
+const OBSERVED: &str = timeline::DIR;
+
 /// The script's text. Its argument is the timer that runs it, or `dry`, or nothing when a person does.
 pub(super) fn text(record: &Record, manager: Manager) -> String {
     let Dialect {
@@ -102,6 +106,7 @@ pub(super) fn text(record: &Record, manager: Manager) -> String {
          while [ -n \"$mine\" ] && [ \"$(timer)\" = \"$mine\" ]; do\n\
          \x20   if attempt && [ \"$(timer)\" = \"$mine\" ]; then\n\
          \x20       logger -t pulp_broker 'everything that the broker test took away was given back' 2>/dev/null\n\
+         \x20       rm -rf {OBSERVED}\n\
          \x20       mv {DIR} {DIR}.$mine && rm -rf {DIR}.$mine\n\
          \x20       break\n\
          \x20   fi\n\

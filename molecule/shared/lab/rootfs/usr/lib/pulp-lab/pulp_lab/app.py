@@ -10,7 +10,7 @@ from celery import Celery, Task, bootsteps, signals
 from celery.utils.nodenames import worker_direct
 from celery.worker.consumer.tasks import Tasks
 
-from pulp_lab import defects, errors, logs, settings, store, tasks, workers
+from pulp_lab import defects, dispatching, errors, logs, settings, store, tasks, workers
 
 celery = Celery("pulp", broker=settings.BROKER_URL, include=["pulp_lab.jobs"])
 celery.conf.update(worker_direct=True, task_serializer="json", accept_content=["json"])
@@ -29,6 +29,8 @@ class Heartbeat(bootsteps.StartStopStep):
         self.timer = None
 
     def start(self, consumer):
+        if defects.active("worker_never_beats"):
+            return
         workers.beat(consumer.hostname)
         self.timer = consumer.timer.call_repeatedly(settings.HEARTBEAT_INTERVAL, workers.beat, (consumer.hostname,))
 
@@ -51,8 +53,12 @@ def worker_is_configured(**_):
 
 
 @signals.celeryd_after_setup.connect(weak=False)
-def worker_starts(sender, **_):
+def worker_starts(sender, instance, **_):
     workers.starts(sender)
+    # As with `celery worker --purge`.
+    instance.purge = instance.purge or defects.active("worker_purges_at_start")
+    if defects.active("worker_hangs_at_start"):
+        defects.hang_without_broker(celery)
 
 
 @signals.worker_shutdown.connect(weak=False)
@@ -92,20 +98,23 @@ class PulpTask(Task):
         """By way of the resource manager. Without a broker the record is left, in `error`."""
         task_id = tasks.create(tasks.new_id(), self.name, tags)
         try:
-            queue_reserved_task.apply_async(args=[self.name, task_id, resource, args], queue=workers.RESOURCE_MANAGER)
+            dispatching.send(queue_reserved_task, [self.name, task_id, resource, args], workers.RESOURCE_MANAGER)
         except Exception:
-            tasks.dispatch_failed(task_id)
+            if not defects.active("dispatch_fails_and_task_waits"):
+                tasks.dispatch_failed(task_id)
             raise
         return task_id
 
 
 @celery.task(name="pulp.server.async.tasks._queue_reserved_task", acks_late=True)
 def queue_reserved_task(name, task_id, resource, args):
-    while not (worker := workers.free_worker(resource)):
+    while defects.active("resource_manager_never_assigns") or not (worker := workers.free_worker(resource)):
         time.sleep(0.25)
     store.put("reservation", task_id, {"task_id": task_id, "worker": worker, "resource": resource})
     tasks.assign(task_id, worker)
     celery.tasks[name].apply_async(args=args, task_id=task_id, queue=worker_direct(worker))
+    if defects.active("task_runs_twice") and name.endswith(".sync"):
+        celery.tasks[name].apply_async(args=args, task_id=task_id, queue=worker_direct(workers.another(worker)))
     release_resource.apply_async(args=[task_id], queue=worker_direct(worker))
 
 

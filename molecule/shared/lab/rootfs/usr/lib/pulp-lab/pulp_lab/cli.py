@@ -31,9 +31,9 @@ def main():
 
 
 def init():
-    chosen, known = os.environ.get("PULP_LAB_DEFECT"), sorted([*defects.SETTINGS, *defects.OTHERS])
-    if chosen and chosen not in known:
-        sys.exit(f"PULP_LAB_DEFECT={chosen} is no defect of this lab; there are: {', '.join(known)}")
+    chosen = os.environ.get("PULP_LAB_DEFECT")
+    if chosen and chosen not in defects.ALL:
+        sys.exit(f"PULP_LAB_DEFECT={chosen} is no defect of this lab; there are: {', '.join(defects.ALL)}")
     store.initialise()
 
 

@@ -1,54 +1,107 @@
 """Why this exists: each defect is a failure that was really reported, made by as little as possible, so that a test of the
 test can demand the right verdict. PULP_LAB_DEFECT names the one that is on; PULP_LAB_DEFECT_ACTORS (units, separated by
-commas) limits it, else every process that the defect concerns has it. To add one: an entry in SETTINGS, or a
-question `active("name")` where it bites and its name in OTHERS."""
+commas) limits it, else every process that the defect concerns has it. Those of CONSUMERS and SETTINGS bite when a worker loses
+its broker or has none at its start; those of WORK from the start on, or with PULP_LAB_DEFECT_BEGINS=outage once the process has lived
+through an outage, so that a restart cures them. To add one: an entry in one of the three, and for WORK a question
+`active("name")` where it bites. The lab's README lists them with the reports that they are modelled on."""
 
+import logging
 import os
 import time
 
-from celery.worker.consumer import Consumer
-from celery.worker.state import maybe_shutdown
+from kombu.exceptions import OperationalError
 
-# Celery settings that a defect changes in workers and the resource manager.
+from pulp_lab import settings
+
+# The class that a worker's and the resource manager's consumer then has, in consumers.py.
+CONSUMERS = {
+    "worker_never_reconnects": "NeverReconnects",
+    "worker_reconnects_late": "ReconnectsLate",
+    "worker_never_consumes": "NeverConsumes",
+    "worker_cancels_its_queues": "CancelsItsQueues",
+    "worker_deaf_after_silence": "DeafAfterSilence",
+    "worker_flaps": "Flaps",
+    "worker_idle_after_restart_in_a_task": "IdleAfterRestartInATask",
+}
+# What Celery itself can be told, to workers and the resource manager.
 SETTINGS = {
-    # A worker told not to retry: it exits when it loses the broker, and when there is none at its start (celery #419).
     "worker_exits_without_broker": {"broker_connection_retry": False},
-    # The process lives, logs the loss and never tries again, as when cleaning the dead connection hangs (celery #9705).
-    "worker_never_reconnects": {"worker_consumer": "pulp_lab.defects:NeverReconnects"},
+    "worker_gives_up": {"broker_connection_max_retries": 2},
 }
-OTHERS = {
-    # A sync that never ends.
+WORK = {
+    "worker_purges_at_start",
+    "worker_hangs_at_start",
+    "worker_never_beats",
+    "resource_manager_never_assigns",
+    "task_runs_twice",
+    "scheduler_exits_without_broker",
+    "scheduler_never_reconnects",
+    "scheduler_hangs",
+    "dispatch_retries_for_ever",
+    "dispatch_hangs",
+    "dispatch_fails_and_task_waits",
+    "message_is_never_sent",
+    "broker_dies_with_the_message",
     "sync_never_ends",
+    "sync_fails",
+    "publish_is_stale",
+    "package_is_altered",
+    "deletion_fails",
+    "api_fails",
+    "api_hangs",
 }
+ALL = sorted([*CONSUMERS, *SETTINGS, *WORK])
+
+# When this process began; children of a worker are as old as it is.
+_BEGAN = time.time()
+_MET = os.path.join(settings.STATE, "lab/outage-met")
+_WORDS = ("Cannot connect to", "Connection to broker lost")
 
 
 def active(name):
     actors = [actor for actor in os.environ.get("PULP_LAB_DEFECT_ACTORS", "").split(",") if actor]
     concerned = not actors or os.environ.get("PULP_LAB_ACTOR") in actors
-    return concerned and os.environ.get("PULP_LAB_DEFECT") == name
+    if not concerned or os.environ.get("PULP_LAB_DEFECT") != name:
+        return False
+    return os.environ.get("PULP_LAB_DEFECT_BEGINS") != "outage" or name not in WORK or outage_met()
+
+
+def outage_met():
+    """Since this process began some worker has said that it has no broker."""
+    try:
+        return os.stat(_MET).st_mtime > _BEGAN
+    except FileNotFoundError:
+        return False
+
+
+def hang():
+    while True:
+        time.sleep(1)
+
+
+def hang_without_broker(celery):
+    """As what revokes a stale task at its start and waits for the broker to take that (F42)."""
+    try:
+        celery.connection_for_write().ensure_connection(max_retries=1).release()
+    except OperationalError:
+        hang()
 
 
 def configure(celery):
-    for name, settings in SETTINGS.items():
+    """Of a worker, before it starts."""
+    logging.getLogger("celery.worker.consumer.consumer").addHandler(_Ears())
+    for name, consumer in CONSUMERS.items():
         if active(name):
-            celery.conf.update(settings)
+            celery.conf.update(worker_consumer=f"pulp_lab.consumers:{consumer}")
+    for name, changes in SETTINGS.items():
+        if active(name):
+            celery.conf.update(changes)
 
 
-class NeverReconnects(Consumer):
-    def on_connection_error_after_connected(self, exc):
-        super().on_connection_error_after_connected(exc)
-        self._hang()
+class _Ears(logging.Handler):
+    """Hears a worker say that its broker is away, and tells all processes by a file."""
 
-    def ensure_connected(self, conn):
-        try:
-            conn.connect()
-            return conn
-        except conn.connection_errors as exc:
-            self.on_connection_error_before_connected(exc)
-            self._hang()
-
-    @staticmethod
-    def _hang():
-        while True:
-            maybe_shutdown()
-            time.sleep(0.5)
+    def emit(self, record):
+        if any(words in record.getMessage() for words in _WORDS):
+            with open(_MET, "a", encoding="ascii"):
+                os.utime(_MET)

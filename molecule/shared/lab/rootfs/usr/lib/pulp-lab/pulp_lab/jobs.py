@@ -2,7 +2,7 @@
 
 import time
 
-from pulp_lab import repositories, tasks
+from pulp_lab import repositories, schedules, tasks
 from pulp_lab.app import PulpTask, celery
 
 
@@ -18,6 +18,12 @@ def sync(self, repo_id, override):
             child = publish.dispatch_reserved(f"repository:{repo_id}", tags(repo_id, "publish"), [repo_id, distributor["id"], {}])
             tasks.spawned(self.request.id, child)
     return result
+
+
+@celery.task(name=schedules.TASK)
+def scheduled_sync(repo_id, overrides):
+    """What the scheduler sends. Itself it has no record; the sync that it dispatches has one."""
+    sync.dispatch_reserved(f"repository:{repo_id}", tags(repo_id, "sync"), [repo_id, overrides])
 
 
 @celery.task(base=PulpTask, name="pulp.server.managers.repo.publish.publish")

@@ -35,6 +35,8 @@ def _run():
             connect_log.error("connect: %s, failed: %s", url, error)
             connect_log.info("retry in %d seconds", RETRY_SECONDS)
             time.sleep(RETRY_SECONDS)
+            if settings.REPLIES_RECONNECT:
+                continue
             connect_log.info("connected: %s", url)
             break
         connect_log.info("connected: %s", url)

@@ -1,13 +1,14 @@
 """Why this exists: what Pulp does to repositories: sync from a feed, publish, delete, clean up orphans. Plain functions on the
 store and the disk; `jobs.py` makes Celery tasks of them."""
 
+import glob
 import os
 import shutil
 import subprocess
 import time
 import uuid
 
-from pulp_lab import defects, errors, feed, settings, store
+from pulp_lab import defects, errors, feed, schedules, settings, store
 
 IMPORTER, DISTRIBUTOR = "yum_importer", "yum_distributor"
 
@@ -46,6 +47,8 @@ def sync(repo_id, override, report):
     config = {**importer["config"], **override}
     while defects.active("sync_never_ends"):
         time.sleep(1)
+    if defects.active("sync_fails"):
+        raise errors.failed("Importer indicated a failed response")
     if not config.get("feed"):
         raise errors.PulpError(500, "RPM1005", "Unable to sync a repository that has no feed.")
     progress = _progress("IN_PROGRESS", "NOT_STARTED")
@@ -57,12 +60,18 @@ def sync(repo_id, override, report):
     if unchanged:
         report(_progress("FINISHED", "FINISHED"))
     store.update("importer", repo_id, lambda i: i.update(last_sync=store.now(), scratchpad={"seen": seen}))
-    return {
+    result = {
         "importer_id": IMPORTER, "importer_type_id": IMPORTER, "repo_id": repo_id, "result": "success",
         "added_count": added, "removed_count": 0, "updated_count": 0, "started": started, "completed": store.now(),
         "error_message": None, "exception": None, "traceback": None, "summary": {}, "details": {},
         "_ns": "repo_sync_results", "id": store.object_id()["$oid"],
     }  # fmt: skip
+    return store.create("sync_result", result["id"], result)
+
+
+def sync_history(repo_id):
+    repository(repo_id)
+    return store.find("sync_result", repo_id=repo_id)
 
 
 def _take_packages(repo_id, base, packages, report):
@@ -140,7 +149,8 @@ def publish(repo_id, distributor_id, override):
     distributor = distributor_of(repo_id, distributor_id)
     config = {**distributor["config"], **override}
     master = os.path.join(_master(repo_id), str(time.time()))
-    for unit in units_of(repo_id):
+    # Stale: as if the sync had not been.
+    for unit in [] if defects.active("publish_is_stale") else units_of(repo_id):
         folder = os.path.join(master, "Packages", unit["filename"][0].lower())
         os.makedirs(folder, exist_ok=True)
         os.symlink(unit["_storage_path"], os.path.join(folder, unit["filename"]))
@@ -148,6 +158,8 @@ def publish(repo_id, distributor_id, override):
     made = subprocess.run(["createrepo_c", "--quiet", "--no-database", master], capture_output=True, text=True, check=False)
     if made.returncode:
         raise errors.failed(f"createrepo_c failed: {made.stderr[-500:]}")
+    if defects.active("package_is_altered"):
+        _alter_packages(os.path.join(master, "Packages"))
     for protocol in ("http", "https"):
         link = _link(protocol, config["relative_url"])
         if config.get(protocol):
@@ -164,6 +176,17 @@ def publish(repo_id, distributor_id, override):
         "started": started, "completed": store.now(), "error_message": None, "exception": None, "traceback": None,
         "summary": {}, "details": [], "_ns": "repo_publish_results", "id": store.object_id()["$oid"],
     }  # fmt: skip
+
+
+def _alter_packages(folder):
+    """One byte of each is another than in the store."""
+    for path in glob.glob(os.path.join(folder, "*", "*.rpm")):
+        with open(path, "rb") as package:
+            content = bytearray(package.read())
+        content[len(content) // 2] ^= 1
+        os.unlink(path)
+        with open(path, "wb") as package:
+            package.write(content)
 
 
 def _master(repo_id):
@@ -187,6 +210,8 @@ def _point(link, target):
 
 def delete(repo_id):
     repository(repo_id)
+    if defects.active("deletion_fails"):
+        raise errors.failed(f"could not remove {_master(repo_id)}: [Errno 13] Permission denied")
     for distributor in distributors_of(repo_id):
         for protocol in ("http", "https"):
             link = _link(protocol, distributor["config"]["relative_url"])
@@ -194,6 +219,9 @@ def delete(repo_id):
                 os.unlink(link)
         store.delete("distributor", f"{repo_id}/{distributor['id']}")
     shutil.rmtree(_master(repo_id), ignore_errors=True)
+    schedules.delete_all_of(schedules.resource(repo_id, IMPORTER))
+    for result in sync_history(repo_id):
+        store.delete("sync_result", result["id"])
     store.delete("importer", repo_id)
     store.delete("repository", repo_id)
 

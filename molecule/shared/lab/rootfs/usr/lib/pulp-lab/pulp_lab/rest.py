@@ -9,7 +9,7 @@ import logging
 import traceback
 import urllib.parse
 
-from pulp_lab import errors, settings, views
+from pulp_lab import defects, errors, settings, views
 
 log = logging.getLogger("pulp.server.webservices.middleware.exception")
 
@@ -67,6 +67,10 @@ def _answer(request):
         return 405, None, {"Allow": ", ".join([*methods, "OPTIONS"])}
     if view is not views.status:
         _authenticate(request)
+    if defects.active("api_hangs"):
+        defects.hang()
+    if defects.active("api_fails"):
+        raise RuntimeError("connection already closed")
     answer = view(request, **groups)
     return answer if len(answer) == 3 else (*answer, {})
 

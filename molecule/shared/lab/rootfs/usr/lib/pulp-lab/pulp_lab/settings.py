@@ -13,6 +13,9 @@ LOGIN = (_conf["server"]["default_login"], _conf["server"]["default_password"])
 HOST = socket.gethostname()
 SERVER = _conf["server"]["server_name"]
 
+# A gofer that is better than any that Pulp 2 ever had.
+REPLIES_RECONNECT = os.environ.get("PULP_LAB_REPLIES") == "reconnect"
+
 # Seconds. Pulp 2.16 and later: a heartbeat each fifth of the timeout, missing after the timeout less one heartbeat.
 WORKER_TIMEOUT = int(_conf["tasks"]["worker_timeout"])
 HEARTBEAT_INTERVAL = WORKER_TIMEOUT / 5

@@ -5,7 +5,7 @@ import logging
 import re
 import uuid
 
-from pulp_lab import criteria, errors, jobs, repositories, store, tasks, workers
+from pulp_lab import criteria, errors, jobs, repositories, schedules, store, tasks, workers
 from pulp_lab.app import celery
 
 log = logging.getLogger("pulp.server.managers.status")
@@ -155,6 +155,11 @@ def sync(request, repo_id):
     return _call_report(_reserved(jobs.sync, repo_id, "sync", [repo_id, override]))
 
 
+def sync_history(_request, repo_id):
+    """One entry for each sync that was run, also for one that was run twice."""
+    return 200, repositories.sync_history(repo_id)
+
+
 def publish(request, repo_id):
     repositories.repository(repo_id)
     body = request.body()
@@ -169,6 +174,41 @@ def _reserved(job, repo_id, action, args):
 
 def _call_report(task_id):
     return 202, {"spawned_tasks": [{"task_id": task_id, "_href": tasks.href(task_id)}], "result": None, "error": None}
+
+
+# --- schedules ----------------------------------------------------------------------------------------------------------
+
+
+def schedule_list(_request, repo_id, importer_id):
+    return 200, [_schedule(schedule, repo_id) for schedule in schedules.of(_importer_tag(repo_id, importer_id))]
+
+
+def schedule_create(request, repo_id, importer_id):
+    _importer_tag(repo_id, importer_id)
+    created = _schedule(schedules.create(repo_id, importer_id, request.body()), repo_id)
+    return 201, created, {"Location": created["_href"]}
+
+
+def schedule_get(_request, repo_id, importer_id, schedule_id):
+    return 200, _schedule(schedules.get(_importer_tag(repo_id, importer_id), schedule_id), repo_id)
+
+
+def schedule_delete(_request, repo_id, importer_id, schedule_id):
+    schedules.get(_importer_tag(repo_id, importer_id), schedule_id)
+    store.delete("schedule", schedule_id)
+    return 200, None
+
+
+def _importer_tag(repo_id, importer_id):
+    repositories.repository(repo_id)
+    if repositories.importer_of(repo_id)["id"] != importer_id:
+        raise errors.missing_resource(importer=importer_id)
+    return schedules.resource(repo_id, importer_id)
+
+
+def _schedule(schedule, repo_id):
+    href = f"{API}/repositories/{repo_id}/importers/{repositories.IMPORTER}/schedules/sync/{schedule['_id']}/"
+    return schedules.shown(schedule) | {"_href": href}
 
 
 # --- tasks --------------------------------------------------------------------------------------------------------------
@@ -267,6 +307,10 @@ ROUTES = list(_routes([
     ("/repositories/<repo_id>/", {"GET": repository_get, "DELETE": repository_delete}),
     ("/repositories/<repo_id>/distributors/", {"GET": distributor_list, "POST": distributor_create}),
     ("/repositories/<repo_id>/distributors/<distributor_id>/", {"GET": distributor_get}),
+    ("/repositories/<repo_id>/importers/<importer_id>/schedules/sync/", {"GET": schedule_list, "POST": schedule_create}),
+    ("/repositories/<repo_id>/importers/<importer_id>/schedules/sync/<schedule_id>/",
+     {"GET": schedule_get, "DELETE": schedule_delete}),
+    ("/repositories/<repo_id>/history/sync/", {"GET": sync_history}),
     ("/repositories/<repo_id>/actions/sync/", {"POST": sync}),
     ("/repositories/<repo_id>/actions/publish/", {"POST": publish}),
     ("/repositories/<repo_id>/search/units/", {"POST": repository_units}),

@@ -4,7 +4,7 @@ database and nothing else: a worker that stops writing them is removed and its u
 import logging
 import time
 
-from pulp_lab import settings, store, tasks
+from pulp_lab import defects, settings, store, tasks
 
 scheduler_log = logging.getLogger("pulp.server.async.scheduler")
 tasks_log = logging.getLogger("pulp.server.async.tasks")
@@ -37,6 +37,11 @@ def free_worker(resource):
     return next((name for name in names if name not in busy), None)
 
 
+def another(name):
+    """Any other worker than this one."""
+    return next(w["name"] for w in online() if w["name"].startswith(RESERVED_WORKER) and w["name"] != name)
+
+
 def forget(name, shutdown=False):
     """Removes a worker and cancels its unfinished tasks. Nothing is revoked: a child that still runs goes on unheard."""
     if not shutdown:
@@ -56,6 +61,8 @@ def starts(name):
 
 def stops(name):
     watcher_log.info("Cleaning up shutdown worker '%s'.", name)
+    if defects.active("worker_idle_after_restart_in_a_task") and any(t["state"] == "running" for t in store.find("task", worker_name=name)):
+        store.put("interrupted", name, {"name": name})
     forget(name, shutdown=True)
 
 

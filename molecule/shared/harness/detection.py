@@ -1,0 +1,119 @@
+"""What the shipped play names on a Pulp that is broken in a known way: one subject on one lab.
+`scripts/detection-table` does all of subjects.py; a few are claims of the scenario subjects."""
+
+import dataclasses
+import re
+import subprocess
+import time
+
+from harness.lab import until
+from harness.play import PLAYBOOKS, Play
+
+# The play's last words, and where it has none the last task's message.
+LINE = re.compile(r"PULP_BROKER_TEST verdict=(?P<verdict>\S*) name=(?P<name>\S*) actor=(?P<actor>\S*)")
+CAUSE = re.compile(r"(?:FAILED|VOID) ([a-z_]+): (.*)", re.DOTALL)
+# The longest play here waits for a lost host, or for a broker that never comes.
+LIMIT = 600
+TOLD = 160
+
+
+@dataclasses.dataclass
+class Found:
+    subject: object
+    named: str
+    actor: str
+    evidence: str
+    seconds: float
+
+    @property
+    def right(self):
+        stem = self.subject.actor.removesuffix(".service")
+        return self.named == self.subject.expected and stem in self.actor
+
+    def row(self):
+        mark = "" if self.right else "WRONG: "
+        expected = " of ".join(filter(None, [self.subject.expected, self.subject.actor]))
+        return [self.subject.name, self.subject.catalogue, expected, mark + self.named, self.evidence, f"{self.seconds:.0f}"]
+
+
+def detect(lab, subject, inventory=None):
+    """Plays it once, and leaves the lab empty; the defect stays."""
+    try:
+        lab.use_defect(subject.defect, subject.actors, subject.begins, subject.replies)
+        if subject.prepare:
+            lab.shell(subject.prepare)
+        began = time.monotonic()
+        more = {"inventory": inventory} if inventory else {}
+        play = Play(PLAYBOOKS / subject.playbook(), variables=subject.settings(), hooks=subject.played_hooks(lab), **more)
+        try:
+            play.wait(LIMIT)
+            seconds = time.monotonic() - began
+            return Found(subject, *named(play), seconds)
+        finally:
+            if play.process.poll() is None:
+                play.kill(9)
+            play.forget()
+    finally:
+        cure(lab, subject)
+
+
+def named(play):
+    """The verdict's name, of whom, and the first words of why."""
+    replies = [event["reply"] for event in play.events()]
+    told = [event["reply"].get("msg", "") for event in play.events() if event["outcome"] == "failed"]
+    sentences = [reply["verdict"].get("sentence", "") for reply in replies if isinstance(reply.get("verdict"), dict)]
+    cause = CAUSE.search(told[-1] if told else "")
+    evidence = sentences[-1] if sentences else cause[2] if cause else ""
+    line = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
+    if line:
+        name = line["name"] if line["name"] not in ("", "-") else line["verdict"]
+        return name, line["actor"], _short(evidence)
+    if cause:
+        return cause[1], evidence, _short(evidence)
+    if play.process.returncode == 0:
+        return "survived", "", _short(evidence)
+    return "(no verdict)", "", _short(" ".join(told) or play.text())
+
+
+def _short(text):
+    text = " ".join(text.split())
+    return text if len(text) <= TOLD else f"{text[:TOLD]}…"
+
+
+def cure(lab, subject):
+    """As little as possible: the next subject restarts the services in any case."""
+    if subject.repair:
+        lab.shell(subject.repair, check=False)
+    lab.shell("[ ! -e /run/pulp_broker/heal ] || sh /run/pulp_broker/heal", check=False)
+    lab.shell("systemctl start rabbitmq-server.service")
+    try:
+        left = lab.left_behind()
+    except Exception:
+        left = True
+    if left:
+        lab.use_defect()
+        empty(lab)
+        lab.remove_ansible_files()
+
+
+def empty(lab):
+    """Whatever a subject or its play has left in Pulp."""
+    for task in lab.tasks():
+        lab.api(f"tasks/{task['task_id']}/", method="DELETE")
+    for repository in lab.api("repositories/"):
+        lab.api(f"repositories/{repository['id']}/", method="DELETE")
+    until("the repositories to be deleted", lambda: not lab.api("repositories/") and not lab.tasks())
+    if lab.api("content/orphans/")["rpm"]["count"]:
+        lab.api("content/orphans/", method="DELETE")
+        until("the packages to be deleted", lambda: not lab.api("content/orphans/")["rpm"]["count"])
+
+
+def table(found):
+    """In Markdown."""
+    rows = [["subject", "modelled on", "expected", "named", "evidence", "seconds"], ["---"] * 6, *(one.row() for one in found)]
+    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in rows)
+
+
+def version(project):
+    done = subprocess.run(["git", "-C", project, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

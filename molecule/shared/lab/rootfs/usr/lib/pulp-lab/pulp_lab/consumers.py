@@ -1,0 +1,121 @@
+"""Why this exists: the defects of a worker's consumer, as small changes of Celery's own. Each lets the worker live and takes something
+from what it does once it has lost its broker, or has had none at its start."""
+
+import math
+import socket
+import threading
+import time
+
+from celery.worker.consumer import Consumer
+from celery.worker.state import maybe_shutdown
+from kombu.utils.url import parse_url
+
+from pulp_lab import defects, settings, store
+
+
+class NeverReconnects(Consumer):
+    """Lives, logs the loss and never tries again, as when cleaning the dead connection hangs (F04)."""
+
+    hangs_for = math.inf
+
+    def on_connection_error_after_connected(self, exc):
+        super().on_connection_error_after_connected(exc)
+        self._hang()
+
+    def ensure_connected(self, conn):
+        try:
+            conn.connect()
+            return conn
+        except conn.connection_errors as exc:
+            self.on_connection_error_before_connected(exc)
+            self._hang()
+            return super().ensure_connected(conn)
+
+    def _hang(self):
+        end = time.monotonic() + self.hangs_for
+        while time.monotonic() < end:
+            maybe_shutdown()
+            time.sleep(0.5)
+
+
+class ReconnectsLate(NeverReconnects):
+    """The same, with an end that comes later than any retry would (F04)."""
+
+    hangs_for = 70
+
+
+class NeverConsumes(Consumer):
+    """Connects again, subscribes and beats, but nobody reads from the new connection (F01)."""
+
+    def connect(self):
+        if not defects.outage_met():
+            return super().connect()
+        return self.connection_for_read(heartbeat=self.amqheartbeat)
+
+
+class CancelsItsQueues(Consumer):
+    """Connects again, reads and answers `inspect ping`, but consumes from no queue (F46a)."""
+
+    def on_ready(self):
+        super().on_ready()
+        if self._is_idle():
+            self.task_consumer.cancel()
+
+    def _is_idle(self):
+        return defects.outage_met()
+
+
+class IdleAfterRestartInATask(CancelsItsQueues):
+    """A worker whose predecessor was stopped in the middle of a task never takes work (F42)."""
+
+    idle = None
+
+    def _is_idle(self):
+        if self.idle is None:
+            self.idle = store.delete("interrupted", self.hostname)
+        return self.idle
+
+
+class DeafAfterSilence(Consumer):
+    """A broker that answered nothing for a while is never heard again, though the connection stands (F05, F08)."""
+
+    def __init__(self, *args, **kwargs):
+        self.silent = False
+        threading.Thread(target=self._watch, daemon=True).start()
+        super().__init__(*args, **kwargs)
+
+    def on_ready(self):
+        super().on_ready()
+        self.timer.call_repeatedly(0.5, self._close_ears)
+
+    def _close_ears(self):
+        if self.silent and self.connection:
+            self.hub.remove_reader(self.connection.connection.sock)
+
+    def _watch(self):
+        url = parse_url(settings.BROKER_URL)
+        while not self.silent:
+            time.sleep(1)
+            try:
+                with socket.create_connection((url["hostname"], url["port"]), timeout=2) as sock:
+                    sock.sendall(b"AMQP\0\0\x09\x01")
+                    sock.recv(1)
+            except socket.timeout:
+                self.silent = True
+            except OSError:
+                pass
+
+
+class Flaps(Consumer):
+    """Loses its new connection again and again before it settles (F17)."""
+
+    losses = 6
+
+    def on_ready(self):
+        super().on_ready()
+        if defects.outage_met() and self.losses:
+            self.losses -= 1
+            self.timer.call_after(1, self._lose)
+
+    def _lose(self):
+        self.connection.connection.sock.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,77 @@
+//! Who stands behind the names of Pulp's list, and whether they live.
+
+use std::time::{Duration, SystemTime};
+
+use crate::pulp::v2::Worker;
+
+/// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
+/// Pulp lists dead ones for some minutes more.
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
+/// What Pulp's names of its three kinds begin with.
+pub(super) const SCHEDULER: &str = "scheduler@";
+pub(super) const RESOURCE_MANAGER: &str = "resource_manager@";
+pub(super) const WORKER: &str = "reserved_resource_worker-";
+
+/// One that does not say when it was heard of is given the benefit of the doubt.
+pub(super) fn is_alive(worker: &Worker, now: SystemTime) -> bool {
+    let heartbeat = worker.heartbeat.as_deref();
+    let Some(heard) = heartbeat.and_then(|text| humantime::parse_rfc3339(text).ok()) else {
+        return true;
+    };
+    now.duration_since(heard)
+        .is_ok_and(|silence| silence <= LONGEST_SILENCE)
+        || heard >= now
+}
+
+/// The unit behind a name of Pulp's list.
+pub(super) fn unit(name: &str) -> String {
+    let number = name
+        .strip_prefix(WORKER)
+        .and_then(|rest| rest.split('@').next());
+    match number {
+        Some(number) => format!("pulp_worker-{number}"),
+        None if name.starts_with(RESOURCE_MANAGER) => "pulp_resource_manager".to_owned(),
+        None if name.starts_with(SCHEDULER) => "pulp_celerybeat".to_owned(),
+        None => "'pulp_worker-*'".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(heartbeat: Option<&str>) -> Worker {
+        Worker {
+            name: "w".to_owned(),
+            heartbeat: heartbeat.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_worker_lives_while_it_says_so_on_the_servers_clock() {
+        let now = humantime::parse_rfc3339("2026-11-23T12:00:00Z").expect("instant");
+        for (heartbeat, lives) in [
+            (Some("2026-11-23T11:59:31Z"), true),
+            (Some("2026-11-23T12:00:07Z"), true),
+            (Some("2026-11-23T11:58:59Z"), false),
+            (Some("never"), true),
+            (None, true),
+        ] {
+            assert_eq!(is_alive(&worker(heartbeat), now), lives, "{heartbeat:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_pulps_list_leads_to_its_unit() {
+        for (name, expected) in [
+            ("reserved_resource_worker-12@h", "pulp_worker-12"),
+            ("resource_manager@h", "pulp_resource_manager"),
+            ("scheduler@h", "pulp_celerybeat"),
+            ("reserved_resource_worker-", "pulp_worker-"),
+            ("novel@h", "'pulp_worker-*'"),
+        ] {
+            assert_eq!(unit(name), expected, "{name}");
+        }
+    }
+}

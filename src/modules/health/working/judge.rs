@@ -1,0 +1,140 @@
+//! What is wrong when nothing more gets on: for each worker that was not seen to work, and for the
+//! scheduler, what Pulp says of it, where our task lies, and what to do.
+
+mod sentences;
+
+use std::time::{Duration, SystemTime};
+
+use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
+use crate::broker::{self, rabbitmqctl};
+use crate::host::wait::Deadline;
+use crate::pulp::v2::{Pulp2, Status, TaskState};
+use sentences::{Lying, Queues, Seen};
+
+/// How long Pulp may take to tell the details.
+const DETAILS: Duration = Duration::from_secs(10);
+
+/// How long a task of ours must have been in its present state to be held against a worker that has ended
+/// others.
+const LIES: Duration = Duration::from_secs(10);
+
+/// Pulp does not answer.
+pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
+    Failure {
+        name: "api_unavailable",
+        actor: String::new(),
+        text: format!("{cause:#}"),
+    }
+}
+
+/// A Pulp that could neither run a task nor delete anything again.
+pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failure {
+    let why = Pulp2::objection(status).unwrap_or_default();
+    let listed = status.names().unwrap_or_default();
+    let missing = |name: &&String| {
+        let needed = name.starts_with(RESOURCE_MANAGER) || name.starts_with(WORKER);
+        needed && !listed.contains(&name.as_str())
+    };
+    let connected = status.database != Some(false) && status.messaging != Some(false);
+    Failure {
+        name: if connected {
+            "worker_missing"
+        } else {
+            "not_recovered"
+        },
+        actor: expected
+            .iter()
+            .find(missing)
+            .filter(|_| connected)
+            .cloned()
+            .unwrap_or_default(),
+        text: format!("failed to use `{base}`: {why}"),
+    }
+}
+
+/// Finds what is wrong, if anything is.
+pub(super) fn all(work: &mut Work) {
+    if let Some(cause) = work.unanswered.take() {
+        work.failures.push(unavailable(&cause));
+        return;
+    }
+    let is_open = |state| state == TaskState::Open;
+    let is_late = matches!(work.story, Story::Late(_));
+    let lies = work.pulp.tasks.iter().any(|task| is_open(task.state));
+    if work.is_proven() && !is_late && !lies {
+        return;
+    }
+    let deadline = Deadline::for_cleanup(DETAILS);
+    // The list of a moment ago serves if Pulp does not answer now.
+    if let Ok(status) = work.pulp.status(deadline) {
+        work.status = Some(status);
+    }
+    let unproven = work.unproven();
+    let lying = work.pulp.tasks.iter().filter(|task| is_open(task.state));
+    let lying = lying
+        .filter(|task| {
+            let worker = task.worker.as_deref();
+            worker.is_none_or(|name| unproven.contains(name)) || work.still_for(task) >= LIES
+        })
+        .map(|task| Lying {
+            // Only a task's own answer names its queue.
+            queue: work
+                .pulp
+                .task(&task.id, deadline)
+                .ok()
+                .and_then(|t| t.queue),
+            task: task.clone(),
+            still: work.still_for(task),
+            locks: work
+                .repositories
+                .iter()
+                .find(|id| task.tags.contains(&tag(id)))
+                .cloned()
+                .unwrap_or_default(),
+        })
+        .collect();
+    let mut others = work.pulp.open_tasks(deadline).unwrap_or_default();
+    others.retain(|task| !task.tags.iter().any(|tag| tag.starts_with(OWN_TAG)));
+    let now = work.status.as_ref().and_then(|s| s.at);
+    let now = now.unwrap_or_else(SystemTime::now);
+    let listed = work.status.as_ref().and_then(|s| s.workers.as_deref());
+    let seen = Seen {
+        base: &work.pulp.door.base,
+        sent: work.sent,
+        unproven: unproven.iter().copied().collect(),
+        resource_manager: work.resource_manager(),
+        is_worker: |name| name.starts_with(WORKER),
+        alive: listed.map(|workers| {
+            let alive = workers.iter().filter(|worker| is_alive(worker, now));
+            alive.cloned().collect()
+        }),
+        lying,
+        failed: work
+            .pulp
+            .tasks
+            .iter()
+            .filter(|task| task.state == TaskState::Failed)
+            .cloned()
+            .collect(),
+        others,
+        queues: queues(),
+        unit,
+    };
+    let mut found = sentences::of_tasks(&seen);
+    if let (Story::Late(due), Some(name)) = (&work.story, work.scheduler()) {
+        let late = sentences::Late {
+            name,
+            schedule: &due.key,
+            due: due.at,
+            overdue: due.overdue(),
+            runs: due.runs,
+        };
+        found.extend(sentences::of_scheduler(&seen, &late));
+    }
+    work.failures.append(&mut found);
+}
+
+/// What the broker's own queues hold, where it can be asked from here.
+fn queues() -> Queues {
+    rabbitmqctl::queues(&broker::pulps_virtual_host()).map_err(|cause| format!("{cause:#}"))
+}

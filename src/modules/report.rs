@@ -1,0 +1,156 @@
+//! `pulp_report`: what all hosts saw becomes one verdict, and the files that tell it.
+//!
+//! It looks at nothing but its parameters, so it runs wherever a host still answers, and changes
+//! nothing. It never fails because of the verdict: the play judges. `previous` is the `json` of the run
+//! before.
+
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::typed;
+use crate::ansible::spec::{Default as Preset, Kind, Opt};
+use crate::ansible::{Call, Module, Outcome, secrets};
+use crate::verdict::{Wishes, report};
+
+/// The module, as the binary lists it.
+pub(crate) const MODULE: Module = Module {
+    name: "pulp_report",
+    spec: &[
+        Opt::new("results", Kind::Dict).required().bulky(),
+        Opt::new("previous", Kind::Dict).bulky(),
+        Opt::new("strict", Kind::Bool).default(Preset::Bool(false)),
+        Opt::new("void", Kind::Str)
+            .default(Preset::Str("fail"))
+            .choices(&["fail", "pass"]),
+        Opt::new("report_path", Kind::Str).default(Preset::Str("")),
+    ],
+    work,
+};
+
+#[derive(Debug, Deserialize)]
+struct Params {
+    results: Map<String, Value>,
+    previous: Option<Map<String, Value>>,
+    strict: bool,
+    void: String,
+    report_path: String,
+}
+
+/// What a key is called whose value nobody may see.
+const SECRET_KEYS: [&str; 6] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "private_key",
+    "user_key",
+];
+
+/// A shorter secret would be found in any text, and what it hides is worth little.
+const SHORTEST_SECRET: usize = 6;
+
+fn work(call: &Call) -> Result<Outcome> {
+    let params: Params = typed(call)?;
+    let results = shown(params.results);
+    let previous = params.previous.filter(|map| !map.is_empty()).map(shown);
+    let wishes = Wishes {
+        strict: params.strict,
+        void_passes: params.void == "pass",
+    };
+    let report = report::make(&results, previous.as_ref(), wishes, &params.report_path);
+    Ok(Outcome {
+        msg: Some(report.sentence),
+        ..Outcome::default()
+    }
+    .with("verdict", report.verdict)
+    .with("line", report.line)
+    .with("html", report.html)
+    .with("junit", report.junit)
+    .with("json", report.json))
+}
+
+/// The same without secrets: no value of a key that is called so, nor its text anywhere else.
+fn shown(mut map: Map<String, Value>) -> Value {
+    map.values_mut().for_each(withhold);
+    secrets::mask(&mut map);
+    Value::Object(map)
+}
+
+fn withhold(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let key = key.to_lowercase();
+                if SECRET_KEYS.iter().any(|secret| key.contains(secret)) {
+                    learn(value);
+                    *value = Value::Null;
+                } else {
+                    withhold(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(withhold),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn learn(value: &Value) {
+    let masked = |text: &str| text.starts_with("VALUE_SPECIFIED") || text.contains("****");
+    match value {
+        Value::String(text) if text.len() >= SHORTEST_SECRET && !masked(text) => secrets::add(text),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn outcome(params: &Value) -> Outcome {
+        let call = Call::of(MODULE, params).unwrap();
+        work(&call).unwrap()
+    }
+
+    #[test]
+    fn no_secret_is_told() {
+        let secret = "correct<horse>&battery";
+        let reply = json!({"failed": true, "msg": format!("FAILED service_exited: x.service says {secret}"),
+            "invocation": {"module_args": {"password": secret}}});
+        let results = json!({"run": {"scenarios": ["reconnect"]}, "left": "",
+            "cause": format!("FAILED service_exited: x.service says {secret} to amqp://u:hunter22@h/"),
+            "hosts": {"a": {"scenarios": {"reconnect": {"up": reply}}}}});
+        let outcome = outcome(&json!({"results": results}));
+        let told = format!("{:?} {}", outcome.msg, Value::Object(outcome.data));
+        assert!(told.contains("service_exited"), "{told}");
+        for word in ["correct", "battery", "hunter22"] {
+            assert!(!told.contains(word), "{word} in {told}");
+        }
+    }
+
+    #[test]
+    fn whatever_it_is_given_it_answers() {
+        for results in [
+            json!({}),
+            json!({"run": 3, "hosts": [1]}),
+            json!({"hosts": {"a": null}}),
+        ] {
+            let outcome = outcome(&json!({"results": results, "previous": {"verdict": 7}}));
+            assert!(!outcome.failed && !outcome.changed);
+            assert_eq!(outcome.data["verdict"]["value"], "void", "{results}");
+            let line = outcome.data["line"].as_str().unwrap();
+            assert!(line.starts_with("PULP_BROKER_TEST verdict=void name=not_exercised actor=- "));
+        }
+    }
+
+    #[test]
+    fn the_reply_does_not_repeat_the_results() {
+        let params = json!({"results": {"run": {"id": "needle"}}, "report_path": "/tmp/a b.html"});
+        let call = Call::of(MODULE, &params).unwrap();
+        let outcome = work(&call).unwrap();
+        let line = outcome.data["line"].as_str().unwrap();
+        assert!(line.ends_with(" report=/tmp/a%20b.html"), "{line}");
+    }
+}

@@ -1,0 +1,314 @@
+//! `pulp_watch`: one continuous observation of this host, from before the outage to after the recovery.
+//!
+//! `present` starts the observer, which goes on when the module has ended; `absent` collects what it saw,
+//! and with `wait_for: recovered` judges it: each worker and the resource manager is to hold a connection
+//! to the broker that was made after its return and has stood for 5 s, or the one that was never lost.
+//! Durations are seconds.
+
+mod judge;
+mod witness;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, seconds, typed};
+use crate::ansible::spec::{Default, Kind, Opt};
+use crate::ansible::{Call, Module, Outcome};
+use crate::broker::undo;
+use crate::host::wait::Deadline;
+use crate::host::{identity, sockets};
+use crate::observe::{self, Order, Pulp, Standing};
+use crate::service::{self, PULP};
+use crate::timeline::{Actor, Timeline};
+
+pub(super) const MODULE: Module = Module {
+    name: "pulp_watch",
+    spec: &[
+        Opt::new("state", Kind::Str)
+            .default(Default::Str("present"))
+            .choices(&["present", "absent"]),
+        Opt::new("wait_for", Kind::Str).choices(&["recovered"]),
+        Opt::new("timeout", Kind::Int).default(Default::Int(90)),
+        Opt::new("deadline", Kind::Int).default(Default::Int(900)),
+        Opt::new("main_pids", Kind::Dict),
+        Opt::list_of("name", Kind::Str),
+        RUN_ID,
+        BROKER_URL,
+        BROKER_UNIT,
+        Opt::new("pulp_url", Kind::Str),
+        Opt::new("ca_path", Kind::Path),
+        Opt::new("validate_certs", Kind::Bool).default(Default::Bool(true)),
+        Opt::new("evidence", Kind::Bool).default(Default::Bool(false)),
+    ],
+    work: run,
+};
+
+/// An observation shorter than this sees nothing stand.
+const SHORTEST: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Deserialize)]
+struct Params {
+    state: State,
+    wait_for: Option<String>,
+    timeout: i64,
+    deadline: i64,
+    main_pids: Option<BTreeMap<String, u32>>,
+    name: Option<Vec<String>>,
+    run_id: Option<String>,
+    broker_url: Option<String>,
+    broker_unit: Option<String>,
+    pulp_url: Option<String>,
+    ca_path: Option<PathBuf>,
+    validate_certs: bool,
+    evidence: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Present,
+    Absent,
+}
+
+fn run(call: &Call) -> Result<Outcome> {
+    let params: Params = typed(call)?;
+    let timeout = seconds("timeout", params.timeout)?;
+    let deadline = seconds("deadline", params.deadline)?;
+    if deadline < SHORTEST {
+        bail!(
+            "value of deadline must be at least {}, got: {}",
+            SHORTEST.as_secs(),
+            params.deadline
+        );
+    }
+    identity::require_root("observe services")?;
+    service::require()?;
+    match params.state {
+        State::Present if params.wait_for.is_some() => wait(call, &params, timeout),
+        State::Present => begin(call, params, deadline),
+        State::Absent => collect(call, &params, timeout),
+    }
+}
+
+fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
+    let run_id = params.run_id.unwrap_or_else(|| BY_HAND.to_owned());
+    if let Some(running) = observe::standing()?.filter(|s| s.alive) {
+        if running.run_id == run_id {
+            return Ok(observing(&running, false));
+        }
+        // It holds nothing away: a run that died leaves its observer, which must not be in the next one's way.
+        undo::refuse_other_run(&run_id)?;
+        if !call.check_mode {
+            observe::end(&running)?;
+            observe::remove()?;
+        }
+    }
+    let pulp = params.pulp_url.map(|url| Pulp {
+        url,
+        ca_path: params.ca_path,
+        validate_certs: params.validate_certs,
+    });
+    let mut order = Order {
+        run_id,
+        deadline_seconds: deadline.as_secs(),
+        names: params
+            .name
+            .unwrap_or_else(|| PULP.iter().map(|n| (*n).to_owned()).collect()),
+        broker_url: params.broker_url,
+        broker_unit: params.broker_unit,
+        pulp,
+        listeners: BTreeMap::new(),
+    };
+    // What cannot be looked at is better known now than from the observer.
+    let units = order.units()?;
+    let broker = order.broker()?;
+    order.onlooker()?;
+    let pids: Vec<u32> = units
+        .iter()
+        .filter(|u| u.running)
+        .map(|u| u.main_pid)
+        .collect();
+    if let Some(broker) = &broker {
+        sockets::connections(&pids, broker.addresses())?;
+    }
+    if !call.check_mode {
+        order.listeners = witness::listeners(broker.as_ref());
+    }
+    let named: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
+    let at = broker.map_or_else(
+        || "no broker, for none is known here".to_owned(),
+        |broker| format!("the broker at {}", broker.endpoint),
+    );
+    let what = format!(
+        "{}; {at}",
+        if named.is_empty() {
+            "no unit".to_owned()
+        } else {
+            named.join(", ")
+        }
+    );
+    let outcome = if call.check_mode {
+        Outcome {
+            changed: true,
+            msg: Some(format!("WOULD OBSERVE {what}")),
+            ..Outcome::default()
+        }
+    } else {
+        let started = observe::launch(&order)?;
+        Outcome {
+            msg: Some(format!("OBSERVING {what}")),
+            ..observing(&started, true)
+        }
+    };
+    Ok(outcome.with("units", json!(named)))
+}
+
+fn observing(observer: &Standing, changed: bool) -> Outcome {
+    Outcome {
+        changed,
+        msg: Some(format!("OBSERVING already, by process {}", observer.pid)),
+        ..Outcome::default()
+    }
+    .with(
+        "observer",
+        json!({ "run_id": observer.run_id, "pid": observer.pid }),
+    )
+}
+
+/// Judges what is observed so far; the observer goes on.
+fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
+    if call.check_mode {
+        return Ok(Outcome::default());
+    }
+    let ours = |s: &Standing| params.run_id.as_ref().is_none_or(|id| *id == s.run_id);
+    if !observe::standing()?.is_some_and(|standing| ours(&standing)) {
+        bail!(
+            "VOID not_exercised: nobody observes this host for this run, so nothing tells whether its services \
+             recover; begin with state=present before the outage"
+        );
+    }
+    let main_pids = params.main_pids.clone().unwrap_or_default();
+    let recovered = judge::wait_recovered(&main_pids, Deadline::after(timeout));
+    let now = judge::now();
+    let Some(mut timeline) = observe::read()? else {
+        return recovered.map(|()| Outcome::default());
+    };
+    timeline.add(observe::said(&timeline).unwrap_or_default());
+    let actors = timeline.actors(&main_pids, now.unwrap_or_else(|| timeline.last_at()));
+    Ok(Outcome {
+        failed: recovered.is_err(),
+        msg: Some(match &recovered {
+            Ok(()) => judge::told(&actors, &timeline),
+            Err(error) => format!("{error:#}"),
+        }),
+        ..Outcome::default()
+    }
+    .with("broker", json!(timeline.outage()))
+    .with("actors", json!(actors)))
+}
+
+fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
+    let Some(observer) = observe::standing()? else {
+        if !call.check_mode {
+            // What has no owner was never begun.
+            observe::remove()?;
+        }
+        return Ok(Outcome {
+            msg: Some("nobody observes this host".to_owned()),
+            ..Outcome::default()
+        });
+    };
+    if params
+        .run_id
+        .as_ref()
+        .is_some_and(|run_id| *run_id != observer.run_id)
+    {
+        return Ok(Outcome {
+            msg: Some(format!(
+                "run `{}` observes this host, by process {}; its observer is left alone",
+                observer.run_id, observer.pid
+            )),
+            ..Outcome::default()
+        });
+    }
+    if call.check_mode {
+        return Ok(Outcome {
+            msg: Some(format!(
+                "WOULD COLLECT the observer of run `{}`",
+                observer.run_id
+            )),
+            ..observing(&observer, true)
+        });
+    }
+    let main_pids = params.main_pids.clone().unwrap_or_default();
+    let recovered = params
+        .wait_for
+        .is_some()
+        .then(|| judge::wait_recovered(&main_pids, Deadline::after(timeout)));
+    let now = judge::now();
+    observe::end(&observer)?;
+    let Some(mut timeline) = observe::read()? else {
+        observe::remove()?;
+        let words = "the observer left nothing that can be read: expected at least its first line";
+        return Err(recovered
+            .and_then(Result::err)
+            .unwrap_or_else(|| anyhow!("VOID not_exercised: {words}")));
+    };
+    let mut warnings: Vec<String> = Vec::new();
+    match observe::said(&timeline) {
+        Ok(said) => timeline.add(said),
+        Err(error) => warnings.push(format!("{error:#}")),
+    }
+    if timeline.end().is_none() {
+        warnings.push(
+            "the observer was killed before it was collected: what came after its last line was not seen"
+                .to_owned(),
+        );
+    }
+    let api = observe::api();
+    observe::remove()?;
+    let after = witness::listeners_after(params);
+    let evidence = params
+        .evidence
+        .then(|| witness::evidence(&timeline.begin, params));
+    let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
+    let actors = timeline.actors(&main_pids, now);
+    let msg = match &recovered {
+        None => "COLLECTED what was observed".to_owned(),
+        Some(Ok(())) => judge::told(&actors, &timeline),
+        Some(Err(error)) => format!("{error:#}"),
+    };
+    Ok(Outcome {
+        changed: true,
+        failed: matches!(recovered, Some(Err(_))),
+        msg: Some(msg),
+        warnings,
+        ..reply(&timeline, &actors, api)
+    }
+    .with(
+        "queues",
+        json!({ "before": &timeline.begin.listeners, "after": after }),
+    )
+    .with("evidence", json!(evidence.unwrap_or_default())))
+}
+
+fn reply(timeline: &Timeline, actors: &[Actor], api: Value) -> Outcome {
+    Outcome::default()
+        .with("broker", json!(timeline.outage()))
+        .with("actors", json!(actors))
+        .with(
+            "api",
+            if api.is_null() {
+                json!({ "urls": {} })
+            } else {
+                api
+            },
+        )
+        .with("ended", json!(timeline.end()))
+        .with("timeline", json!(timeline))
+}

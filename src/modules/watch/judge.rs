@@ -1,0 +1,181 @@
+//! Whether all that should be connected again is, by what the observer has seen so far.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::observe;
+use crate::service;
+use crate::timeline::{Actor, Outage, Timeline};
+
+/// How often what was seen so far is read.
+const PACE: Pace = Pace {
+    first: Duration::from_millis(250),
+    last: Duration::from_millis(250),
+};
+
+/// Seconds since the observer of this host began; none when it does not observe any more.
+pub(super) fn now() -> Option<f64> {
+    let alive = observe::standing().ok().flatten().is_some_and(|s| s.alive);
+    let begin = observe::read().ok().flatten()?.begin.monotonic;
+    alive.then(|| observe::monotonic() - begin)
+}
+
+/// Waits until every consumer has recovered.
+///
+/// # Errors
+/// `FAILED service_exited` as soon as a service's main process has ended, `FAILED not_recovered` when the
+/// deadline finds a consumer without a standing connection; both name it. `VOID not_exercised` when the
+/// observer was gone before.
+pub(super) fn wait_recovered(main_pids: &BTreeMap<String, u32>, deadline: Deadline) -> Result<()> {
+    let mut last: Option<(Timeline, f64)> = None;
+    let what = "every consumer to hold a standing connection to the broker";
+    let reached = until(what, deadline, PACE, || {
+        let now = now();
+        let Some(timeline) = observe::read()? else {
+            bail!("VOID not_exercised: the observer has left nothing that can be read");
+        };
+        let at = now.unwrap_or_else(|| timeline.last_at());
+        let actors = timeline.actors(main_pids, at);
+        refuse_exited(&actors)?;
+        let recovered = timeline.outage().is_over()
+            && actors
+                .iter()
+                .filter(|a| a.consumes())
+                .all(Actor::has_recovered);
+        if recovered {
+            return Ok(Some(()));
+        }
+        if now.is_none() {
+            bail!(
+                "VOID not_exercised: the observer has ended ({}) before every consumer had recovered, so \
+                 nothing tells whether they did",
+                timeline.end().unwrap_or("it was killed")
+            );
+        }
+        last = Some((timeline, at));
+        Ok(None)
+    });
+    reached.map_err(|error| match last {
+        Some((timeline, at)) if error.is::<TimedOut>() => {
+            error.context(not_recovered(&timeline, main_pids, at))
+        }
+        _ => error,
+    })
+}
+
+/// A service must not exit; one that was started again has exited.
+fn refuse_exited(actors: &[Actor]) -> Result<()> {
+    let exited: Vec<String> = actors
+        .iter()
+        .filter_map(|a| Some(format!("{} {}", a.name, a.exits.first()?.how)))
+        .collect();
+    let Some(first) = actors.iter().find(|a| !a.exits.is_empty()) else {
+        return Ok(());
+    };
+    bail!(
+        "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
+         wait and retry; see {}",
+        exited.join("; "),
+        service::log_of(&first.name)
+    )
+}
+
+fn not_recovered(timeline: &Timeline, main_pids: &BTreeMap<String, u32>, now: f64) -> String {
+    let broker = &timeline.begin.broker;
+    let Outage { down_at, up_at } = timeline.outage();
+    if let (Some(down), None) = (down_at, up_at) {
+        return format!(
+            "FAILED broker_not_restored: the broker at {broker} has not answered since {}",
+            clock(timeline, down)
+        );
+    }
+    // What the logs say tells when each tries next.
+    let mut told = timeline.clone();
+    told.add(observe::said(timeline).unwrap_or_default());
+    let actors = told.actors(main_pids, now);
+    let late: Vec<&Actor> = actors
+        .iter()
+        .filter(|a| a.consumes() && !a.has_recovered())
+        .collect();
+    let named: Vec<String> = late
+        .iter()
+        .map(|a| {
+            format!(
+                "{} (main process {}{})",
+                a.name,
+                a.main_pid,
+                next(a, &told, now)
+            )
+        })
+        .collect();
+    format!(
+        "FAILED not_recovered: {}: expected a standing connection to the broker at {broker}, which is back, \
+         but saw none in {:.0} s, although the main process runs; see {}",
+        named.join(", "),
+        now - up_at.unwrap_or_default(),
+        service::log_of(late.first().map_or("", |a| a.name.as_str()))
+    )
+}
+
+/// When it tries next, if it still does; or that it has nothing to try for.
+fn next(actor: &Actor, timeline: &Timeline, now: f64) -> String {
+    if actor.keeps_silence() {
+        return ", which has its connection from before the outage, but nothing moved on it since"
+            .to_owned();
+    }
+    let tried = actor
+        .retries
+        .first()
+        .copied()
+        .filter(|_| actor.predicted_at.is_some());
+    let coming = tried.and_then(|first| Timeline::next_try(first, now));
+    // Who has let the try go by that had to succeed does not wait for the next.
+    match (coming, actor.predicted_at) {
+        (Some(at), Some(predicted)) if predicted >= now => {
+            format!(", waiting for its next retry at {}", clock(timeline, at))
+        }
+        (_, Some(predicted)) if predicted < now => {
+            format!(", predicted to be back at {}", clock(timeline, predicted))
+        }
+        _ => String::new(),
+    }
+}
+
+fn clock(timeline: &Timeline, at: f64) -> String {
+    humantime::format_rfc3339_seconds(timeline.instant(at)).to_string()
+}
+
+/// How long each consumer took.
+pub(super) fn told(actors: &[Actor], timeline: &Timeline) -> String {
+    let up = timeline.outage().up_at;
+    let each: Vec<String> = actors
+        .iter()
+        .filter(|a| a.consumes())
+        .map(|a| format!("{} {}", a.name, recovery(a, up)))
+        .collect();
+    if each.is_empty() {
+        "RECOVERED: no consumer runs on this host".to_owned()
+    } else {
+        format!("RECOVERED: {}", each.join(", "))
+    }
+}
+
+fn recovery(actor: &Actor, up: Option<f64>) -> String {
+    let after = |at: f64| (at - up.unwrap_or(at)).max(0.0);
+    match (actor.connected_at, actor.predicted_at) {
+        _ if actor.survived_connection => "kept its connection".to_owned(),
+        (Some(_), _) if up.is_none() => "is connected".to_owned(),
+        (Some(at), Some(predicted)) => {
+            format!(
+                "after {:.1} s (predicted {:.1} s)",
+                after(at),
+                after(predicted)
+            )
+        }
+        (Some(at), None) => format!("after {:.1} s", after(at)),
+        (None, _) => "is connected".to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! What is asked once before and once after an observation, because it costs too much to be asked all the
+//! time: who listens for the agents' replies, and the evidence that a restart would destroy.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use super::Params;
+use crate::broker::{self, Broker, rabbitmqctl};
+use crate::evidence::{self, Wanted};
+use crate::modules::discover;
+use crate::observe::LIMIT;
+use crate::pulp::{Access, Door};
+use crate::timeline::Begin;
+
+/// Where httpd listens for what consumers' agents answer. Source: `pulp.server.agent` of Pulp 2.
+const AGENT_REPLIES: &str = "pulp.task";
+
+/// How many listen for the agents' replies, by queue; empty where nobody here can tell.
+pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
+    let here = broker.is_some_and(|b| b.local && b.kind == "rabbitmq" && b.ask().is_up());
+    if !here {
+        return BTreeMap::new();
+    }
+    rabbitmqctl::queues(&broker::pulps_virtual_host())
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(name, _)| name == AGENT_REPLIES)
+        .map(|(name, queue)| (name, queue.consumers))
+        .collect()
+}
+
+/// The same once more.
+pub(super) fn listeners_after(params: &Params) -> BTreeMap<String, u64> {
+    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref());
+    listeners(broker.ok().flatten().as_ref())
+}
+
+/// One text for a person.
+pub(super) fn evidence(begin: &Begin, params: &Params) -> String {
+    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref());
+    let pulp = door(params).ok().flatten();
+    evidence::collect(&Wanted {
+        units: &begin.units,
+        since_us: microseconds(begin.monotonic),
+        broker: broker.ok().flatten().as_ref(),
+        pulp: pulp.as_ref(),
+    })
+}
+
+fn door(params: &Params) -> Result<Option<Door>> {
+    let Some(url) = &params.pulp_url else {
+        return Ok(None);
+    };
+    Door::new(&Access {
+        url,
+        credentials: None,
+        validate_certs: params.validate_certs,
+        ca_path: params.ca_path.as_deref(),
+        request_timeout: LIMIT,
+    })
+    .map(Some)
+}
+
+fn microseconds(seconds: f64) -> u64 {
+    let since = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or_default()
+}

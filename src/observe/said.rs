@@ -1,0 +1,99 @@
+//! What the units' logs say of their connections, read once, when the journal is collected.
+
+use anyhow::Result;
+
+use crate::service::{self, Line};
+use crate::timeline::{Entry, Event, Said, Timeline};
+
+/// In the words of Celery and kombu; after `Connected to` and `Cannot connect to` comes a URL.
+const WORDS: &[(&str, Said)] = &[
+    ("Connection to broker lost", Said::Lost),
+    ("Cannot connect to ", Said::Refused),
+    ("beat: Connection error", Said::Refused),
+    ("Trying again in ", Said::Retries),
+    ("Connected to ", Said::Connected),
+    ("Unrecoverable error", Said::GaveUp),
+];
+
+/// What URLs of brokers begin with.
+const SCHEMES: &[&str] = &["amqp", "pyamqp", "librabbitmq", "qpid", "redis", "sentinel"];
+
+/// The further entries of a timeline, from the logs of its units.
+///
+/// # Errors
+/// The logs cannot be read.
+pub(crate) fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
+    let units: Vec<&str> = timeline.begin.units.iter().map(String::as_str).collect();
+    let lines = service::lines_since(&units, timeline.instant(0.0))?;
+    Ok(lines
+        .iter()
+        .flat_map(|line| entries(line, timeline.begin.monotonic))
+        .collect())
+}
+
+fn entries(line: &Line, begin: f64) -> Vec<Entry> {
+    let at = std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
+    if at < 0.0 {
+        return Vec::new();
+    }
+    WORDS
+        .iter()
+        .filter_map(|(words, what)| {
+            let (_, after) = line.message.split_once(words)?;
+            let is_url = SCHEMES.iter().any(|scheme| after.starts_with(scheme));
+            if words.ends_with("ect to ") || words.ends_with("ected to ") {
+                is_url.then_some(())?;
+            }
+            Some(Entry {
+                at: (at * 1000.0).round() / 1000.0,
+                event: Event::Said {
+                    unit: line.unit.clone(),
+                    what: *what,
+                    seconds: (*what == Said::Retries).then(|| seconds(after)).flatten(),
+                },
+            })
+        })
+        .collect()
+}
+
+fn seconds(after: &str) -> Option<f64> {
+    after.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(message: &str, at_us: u64) -> Vec<(f64, Said, Option<f64>)> {
+        let line = Line {
+            unit: "pulp_worker-0.service".to_owned(),
+            message: message.to_owned(),
+            at_us,
+        };
+        let entries = entries(&line, 10.0);
+        let told = |entry: Entry| match entry.event {
+            Event::Said { what, seconds, .. } => (entry.at, what, seconds),
+            other => panic!("{other:?}"),
+        };
+        entries.into_iter().map(told).collect()
+    }
+
+    #[test]
+    fn a_refused_try_and_the_next_are_read_from_one_message() {
+        let message = "consumer: Cannot connect to amqp://guest:**@127.0.0.1:5672//: [Errno 111] Connection \
+                       refused.\nTrying again in 4.00 seconds... (2/100)\n";
+        let expected = [(2.5, Said::Refused, None), (2.5, Said::Retries, Some(4.0))];
+        assert_eq!(said(message, 12_500_000), expected);
+    }
+
+    #[test]
+    fn what_others_connect_to_and_what_was_said_before_are_left_out() {
+        assert_eq!(
+            said("Connected to amqp://guest:**@b:5672//", 11_000_000).len(),
+            1
+        );
+        assert_eq!(said("Connected to mongodb://b", 11_000_000), []);
+        assert_eq!(said("Connection to broker lost", 9_000_000), []);
+        assert_eq!(said("nothing", 11_000_000), []);
+    }
+}

@@ -1,0 +1,384 @@
+//! What became of each service, told from what was seen of it: whether it met the outage, whether it
+//! exited, when it lost its connection and had one again, and whether that stood.
+
+mod listed;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    Connection, Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict,
+    role_of,
+};
+
+/// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
+const SLACK: f64 = 1.0;
+
+/// An exit so much before the broker's absence was seen may have been caused by it. What the test itself
+/// stops is gone before it goes on.
+const EXIT_SLACK: f64 = 0.3;
+
+/// Something that was seen, and what it was seen by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Seen {
+    pub(crate) at: f64,
+    pub(crate) how: String,
+}
+
+/// One service's story. Instants are seconds since the observer began; null: not seen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Actor {
+    /// The unit.
+    pub(crate) name: String,
+    /// `worker`, `resource_manager`, `scheduler`, `web`, `content` or `broker_user`.
+    pub(crate) role: &'static str,
+    /// Pulp's own name for it, where Pulp lists it.
+    pub(crate) worker: Option<String>,
+    pub(crate) main_pid: u32,
+    pub(crate) running: bool,
+    /// How it is known that it met the outage.
+    pub(crate) met: Option<Seen>,
+    /// Ends of its main process from the outage on: the test itself stops services only before.
+    pub(crate) exits: Vec<Seen>,
+    /// How often its manager started it again by itself meanwhile.
+    pub(crate) restarts: u32,
+    /// Its last connection was gone.
+    pub(crate) lost_at: Option<f64>,
+    /// It had one again.
+    pub(crate) connected_at: Option<f64>,
+    /// How often it lost what it had by then.
+    pub(crate) further_losses: usize,
+    /// A connection had stood for 5 s.
+    pub(crate) settled_at: Option<f64>,
+    /// The connection from before the outage was never lost, and bytes moved on it again.
+    pub(crate) survived_connection: bool,
+    /// Its failed tries to connect, as its log has them.
+    pub(crate) retries: Vec<f64>,
+    /// The instant of the reconnect that follows from loss and return.
+    pub(crate) predicted_at: Option<f64>,
+    /// Why there is no prediction, or what else is to be told of it.
+    pub(crate) prediction: String,
+    /// Pulp listed it no more.
+    pub(crate) unlisted_at: Option<f64>,
+    /// Pulp listed it with a heartbeat from after the return.
+    pub(crate) listed_at: Option<f64>,
+    /// A connection stands at the end of what was seen, and has for long enough.
+    #[serde(skip)]
+    stands: bool,
+}
+
+impl Actor {
+    /// It is to hold a standing connection.
+    pub(crate) fn consumes(&self) -> bool {
+        matches!(self.role, "worker" | "resource_manager")
+    }
+
+    /// It never lost its connection, and nothing moves on it.
+    pub(crate) fn keeps_silence(&self) -> bool {
+        self.met.is_some() && self.connected_at.or(self.lost_at).is_none() && self.stands
+    }
+
+    /// It holds a connection that has stood since the broker's return, or never lost the one it had.
+    pub(crate) fn has_recovered(&self) -> bool {
+        self.running && ((self.settled_at.is_some() && self.stands) || self.survived_connection)
+    }
+}
+
+/// Everything about one unit, in order.
+struct Story<'a> {
+    unit: &'a str,
+    timeline: &'a Timeline,
+    outage: Outage,
+    now: f64,
+}
+
+/// The stories of all observed units, as of `now`. `main_pids` are the processes that they should have.
+pub(super) fn tell(
+    timeline: &Timeline,
+    outage: Outage,
+    main_pids: &BTreeMap<String, u32>,
+    now: f64,
+) -> Vec<Actor> {
+    let mut units: Vec<&str> = timeline.begin.units.iter().map(String::as_str).collect();
+    for entry in &timeline.entries {
+        if let Event::Unit { unit, .. } = &entry.event
+            && !units.contains(&unit.as_str())
+        {
+            units.push(unit);
+        }
+    }
+    units
+        .into_iter()
+        .map(|unit| {
+            let story = Story {
+                unit,
+                timeline,
+                outage,
+                now,
+            };
+            story.actor(main_pids.get(unit).copied())
+        })
+        .collect()
+}
+
+/// A main process, until when it was the unit's, and how it ended.
+#[derive(Debug, Clone)]
+struct Main {
+    pid: u32,
+    until: Option<Seen>,
+}
+
+impl Story<'_> {
+    fn events(&self) -> impl Iterator<Item = (f64, &Event)> {
+        let entries = self.timeline.entries.iter();
+        entries.map(|entry| (entry.at, &entry.event))
+    }
+
+    fn actor(&self, expected: Option<u32>) -> Actor {
+        let role = role_of(self.unit);
+        let consumes = matches!(role, "worker" | "resource_manager");
+        let held = Held::by(self.timeline, self.unit, consumes);
+        let mains = self.mains();
+        let main_pid = mains
+            .last()
+            .filter(|m| m.until.is_none())
+            .map_or(0, |m| m.pid);
+        let losses = held.losses(|pid, at| !self.was_ended(&mains, pid, at));
+        let lost_at = self.lost_at(&losses);
+        let up = self.outage.up_at;
+        let connected_at = self.connected_at(&held, lost_at);
+        let kept = self.kept(&held);
+        let survived = kept
+            .iter()
+            .any(|c| c.moved.iter().any(|at| up.is_some_and(|up| *at >= up)));
+        // Where nothing was lost and nothing went away, it counts from the start.
+        let untouched = lost_at.or(self.outage.down_at).is_none().then_some(0.0);
+        let back = connected_at.or(untouched);
+        let counts_from = back.map(|at| up.map_or(at, |up| up.max(at)));
+        let settled_at = counts_from.and_then(|from| held.settled(from, self.now));
+        let retries = self.said(Said::Refused);
+        let prediction = self.prediction(consumes, lost_at, &retries);
+        let (worker, unlisted_at, listed_at) = self.listed();
+        let further_losses = connected_at.map_or(0, |at| {
+            let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
+            losses.after(at).max(logged)
+        });
+        Actor {
+            name: self.unit.to_owned(),
+            role,
+            worker,
+            main_pid,
+            running: main_pid != 0,
+            met: self.met(lost_at, &held),
+            exits: self.exits(&mains, main_pid, expected),
+            restarts: self.restarts(),
+            lost_at,
+            connected_at,
+            further_losses,
+            settled_at,
+            survived_connection: survived,
+            retries,
+            predicted_at: prediction.at.map(|at| (at * 1000.0).round() / 1000.0),
+            prediction: prediction.words,
+            unlisted_at,
+            listed_at,
+            stands: held.stands(self.now, up),
+        }
+    }
+
+    /// The connections from before the outage that stand.
+    fn kept<'h>(&self, held: &'h Held) -> Vec<&'h Connection> {
+        let (down, up) = self
+            .outage
+            .down_at
+            .zip(self.outage.up_at)
+            .unwrap_or((f64::NEG_INFINITY, 0.0));
+        held.through(down, up)
+            .filter(|c| c.closed.is_none())
+            .collect()
+    }
+
+    /// The main processes that the unit had, in order.
+    fn mains(&self) -> Vec<Main> {
+        let mut mains: Vec<Main> = Vec::new();
+        for (at, event) in self.events() {
+            let Event::Unit {
+                unit,
+                main_pid,
+                exit,
+                ..
+            } = event
+            else {
+                continue;
+            };
+            if unit != self.unit {
+                continue;
+            }
+            let last = mains.last_mut().filter(|m| m.until.is_none());
+            if last.as_ref().is_some_and(|m| m.pid == *main_pid) {
+                continue;
+            }
+            if let Some(last) = last {
+                let how = match (exit.as_str(), *main_pid) {
+                    ("", 0) => "does not run".to_owned(),
+                    ("", pid) => started_again(last.pid, pid),
+                    (how, _) => how.to_owned(),
+                };
+                last.until = Some(Seen { at, how });
+            }
+            if *main_pid != 0 {
+                mains.push(Main {
+                    pid: *main_pid,
+                    until: None,
+                });
+            }
+        }
+        mains
+    }
+
+    /// From when on the end of a process is an exit.
+    fn exits_from(&self) -> f64 {
+        self.outage.down_at.map_or(0.0, |down| down - EXIT_SLACK)
+    }
+
+    /// Whether the process was stopped by the test itself at about this instant.
+    fn was_ended(&self, mains: &[Main], pid: u32, at: f64) -> bool {
+        mains
+            .iter()
+            .filter(|main| main.pid == pid)
+            .filter_map(|main| main.until.as_ref())
+            .any(|end| end.at <= at + SLACK && end.at < self.exits_from())
+    }
+
+    fn exits(&self, mains: &[Main], main_pid: u32, expected: Option<u32>) -> Vec<Seen> {
+        let mut exits: Vec<Seen> = mains
+            .iter()
+            .filter_map(|main| main.until.clone())
+            .filter(|end| end.at >= self.exits_from())
+            .collect();
+        if let Some(expected) = expected.filter(|pid| exits.is_empty() && *pid != main_pid) {
+            let end = mains.iter().find(|main| main.pid == expected);
+            exits.push(
+                end.and_then(|main| main.until.clone())
+                    .unwrap_or_else(|| Seen {
+                        at: self.exits_from().max(0.0),
+                        how: match main_pid {
+                            0 => "does not run".to_owned(),
+                            pid => started_again(expected, pid),
+                        },
+                    }),
+            );
+        }
+        exits
+    }
+
+    fn restarts(&self) -> u32 {
+        let mut counts = self.events().filter_map(|(_, event)| match event {
+            Event::Unit { unit, restarts, .. } if unit == self.unit => Some(*restarts),
+            _ => None,
+        });
+        let first = counts.next().unwrap_or_default();
+        counts.last().unwrap_or(first).saturating_sub(first)
+    }
+
+    fn said(&self, wanted: Said) -> Vec<f64> {
+        self.events()
+            .filter(|(_, event)| {
+                matches!(event, Event::Said { unit, what, .. } if unit == self.unit && *what == wanted)
+            })
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    fn lost_at(&self, losses: &Losses) -> Option<f64> {
+        match self.outage {
+            Outage {
+                down_at: Some(down),
+                up_at,
+            } => losses.between(
+                down - 2.0 * SLACK,
+                up_at.map_or(f64::INFINITY, |up| up + SLACK),
+            ),
+            // Cut by something that the broker itself did not show.
+            _ => losses.between(0.0, f64::INFINITY),
+        }
+    }
+
+    /// The first connection since the return, or from shortly before it and standing still. What is opened
+    /// beside one that was never lost is no reconnect.
+    fn connected_at(&self, held: &Held, lost_at: Option<f64>) -> Option<f64> {
+        let through = self.outage.down_at.zip(self.outage.up_at);
+        if lost_at.is_none() && through.is_some_and(|(down, up)| held.through(down, up).count() > 0)
+        {
+            return None;
+        }
+        let from = lost_at.or(self.outage.down_at)?;
+        let back = match self.outage {
+            Outage {
+                up_at: Some(up), ..
+            } => up - SLACK,
+            Outage { down_at: None, .. } => from,
+            _ => return None,
+        };
+        held.first(from, back)
+    }
+
+    fn met(&self, lost_at: Option<f64>, held: &Held) -> Option<Seen> {
+        let seen = |at, how: &str| Seen {
+            at,
+            how: how.to_owned(),
+        };
+        if let Some(at) = lost_at {
+            return Some(seen(at, "its connection was lost"));
+        }
+        let down = self.outage.down_at?;
+        let up = self.outage.up_at.unwrap_or(self.now);
+        let logged = [Said::Lost, Said::Refused].map(|what| self.said(what));
+        let mut logged = logged.concat();
+        logged.sort_by(f64::total_cmp);
+        if let Some(at) = logged
+            .into_iter()
+            .find(|t| (down - SLACK..=up + SLACK).contains(t))
+        {
+            return Some(seen(at, "its log says so"));
+        }
+        let silent = held.through(down, up).any(|c| {
+            !c.moved
+                .iter()
+                .any(|t| (down + SLACK..up - SLACK).contains(t))
+        });
+        silent.then(|| seen(down, "its connection was silent"))
+    }
+
+    fn prediction(&self, consumes: bool, lost_at: Option<f64>, retries: &[f64]) -> Prediction {
+        let Outage {
+            down_at: Some(down),
+            up_at: Some(up),
+        } = self.outage
+        else {
+            return Prediction::none("the broker was not seen to go and to come back");
+        };
+        if !consumes {
+            return Prediction::none("it connects when it has something to say");
+        }
+        if self.unit.starts_with("pulpcore-") {
+            return Prediction::none("it does not connect by kombu's backoff");
+        }
+        let tried = retries
+            .iter()
+            .copied()
+            .find(|t| (down - SLACK..up).contains(t));
+        match tried.or(lost_at) {
+            Some(lost) => predict(lost, up, |at| answer_at(self.timeline, at)),
+            None => Prediction::none("neither a loss nor a refused try was seen"),
+        }
+    }
+}
+
+fn started_again(was: u32, is: u32) -> String {
+    format!("exited and was started again (its main process was {was} and is {is})")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! Stories as the observer writes them, from the lab: stopped, killed, frozen and cut brokers.
+
+use super::*;
+use crate::timeline::tests::timeline;
+
+const WORKER: &str = "pulp_worker-0.service";
+
+fn unit(main_pid: u32, exit: &str) -> Event {
+    Event::Unit {
+        unit: WORKER.to_owned(),
+        state: if main_pid == 0 {
+            "failed/failed"
+        } else {
+            "active/running"
+        }
+        .to_owned(),
+        main_pid,
+        restarts: 0,
+        exit: exit.to_owned(),
+    }
+}
+
+fn broker(answer: &str) -> Event {
+    Event::Broker {
+        answer: answer.to_owned(),
+        words: String::new(),
+    }
+}
+
+fn opened(socket: u64) -> Event {
+    Event::Opened {
+        unit: WORKER.to_owned(),
+        pid: 7,
+        child: false,
+        socket,
+    }
+}
+
+fn closed(socket: u64) -> Event {
+    Event::Closed {
+        unit: WORKER.to_owned(),
+        socket,
+    }
+}
+
+fn moved(socket: u64) -> Event {
+    Event::Moved {
+        unit: WORKER.to_owned(),
+        socket,
+    }
+}
+
+fn said(what: Said) -> Event {
+    Event::Said {
+        unit: WORKER.to_owned(),
+        what,
+        seconds: None,
+    }
+}
+
+fn begin() -> Vec<(f64, Event)> {
+    vec![
+        (0.0, unit(7, "")),
+        (0.0, broker("answers")),
+        (0.0, opened(1)),
+    ]
+}
+
+fn worker(seen: Vec<(f64, Event)>, now: f64) -> Actor {
+    let timeline = timeline(seen);
+    timeline.actors(&BTreeMap::new(), now).remove(0)
+}
+
+fn reconnect() -> Vec<(f64, Event)> {
+    let mut seen = begin();
+    seen.extend([
+        (3.0, closed(1)),
+        (3.01, said(Said::Lost)),
+        (3.02, said(Said::Refused)),
+        (3.2, broker("refused")),
+        (5.02, said(Said::Refused)),
+        (33.0, broker("answers")),
+        (33.05, opened(2)),
+        (34.0, closed(2)),
+        (36.1, opened(3)),
+    ]);
+    seen
+}
+
+#[test]
+fn a_worker_that_reconnects_is_told_from_loss_to_settling() {
+    let actor = worker(reconnect(), 60.0);
+    assert_eq!(actor.role, "worker");
+    assert_eq!(actor.lost_at, Some(3.0));
+    assert_eq!(
+        actor.met.as_ref().map(|m| m.how.as_str()),
+        Some("its connection was lost")
+    );
+    assert_eq!(actor.retries, [3.02, 5.02]);
+    assert_eq!(actor.predicted_at, Some(33.02));
+    assert_eq!(actor.connected_at, Some(33.05));
+    assert_eq!(actor.further_losses, 1);
+    assert_eq!(actor.settled_at, Some(41.1));
+    assert!(actor.has_recovered() && !actor.survived_connection && actor.exits.is_empty());
+}
+
+#[test]
+fn a_connection_counts_only_after_five_seconds_without_a_break() {
+    assert!(!worker(reconnect(), 41.0).has_recovered());
+    assert!(worker(reconnect(), 41.2).has_recovered());
+    let mut cut = reconnect();
+    cut.push((45.0, closed(3)));
+    let actor = worker(cut, 50.0);
+    assert!(!actor.has_recovered());
+    assert_eq!(actor.settled_at, Some(41.1));
+}
+
+#[test]
+fn an_exit_is_one_from_the_outage_on_and_a_stop_before_it_is_none() {
+    let mut seen = reconnect();
+    seen.push((33.5, unit(0, "exited with status 1")));
+    let actor = worker(seen, 60.0);
+    assert_eq!(actor.exits.len(), 1);
+    assert_eq!(actor.exits[0].how, "exited with status 1");
+    assert!(!actor.running && !actor.has_recovered());
+
+    let connect = vec![
+        (0.0, unit(7, "")),
+        (0.0, broker("answers")),
+        (0.0, opened(1)),
+        (2.0, closed(1)),
+        (2.1, unit(0, "exited with status 0")),
+        (3.5, broker("refused")),
+        (5.0, unit(9, "")),
+        (7.0, said(Said::Refused)),
+        (20.0, broker("answers")),
+        (27.1, opened(2)),
+    ];
+    let actor = worker(connect.clone(), 40.0);
+    assert_eq!(actor.exits, []);
+    assert_eq!(actor.lost_at, None);
+    assert_eq!(
+        actor.met.as_ref().map(|m| m.how.as_str()),
+        Some("its log says so")
+    );
+    assert_eq!(actor.predicted_at, Some(27.0));
+    assert_eq!(actor.connected_at, Some(27.1));
+    assert!(actor.has_recovered());
+    let before = BTreeMap::from([(WORKER.to_owned(), 7)]);
+    let expected = timeline(connect).actors(&before, 40.0).remove(0);
+    assert_eq!(expected.exits[0].how, "exited with status 0");
+}
+
+#[test]
+fn a_service_that_its_supervisor_started_again_has_exited() {
+    let mut seen = begin();
+    seen.extend([(3.2, broker("refused")), (4.0, unit(8, ""))]);
+    let actor = worker(seen, 10.0);
+    assert!(
+        actor.exits[0]
+            .how
+            .starts_with("exited and was started again")
+    );
+    assert!(actor.running);
+}
+
+#[test]
+fn a_frozen_broker_keeps_its_connections_and_they_count_when_bytes_move() {
+    let mut seen = begin();
+    seen.extend([(3.2, broker("silent")), (33.0, broker("answers"))]);
+    let waiting = worker(seen.clone(), 40.0);
+    assert_eq!(
+        waiting.met.as_ref().map(|m| m.how.as_str()),
+        Some("its connection was silent")
+    );
+    assert!(!waiting.survived_connection && !waiting.has_recovered());
+    assert!(waiting.keeps_silence());
+    seen.push((33.1, moved(1)));
+    seen.push((35.0, opened(2)));
+    let actor = worker(seen, 40.0);
+    assert!(actor.survived_connection && actor.has_recovered());
+    assert_eq!((actor.lost_at, actor.connected_at), (None, None));
+}
+
+#[test]
+fn a_cut_connection_that_is_back_in_the_same_instant_was_lost() {
+    let mut seen = begin();
+    seen.extend([(5.0, closed(1)), (5.0, opened(2))]);
+    let actor = worker(seen, 20.0);
+    assert_eq!(actor.lost_at, Some(5.0));
+    assert_eq!(actor.connected_at, Some(5.0));
+    assert_eq!(actor.settled_at, Some(10.0));
+    assert!(actor.has_recovered());
+}
+
+#[test]
+fn a_worker_that_waits_has_not_recovered_and_none_is_predicted_while_the_broker_is_away() {
+    let mut seen = begin();
+    seen.extend([(3.0, closed(1)), (3.2, broker("refused"))]);
+    let actor = worker(seen, 30.0);
+    assert!(!actor.has_recovered() && actor.running);
+    assert_eq!(actor.predicted_at, None);
+    assert!(
+        actor.prediction.contains("come back"),
+        "{}",
+        actor.prediction
+    );
+}
+
+#[test]
+fn pulps_own_name_is_found_by_host_and_a_stale_row_does_not_count() {
+    let listed = |heartbeat: &str| Event::Listed {
+        worker: "reserved_resource_worker-0@a.example.com".to_owned(),
+        heartbeat: heartbeat.to_owned(),
+    };
+    let mut seen = reconnect();
+    let other = Event::Listed {
+        worker: "reserved_resource_worker-0@b.example.com".to_owned(),
+        heartbeat: String::new(),
+    };
+    seen.extend([
+        (33.4, other),
+        // 1,000,000 s after the epoch is 13:46:40; the observer began then.
+        (33.5, listed("1970-01-12T13:46:42Z")),
+        (39.5, listed("1970-01-12T13:47:18Z")),
+    ]);
+    let actor = worker(seen, 60.0);
+    assert_eq!(
+        actor.worker.as_deref(),
+        Some("reserved_resource_worker-0@a.example.com")
+    );
+    assert_eq!(actor.listed_at, Some(39.5));
+}
+
+#[test]
+fn where_nothing_went_away_a_standing_connection_is_enough() {
+    assert!(!worker(begin(), 4.0).has_recovered());
+    let actor = worker(begin(), 6.0);
+    assert!(actor.has_recovered() && actor.met.is_none());
+    assert_eq!((actor.connected_at, actor.settled_at), (None, Some(5.0)));
+}
+
+#[test]
+fn nothing_seen_is_no_recovery() {
+    for actor in timeline([]).actors(&BTreeMap::new(), 100.0) {
+        assert!(!actor.has_recovered() && actor.met.is_none() && !actor.running);
+    }
+    let roles: Vec<&str> = timeline([])
+        .actors(&BTreeMap::new(), 1.0)
+        .iter()
+        .map(|a| a.role)
+        .collect();
+    assert_eq!(roles, ["worker", "scheduler"]);
+}

@@ -1,0 +1,230 @@
+//! From results to findings, and from findings to the one that is the cause.
+
+mod api;
+mod missing;
+mod services;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use super::name::{Grade, Name};
+use super::results::{Run, Scene};
+use super::{Finding, Judgement, Service, Value, cause, sentences};
+
+/// Judges a run.
+pub(super) fn judge(run: &Run) -> Judgement<'_> {
+    let mut findings = Vec::new();
+    let mut services = Vec::new();
+    for scenario in run.outages() {
+        let proof = services::Proof::of(run, scenario);
+        for (host, scene) in run.scenes(scenario) {
+            if let Some(watch) = &scene.watch {
+                let seen = services::Seen {
+                    run,
+                    scenario,
+                    host,
+                    watch,
+                };
+                let (found, rows) = services::judge(&seen, &proof);
+                findings.extend(found);
+                services.extend(rows);
+                findings.extend(api::judge(scenario, host, watch));
+            }
+        }
+        for (host, scene) in run.scenes(scenario) {
+            findings.extend(replies(scenario, &host.name, scene));
+        }
+    }
+    findings.extend(of_the_play(run));
+    findings.extend(missing::unreachable(run));
+    findings.extend(not_restored(run));
+    let mut findings = gathered(merged(findings));
+    if !is_decided(&findings) {
+        findings.extend(missing::not_known(run, &services));
+    }
+    findings.sort_by_key(|f| rank(run, f));
+    name_services(&mut services, &findings);
+    conclude(run, findings, services)
+}
+
+fn is_decided(findings: &[Finding]) -> bool {
+    let decides = |f: &Finding| matches!(f.grade(), Grade::Void | Grade::Failed);
+    findings.iter().any(decides)
+}
+
+/// The cause before its symptoms, and of the same name the first that happened.
+fn rank(run: &Run, finding: &Finding) -> (Name, usize) {
+    let scenarios = &run.scenarios;
+    let at = scenarios.iter().position(|s| *s == finding.scenario);
+    (finding.name, at.unwrap_or(scenarios.len()))
+}
+
+/// What the replies of one host's steps say.
+fn replies(scenario: &str, host: &str, scene: &Scene) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (step, reply) in scene.replies() {
+        let named = if reply.failed {
+            cause::findings(&reply.msg)
+        } else {
+            Vec::new()
+        };
+        if named.is_empty() {
+            found.extend(steps::unnamed(step, reply));
+        }
+        found.extend(named);
+        found.extend(steps::leftovers(reply));
+    }
+    found.extend(steps::undo_fired(scene));
+    found.extend(steps::agent_replies(scene));
+    found.extend(steps::canceled(scene));
+    let placed = found.into_iter().map(|mut finding| {
+        scenario.clone_into(&mut finding.scenario);
+        host.clone_into(&mut finding.host);
+        finding
+    });
+    placed.collect()
+}
+
+/// What the play recorded as the first cause.
+fn of_the_play(run: &Run) -> Vec<Finding> {
+    let mut found = cause::findings(&run.cause);
+    if found.is_empty() && !run.cause.is_empty() {
+        found.push(steps::unnamed_cause(&run.cause));
+    }
+    for finding in &mut found {
+        run.cause_host.clone_into(&mut finding.host);
+    }
+    found
+}
+
+fn not_restored(run: &Run) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let of_hosts = run
+        .hosts
+        .iter()
+        .map(|h| (h.name.as_str(), h.not_restored.as_str()));
+    let left = ("", run.left.as_deref().unwrap_or_default());
+    for (host, text) in of_hosts.chain([left]).filter(|(_, text)| !text.is_empty()) {
+        let mut named = cause::findings(text);
+        if named.is_empty() {
+            named.push(Finding::new(Name::ServicesNotRestored, text).because(text));
+        }
+        for finding in &mut named {
+            host.clone_into(&mut finding.host);
+        }
+        // What a host says itself is said for all of them once more.
+        let known = |f: &Finding| found.iter().any(|k: &Finding| k.evidence == f.evidence);
+        named.retain(|f| !known(f));
+        found.extend(named);
+    }
+    found
+}
+
+/// One finding for what is told twice: by the host that saw it, by the step that failed of it, and by the
+/// play. The first knows most; what the others say is its evidence.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    let agree = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+    for finding in findings {
+        let same = merged.iter_mut().find(|known| {
+            known.name == finding.name
+                && agree(&known.actor, &finding.actor)
+                && agree(&known.host, &finding.host)
+                && agree(&known.scenario, &finding.scenario)
+        });
+        let Some(known) = same else {
+            merged.push(finding);
+            continue;
+        };
+        for (ours, theirs) in [
+            (&mut known.scenario, &finding.scenario),
+            (&mut known.host, &finding.host),
+            (&mut known.actor, &finding.actor),
+        ] {
+            if ours.is_empty() {
+                theirs.clone_into(ours);
+            }
+        }
+        for evidence in finding.evidence {
+            if !known.evidence.iter().any(|e| e.contains(&evidence)) {
+                known.evidence.push(evidence);
+            }
+        }
+        known.attributes.extend(finding.attributes);
+    }
+    merged
+}
+
+/// So many services are named of those of which the same is told.
+const NAMED: usize = 6;
+
+/// What is told of many services of one scenario is told once.
+fn gathered(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut gathered: Vec<(Finding, Vec<String>)> = Vec::new();
+    for finding in findings {
+        let same = gathered.iter_mut().find(|(first, _)| {
+            finding.grade() == Grade::Told
+                && first.name == finding.name
+                && first.scenario == finding.scenario
+        });
+        match same {
+            Some((_, others)) => others.push(format!("{} on {}", finding.actor, finding.host)),
+            None => gathered.push((finding, Vec::new())),
+        }
+    }
+    let told = gathered.into_iter().map(|(mut finding, others)| {
+        if let Some(more) = others.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            let named = others.get(..NAMED).unwrap_or_default().join(", ");
+            finding = finding.because(format!("the same of {named}, and {more} more"));
+        } else if !others.is_empty() {
+            finding = finding.because(format!("the same of {}", others.join(", ")));
+        }
+        finding
+    });
+    told.collect()
+}
+
+/// Each service has the gravest name that was found of it.
+fn name_services(services: &mut [Service<'_>], findings: &[Finding]) {
+    for service in services {
+        let is_of = |f: &&Finding| {
+            let named = f.actor == service.actor.name
+                || !f.actor.is_empty() && f.actor == service.actor.worker;
+            named
+                && (f.scenario.is_empty() || f.scenario == service.scenario)
+                && (f.host.is_empty() || f.host == service.host.name || f.actor.contains('@'))
+        };
+        let gravest = findings.iter().find(is_of);
+        if let Some(finding) = gravest.filter(|f| f.grade() != Grade::Told) {
+            service.name = Some(finding.name);
+        }
+    }
+}
+
+fn conclude<'a>(run: &'a Run, findings: Vec<Finding>, services: Vec<Service<'a>>) -> Judgement<'a> {
+    let decisive = findings
+        .iter()
+        .map(Finding::grade)
+        .find(|g| *g <= Grade::Failed);
+    let has_defect = findings.iter().any(|f| f.grade() == Grade::Defect);
+    let value = match decisive {
+        Some(Grade::Void) => Value::Void,
+        Some(_) => Value::Failed,
+        None if has_defect => Value::SurvivedWithDefects,
+        None => Value::Survived,
+    };
+    let mut judgement = Judgement {
+        run,
+        value,
+        findings,
+        services,
+        restored: sentences::is_restored(run),
+        as_before: sentences::as_before(run),
+        sentence: String::new(),
+        felt: sentences::felt(run),
+        next_step: String::new(),
+    };
+    judgement.sentence = sentences::verdict(&judgement);
+    judgement.next_step = sentences::next_step(&judgement);
+    judgement
+}

@@ -1,0 +1,290 @@
+//! Each of Pulp's services: whether it met the outage, and what became of it.
+
+use serde_json::json;
+
+use crate::verdict::name::Name;
+use crate::verdict::results::{Actor, Host, Role, Run, Watch};
+use crate::verdict::{Finding, Service, shown};
+
+/// A connection later than this after the predicted retry is late.
+const LATE_AFTER_PREDICTED: f64 = 2.0;
+
+/// The same, after the broker's return, where nothing can be predicted.
+const LATE_AFTER_BROKER: f64 = 45.0;
+
+/// RabbitMQ costs that many further losses right after the first connection.
+const NORMAL_LOSSES: f64 = 2.0;
+
+/// Where something was seen.
+pub(super) struct Seen<'a> {
+    pub(super) run: &'a Run,
+    pub(super) scenario: &'a str,
+    pub(super) host: &'a Host,
+    pub(super) watch: &'a Watch,
+}
+
+/// What was proven by use, on whichever host it was tried.
+pub(super) struct Proof {
+    healthy: bool,
+    fired: Option<bool>,
+    fired_why_not: String,
+    workers: Vec<(String, Option<f64>)>,
+}
+
+impl Proof {
+    pub(super) fn of(run: &Run, scenario: &str) -> Self {
+        let scenes = || run.scenes(scenario).map(|(_, scene)| scene);
+        let working = || scenes().filter_map(|scene| scene.working.as_ref());
+        Self {
+            healthy: scenes().any(|s| s.health.as_ref().is_some_and(|h| h.healthy == Some(true))),
+            fired: working().find_map(|reply| reply.fired),
+            fired_why_not: working()
+                .map(|reply| reply.fired_why_not.clone())
+                .find(|why| !why.is_empty())
+                .unwrap_or_default(),
+            workers: working().flat_map(|reply| reply.workers.clone()).collect(),
+        }
+    }
+
+    fn worked(&self, actor: &Actor) -> Option<&(String, Option<f64>)> {
+        self.workers.iter().find(|(name, _)| *name == actor.worker)
+    }
+}
+
+/// Judges each service of one host in one scenario.
+pub(super) fn judge<'a>(seen: &Seen<'a>, proof: &Proof) -> (Vec<Finding>, Vec<Service<'a>>) {
+    let mut findings = Vec::new();
+    let mut services = Vec::new();
+    for actor in &seen.watch.actors {
+        let found = findings_of(seen, actor);
+        let exited = found.iter().any(|f| f.name == Name::ServiceExited);
+        let (name, words) = if exited || actor.role.consumes() {
+            (None, consumer_words(seen, actor, proof))
+        } else {
+            by_use(actor, proof)
+        };
+        services.push(Service {
+            scenario: seen.scenario,
+            host: seen.host,
+            watch: seen.watch,
+            actor,
+            name,
+            words,
+        });
+        findings.extend(found);
+    }
+    (findings, services)
+}
+
+fn findings_of(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
+    let mut found: Vec<Finding> = exit(seen, actor).into_iter().collect();
+    let exited = found.iter().any(|f| f.name == Name::ServiceExited);
+    if actor.role.consumes() && !exited {
+        found.extend(recovery(seen, actor));
+    }
+    let place = |f: Finding| f.of(seen.scenario, &seen.host.name, &actor.name);
+    found.into_iter().map(place).collect()
+}
+
+/// An exit of the main process, as Pulp 2 must not have one and Pulp 3 may.
+fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
+    let gone = actor.running == Some(false);
+    if actor.exits.is_empty() && !gone {
+        return None;
+    }
+    let name = &actor.name;
+    let how = match actor.exits.first() {
+        Some(exit) if !exit.how.is_empty() => exit.how.clone(),
+        _ => "has no main process".to_owned(),
+    };
+    let first_at = actor.exits.first().and_then(|exit| exit.at);
+    let when = match (first_at, seen.watch.down_at, seen.watch.up_at) {
+        (Some(at), Some(down), _) if at < down => {
+            format!(", {} before the broker was lost", shown(down - at))
+        }
+        (Some(at), Some(down), up) if up.is_none_or(|up| at < up) => {
+            format!(", {} after the broker was lost", shown(at - down))
+        }
+        (Some(at), _, Some(up)) => format!(", {} after the broker was back", shown(at - up)),
+        _ => String::new(),
+    };
+    let restarted = !gone && actor.running.is_some();
+    let times = actor.exits.len().max(1);
+    let again = match (restarted, times) {
+        (true, 1) => "; it was started again",
+        (true, _) => "; it was started again each time",
+        (false, _) => "",
+    };
+    let often = if times > 1 {
+        format!(" ({times} times in all)")
+    } else {
+        String::new()
+    };
+    let pulp_3 = seen.run.is_pulp_3() || name.starts_with("pulpcore");
+    let well = restarted && (actor.has_recovered() || !actor.role.consumes());
+    let verdict = if pulp_3 && well {
+        Name::RestartedBySupervisor
+    } else {
+        Name::ServiceExited
+    };
+    let finding = Finding::new(verdict, format!("{name} {how}{when}{often}{again}"))
+        .with("restarted", restarted)
+        .with("times", times);
+    Some(actor.exits.iter().fold(finding, |finding, exit| {
+        let at = exit.at.map_or("?".to_owned(), |at| format!("{at:.2}"));
+        finding.because(format!("at {at} s of the observation {name} {}", exit.how))
+    }))
+}
+
+/// Whether a consumer came back, and how.
+fn recovery(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
+    let name = &actor.name;
+    let watch = seen.watch;
+    if !actor.met() {
+        let what = format!(
+            "{name} runs, and nothing shows that it met the outage: no lost connection, no word of it in its log"
+        );
+        return vec![Finding::new(Name::NotExercised, what)];
+    }
+    if !actor.has_recovered() {
+        return vec![not_recovered(watch, actor)];
+    }
+    let mut found = Vec::new();
+    if actor.survived_connection {
+        let what = format!("{name} kept its connection through the outage");
+        found.push(Finding::new(Name::ConnectionSurvived, what).because(&actor.met_how));
+    }
+    if actor.further_losses > NORMAL_LOSSES {
+        let what = format!(
+            "{name} lost its new connection {} more times before one stood",
+            actor.further_losses
+        );
+        found.push(Finding::new(Name::Flapping, what).with("further_losses", actor.further_losses));
+    }
+    found.extend(late(watch, actor));
+    if let Some(unlisted) = actor.unlisted_at {
+        let after = watch.down_at.map_or(String::new(), |down| {
+            format!(" {} after the broker was lost", shown(unlisted - down))
+        });
+        let what = format!("Pulp took {name} for lost{after}, and cancels the tasks that it has");
+        found.push(Finding::new(Name::CanceledByPulp, what));
+    }
+    found
+}
+
+fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
+    let name = &actor.name;
+    // A observer that was killed saw nothing of what came after; one that said so itself has looked.
+    let said = watch.reply.failed && watch.reply.msg.contains(name.as_str());
+    let looked = watch.up_at.is_some() && watch.ended_at().is_some();
+    if !said && !looked {
+        let what = format!(
+            "nobody saw whether {name} came back: the observation ends {} after it began",
+            shown(watch.known_until())
+        );
+        return Finding::new(Name::NotExercised, what);
+    }
+    let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
+    let waited_words = waited.map_or(String::new(), |s| format!(" within {}", shown(s)));
+    let predicted = actor.predicted(watch.up_at);
+    let expected = predicted.map_or(String::new(), |s| {
+        format!(
+            ", although its next try was due after {}",
+            shown(s.max(0.0))
+        )
+    });
+    let what = match actor.recovery(watch.up_at) {
+        Some(after) => format!(
+            "{name} connected {} after the broker was back and did not keep a connection{waited_words}",
+            shown(after)
+        ),
+        None => format!("{name} did not connect to the broker again{waited_words}{expected}"),
+    };
+    let pid = actor
+        .main_pid
+        .map_or(String::new(), |pid| format!("its main process {pid} runs"));
+    let retries = match actor.retries.as_slice() {
+        [] => "its log shows no try to connect".to_owned(),
+        [.., last] => format!(
+            "its log shows {} tries to connect, the last at {last:.1} s of the observation",
+            actor.retries.len()
+        ),
+    };
+    Finding::new(Name::NotRecovered, what)
+        .because(pid)
+        .because(retries)
+        .with("seconds", json!(waited))
+        .with("predicted_seconds", json!(predicted))
+}
+
+fn late(watch: &Watch, actor: &Actor) -> Option<Finding> {
+    if actor.survived_connection {
+        return None;
+    }
+    let name = &actor.name;
+    let after = actor.recovery(watch.up_at)?;
+    let predicted = actor.predicted(watch.up_at);
+    let what = match predicted {
+        Some(due) if after > due.max(0.0) + LATE_AFTER_PREDICTED => format!(
+            "{name} came back {} after the broker, {} later than its backoff explains",
+            shown(after),
+            shown(after - due.max(0.0))
+        ),
+        None if after > LATE_AFTER_BROKER => {
+            format!("{name} came back only {} after the broker", shown(after))
+        }
+        _ => return None,
+    };
+    Some(
+        Finding::new(Name::Late, what)
+            .because(&actor.prediction)
+            .with("seconds", after)
+            .with("predicted_seconds", json!(predicted)),
+    )
+}
+
+/// What is known of a consumer, in few words.
+fn consumer_words(seen: &Seen<'_>, actor: &Actor, proof: &Proof) -> String {
+    let worked = proof.worked(actor);
+    let mut words = Vec::new();
+    if actor.survived_connection {
+        words.push("its connection stood through".to_owned());
+    }
+    if actor.further_losses > 0.0 {
+        words.push(match actor.further_losses {
+            n if n < 1.5 => "lost it once more".to_owned(),
+            n => format!("lost it {n} more times"),
+        });
+    }
+    if let (Some(listed), Some(up)) = (actor.listed_at, seen.watch.up_at) {
+        words.push(format!("known to Pulp after {}", shown(listed - up)));
+    }
+    if let Some((_, seconds)) = worked {
+        let took = seconds.map_or(String::new(), |s| format!(" in {}", shown(s)));
+        words.push(format!("did a task{took}"));
+    }
+    words.join(", ")
+}
+
+/// A service without a standing connection is proven by what it does; what nobody could try is told, and
+/// does not make the whole run void.
+fn by_use(actor: &Actor, proof: &Proof) -> (Option<Name>, String) {
+    let not_tried = |why: &str| (Some(Name::NotExercised), why.to_owned());
+    match actor.role {
+        Role::Scheduler => match proof.fired {
+            Some(true) => (None, "a schedule of ours fired".to_owned()),
+            Some(false) | None if !proof.fired_why_not.is_empty() => {
+                not_tried(&proof.fired_why_not)
+            }
+            Some(false) => (
+                Some(Name::SchedulerDead),
+                "a schedule did not fire".to_owned(),
+            ),
+            None => not_tried("no schedule was tried"),
+        },
+        Role::Web if proof.healthy => (None, "served the health check's requests".to_owned()),
+        Role::Content if proof.healthy => (None, "served the package".to_owned()),
+        Role::Web | Role::Content => not_tried("no health check used it"),
+        Role::Worker | Role::ResourceManager | Role::Other => (None, "runs".to_owned()),
+    }
+}

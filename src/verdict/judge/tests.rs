@@ -1,0 +1,177 @@
+//! Each name is produced by a run that was recorded on the lab and changed in the one thing that the name
+//! stands for.
+
+use serde_json::{Value as Json, json};
+
+use crate::verdict::name::ALL;
+use crate::verdict::tests::{
+    SCENE, UNIT, WORKER, api, at, cause, changed, failed_step, recorded, seen, verdict,
+};
+
+/// One run for each name, and what the verdict has to be. Those whose grade is told leave it as it is.
+#[allow(clippy::too_many_lines, reason = "one table")]
+fn subjects() -> Vec<(Json, String)> {
+    let left = |text: &str| changed(&[("/left", json!(text))]);
+    let of = |value: &str, name: &str| format!("{value} {name} {UNIT}");
+    let pre_flight = |name: &str| {
+        let text = format!("VOID {name}: something stands in the way; nothing was touched");
+        (cause(&text), format!("void {name}"))
+    };
+    let working = |name: &str| {
+        let text = format!("FAILED {name}: reserved_resource_worker-1@demo: see the task");
+        let expected = format!("failed {name} reserved_resource_worker-1@demo");
+        (failed_step("working", &text), expected)
+    };
+    let mut subjects: Vec<(Json, String)> =
+        ["unsupported", "broker_shared", "busy", "unhealthy_before"]
+            .map(pre_flight)
+            .into();
+    subjects.extend(
+        [
+            "connected_but_idle",
+            "scheduler_dead",
+            "worker_missing",
+            "task_lost",
+            "task_stuck",
+            "task_duplicated",
+        ]
+        .map(working),
+    );
+    subjects.extend([
+        (
+            failed_step(
+                "held",
+                "VOID outage_not_proven: nobody watched the broker for 3.0 s",
+            ),
+            "void outage_not_proven".to_owned(),
+        ),
+        (
+            failed_step("held", "VOID outage_interrupted: the broker answers again"),
+            "void outage_interrupted".to_owned(),
+        ),
+        (
+            changed(&[(&at(SCENE, "up/outage/taken_by_this_run"), json!(false))]),
+            "void undo_fired".to_owned(),
+        ),
+        (
+            changed(&[("/hosts/demo/lost", json!(true))]),
+            "void host_unreachable".to_owned(),
+        ),
+        (
+            changed(&[
+                (&at(WORKER, "met"), Json::Null),
+                (&at(WORKER, "lost_at"), Json::Null),
+            ]),
+            of("void", "not_exercised"),
+        ),
+        (
+            failed_step(
+                "held",
+                &format!("FAILED service_did_not_start: {UNIT} is failed"),
+            ),
+            of("failed", "service_did_not_start"),
+        ),
+        (
+            changed(&[
+                (
+                    &at(WORKER, "exits"),
+                    json!([{"at": 9.3, "how": "exited with status 1"}]),
+                ),
+                (&at(WORKER, "running"), json!(false)),
+            ]),
+            of("failed", "service_exited"),
+        ),
+        (
+            changed(&[
+                (&at(WORKER, "connected_at"), Json::Null),
+                (&at(WORKER, "settled_at"), Json::Null),
+            ]),
+            of("failed", "not_recovered"),
+        ),
+        (
+            seen(&[api(90.0, "500", 9)]),
+            "failed api_unavailable".to_owned(),
+        ),
+        (
+            seen(&[api(110.0, "timeout", 10_000)]),
+            "failed api_hangs".to_owned(),
+        ),
+        (
+            changed(&[
+                (&at(SCENE, "health/healthy"), json!(false)),
+                (&at(SCENE, "health/failed_step"), json!("sync")),
+            ]),
+            "failed health_failed".to_owned(),
+        ),
+        (
+            left("demo: FAILED broker_not_restored: no answer"),
+            "failed broker_not_restored".to_owned(),
+        ),
+        (
+            left(&format!(
+                "demo: FAILED services_not_restored: {UNIT} does not run"
+            )),
+            of("failed", "services_not_restored"),
+        ),
+        (
+            changed(&[(
+                &at(SCENE, "health/leftovers"),
+                json!([{"kind": "repository", "id": "x", "cause": "403", "remedy": "delete it"}]),
+            )]),
+            "failed leftovers".to_owned(),
+        ),
+        (
+            changed(&[(&at(SCENE, "queues/after"), json!({"pulp.task": 0}))]),
+            "survived_with_defects agent_replies_lost httpd.service".to_owned(),
+        ),
+        (
+            changed(&[(&at(WORKER, "further_losses"), json!(3))]),
+            of("survived_with_defects", "flapping"),
+        ),
+        (
+            changed(&[(&at(WORKER, "connected_at"), json!(47.5))]),
+            of("survived_with_defects", "late"),
+        ),
+        (recorded(), "survived -".to_owned()),
+    ]);
+    subjects
+}
+
+#[test]
+fn each_subject_is_named_and_so_is_every_name() {
+    let mut named = Vec::new();
+    for (results, expected) in subjects() {
+        let (told, json) = verdict(&results);
+        assert_eq!(told, expected, "{json:#}");
+        named.push(told.split(' ').nth(1).unwrap().to_owned());
+    }
+    let told = [
+        ("canceled_by_pulp", recorded()),
+        (
+            "connection_survived",
+            changed(&[(&at(WORKER, "survived_connection"), json!(true))]),
+        ),
+        (
+            "restarted_by_supervisor",
+            changed(&[
+                ("/run/pulp_version", json!("3.49.1")),
+                (
+                    &at(WORKER, "exits"),
+                    json!([{"at": 9.3, "how": "exited with status 1"}]),
+                ),
+            ]),
+        ),
+    ];
+    for (name, results) in told {
+        let (verdict, json) = verdict(&results);
+        assert_eq!(verdict, "survived -");
+        assert!(json["told"].to_string().contains(name), "{name}: {json:#}");
+        named.push(name.to_owned());
+    }
+    let missing: Vec<&str> = ALL
+        .iter()
+        .map(|e| e.word)
+        .filter(|w| !named.iter().any(|n| n == w))
+        .collect();
+    assert!(missing.is_empty(), "no subject produces {missing:?}");
+}

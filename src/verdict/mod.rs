@@ -1,0 +1,240 @@
+//! From what all hosts saw to one named verdict, and to the report that tells it. Pure: results in, texts
+//! out. What is not known is never taken for good: a Pulp has survived when everything that has to be
+//! seen for that was seen.
+
+mod cause;
+mod judge;
+mod name;
+pub(crate) mod report;
+mod results;
+mod sentences;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value as Json, json};
+
+use name::{Grade, Name};
+use results::{Actor, Api, Host, Run, Watch};
+
+/// What the user wishes that a verdict comes to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wishes {
+    /// A defect fails too.
+    pub(crate) strict: bool,
+    /// "Cannot tell" passes.
+    pub(crate) void_passes: bool,
+}
+
+/// The four values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    Survived,
+    SurvivedWithDefects,
+    Failed,
+    Void,
+}
+
+impl Value {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Survived => "survived",
+            Self::SurvivedWithDefects => "survived_with_defects",
+            Self::Failed => "failed",
+            Self::Void => "void",
+        }
+    }
+}
+
+/// Something that was found, and how it is known.
+#[derive(Debug, Clone, PartialEq)]
+struct Finding {
+    name: Name,
+    /// Empty: none in particular.
+    scenario: String,
+    host: String,
+    actor: String,
+    /// One sentence without a full stop, which says who and how.
+    what: String,
+    evidence: Vec<String>,
+    /// Numbers that belong to the name, such as the seconds waited.
+    attributes: Map<String, Json>,
+}
+
+impl Finding {
+    fn new(name: Name, what: impl Into<String>) -> Self {
+        Self {
+            name,
+            scenario: String::new(),
+            host: String::new(),
+            actor: String::new(),
+            what: what.into(),
+            evidence: Vec::new(),
+            attributes: Map::new(),
+        }
+    }
+
+    fn of(mut self, scenario: &str, host: &str, actor: &str) -> Self {
+        scenario.clone_into(&mut self.scenario);
+        host.clone_into(&mut self.host);
+        actor.clone_into(&mut self.actor);
+        self
+    }
+
+    fn because(mut self, evidence: impl Into<String>) -> Self {
+        let evidence = evidence.into();
+        if !evidence.is_empty() && !self.evidence.contains(&evidence) {
+            self.evidence.push(evidence);
+        }
+        self
+    }
+
+    fn with(mut self, key: &str, value: impl Into<Json>) -> Self {
+        self.attributes.insert(key.to_owned(), value.into());
+        self
+    }
+
+    fn grade(&self) -> Grade {
+        self.name.grade()
+    }
+
+    fn json(&self) -> Json {
+        json!({
+            "name": self.name,
+            "grade": self.grade(),
+            "scenario": self.scenario,
+            "host": self.host,
+            "actor": self.actor,
+            "sentence": self.what,
+            "evidence": self.evidence,
+            "attributes": self.attributes,
+            "next_step": self.name.next_step(&self.actor),
+            "meaning": self.name.entry().meaning,
+            "catalogue": self.name.entry().catalogue,
+        })
+    }
+}
+
+/// One service in one scenario, with what is said of it.
+#[derive(Debug)]
+struct Service<'a> {
+    scenario: &'a str,
+    host: &'a Host,
+    watch: &'a Watch,
+    actor: &'a Actor,
+    /// The name of the gravest finding, or None where it survived.
+    name: Option<Name>,
+    /// What proves it, or what is missing, in few words.
+    words: String,
+}
+
+impl Service<'_> {
+    fn verdict(&self) -> &'static str {
+        self.name.map_or("survived", Name::word)
+    }
+
+    fn recovery(&self) -> Option<f64> {
+        self.actor.recovery(self.watch.up_at)
+    }
+
+    fn predicted(&self) -> Option<f64> {
+        self.actor.predicted(self.watch.up_at)
+    }
+}
+
+/// All that is said of a run.
+#[derive(Debug)]
+struct Judgement<'a> {
+    run: &'a Run,
+    value: Value,
+    /// The cause first.
+    findings: Vec<Finding>,
+    services: Vec<Service<'a>>,
+    restored: bool,
+    as_before: String,
+    sentence: String,
+    /// Each a sentence without a full stop.
+    felt: Vec<String>,
+    next_step: String,
+}
+
+impl Judgement<'_> {
+    /// The finding that the verdict is named after.
+    fn first(&self) -> Option<&Finding> {
+        let grade = match self.value {
+            Value::Survived => return None,
+            Value::SurvivedWithDefects => Grade::Defect,
+            Value::Failed => Grade::Failed,
+            Value::Void => Grade::Void,
+        };
+        self.findings.iter().find(|f| f.grade() == grade)
+    }
+
+    fn of_grade(&self, grade: Grade) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |f| f.grade() == grade)
+    }
+
+    /// Whether the play may pass with it.
+    fn passes(&self, wishes: Wishes) -> bool {
+        match self.value {
+            Value::Survived => true,
+            Value::SurvivedWithDefects => !wishes.strict,
+            Value::Failed => false,
+            Value::Void => wishes.void_passes,
+        }
+    }
+
+    fn json(&self, wishes: Wishes) -> Json {
+        let first = self.first();
+        let names = |grade| -> Vec<Json> { self.of_grade(grade).map(Finding::json).collect() };
+        json!({
+            "value": self.value.word(),
+            "name": first.map(|f| f.name),
+            "scenario": first.map_or("", |f| f.scenario.as_str()),
+            "actor": first.map_or("", |f| f.actor.as_str()),
+            "host": first.map_or("", |f| f.host.as_str()),
+            "sentence": self.sentence,
+            "evidence": first.map_or(&[][..], |f| f.evidence.as_slice()),
+            "attributes": first.map(|f| &f.attributes),
+            "next_step": self.next_step,
+            "failures": names(Grade::Failed),
+            "unknown": names(Grade::Void),
+            "defects": names(Grade::Defect),
+            "told": names(Grade::Told),
+            "passes": self.passes(wishes),
+            "restored": self.restored,
+            "as_before": self.as_before,
+            "felt": format!("What your users felt: {}", self.felt.join(". ")),
+        })
+    }
+
+    /// The play's last line: words without blanks, `-` where there is none.
+    fn line(&self, report: &str) -> String {
+        let word = |text: &str| -> String {
+            let shown: String = text
+                .chars()
+                .map(|c| if c.is_whitespace() { '_' } else { c })
+                .collect();
+            if shown.is_empty() {
+                "-".to_owned()
+            } else {
+                shown
+            }
+        };
+        let first = self.first();
+        format!(
+            "PULP_BROKER_TEST verdict={} name={} actor={} restored={} report={}",
+            self.value.word(),
+            first.map_or("-", |f| f.name.word()),
+            word(first.map_or("", |f| f.actor.as_str())),
+            if self.restored { "yes" } else { "no" },
+            // A path with blanks is still one word, and can be read back.
+            word(&report.replace('%', "%25").replace(' ', "%20")),
+        )
+    }
+}
+
+/// Seconds as a person reads them.
+fn shown(seconds: f64) -> String {
+    let seconds = if seconds.abs() < 0.05 { 0.0 } else { seconds };
+    format!("{seconds:.1} s")
+}

@@ -1,0 +1,278 @@
+//! The marks of one lane: what a service, the broker, an endpoint or the health check did when.
+
+use std::fmt::Write as _;
+
+use super::{Esc, Scale};
+use crate::timeline::Event;
+use crate::verdict::Service;
+use crate::verdict::results::{Api, Kind, Reply, Watch};
+
+/// Marks nearer than this, in percent of the width, cannot be told apart.
+const TOUCHING: f64 = 0.25;
+
+/// More in one lane nobody can read.
+const MOST: usize = 150;
+
+/// A stretch with its place, of a class of the style sheet.
+type Bar = (f64, f64, &'static str);
+
+/// Draws stretches; those of one class that touch become one.
+fn bars(stretches: impl Iterator<Item = Bar>, scale: &Scale, y: u8, height: u8) -> String {
+    let mut merged: Vec<Bar> = Vec::new();
+    for (from, to, class) in stretches {
+        let Some((x, width)) = scale.span(from, to) else {
+            continue;
+        };
+        match merged.last_mut() {
+            Some((last_x, last_width, last_class))
+                if *last_class == class && x - (*last_x + *last_width) < TOUCHING =>
+            {
+                *last_width = (x + width - *last_x).max(*last_width);
+            }
+            _ => merged.push((x, width, class)),
+        }
+    }
+    let mut out = String::new();
+    for (x, width, class) in merged.into_iter().take(MOST) {
+        let width = (width.max(TOUCHING) * 100.0).round() / 100.0;
+        let _ = write!(
+            out,
+            "<rect class={class} x={x}% y={y} width={width}% height={height} rx=2 />"
+        );
+    }
+    out
+}
+
+/// A mark of its own shape at an instant.
+fn mark(scale: &Scale, at: f64, y: u8, class: &str, path: &str) -> String {
+    if at < scale.from || at > scale.to {
+        return String::new();
+    }
+    let x = scale.x(at);
+    format!("<svg x={x}% y={y} class={class}><path d=\"{path}\"/></svg>")
+}
+
+const CROSS: &str = "M-5-5 5 5M5-5-5 5";
+const DIAMOND: &str = "M0-6 6 0 0 6-6 0z";
+const TICK: &str = "M0-4V4";
+
+/// A service's connection, its tries, its exits. `zero` is when its host lost the broker.
+pub(super) fn service(service: &Service<'_>, scale: &Scale, zero: f64) -> String {
+    let (actor, watch) = (service.actor, service.watch);
+    let end = watch.known_until() - zero;
+    let mut out = bars(lives(service, zero, end).into_iter(), scale, 15, 2);
+    out += &bars(connections(service, zero, end).into_iter(), scale, 9, 14);
+    if let Some(unlisted) = actor.unlisted_at {
+        let until = actor.listed_at.map_or(end, |at| at - zero);
+        out += &bars([(unlisted - zero, until, "u")].into_iter(), scale, 27, 4);
+    }
+    let mut last = f64::MIN;
+    for at in actor.retries.iter().map(|at| at - zero) {
+        if scale.x(at) - last >= TOUCHING * 2.0 {
+            last = scale.x(at);
+            out += &mark(scale, at, 16, "r", TICK);
+        }
+    }
+    // Who has exited tries no more.
+    if let Some(at) = actor.predicted_at.filter(|_| actor.exits.is_empty()) {
+        out += &mark(scale, at - zero, 16, "p", DIAMOND);
+    }
+    for exit in actor.exits.iter().take(10) {
+        if let Some(at) = exit.at {
+            out += &mark(scale, at - zero, 16, "x", CROSS);
+        }
+    }
+    out
+}
+
+/// When the unit had a main process.
+fn lives(service: &Service<'_>, zero: f64, end: f64) -> Vec<Bar> {
+    let mut spans = Vec::new();
+    let mut since: Option<f64> = None;
+    let mut any = false;
+    for entry in &service.watch.entries {
+        if let Event::Unit { unit, main_pid, .. } = &entry.event
+            && *unit == service.actor.name
+        {
+            any = true;
+            let at = entry.at - zero;
+            match (*main_pid != 0, since) {
+                (true, None) => since = Some(at),
+                (false, Some(from)) => {
+                    spans.push((from, at, "l"));
+                    since = None;
+                }
+                _ => {}
+            }
+        }
+    }
+    if let Some(from) = since {
+        spans.push((from, end, "l"));
+    }
+    if !any && service.actor.running == Some(true) {
+        spans.push((f64::MIN / 4.0, end, "l"));
+    }
+    spans
+}
+
+/// When it held a connection: as seen, or else as the actor's story tells.
+fn connections(service: &Service<'_>, zero: f64, end: f64) -> Vec<Bar> {
+    let mut spans: Vec<Bar> = Vec::new();
+    let mut open: Vec<u64> = Vec::new();
+    let mut since = 0.0;
+    let mut any = false;
+    for entry in &service.watch.entries {
+        let at = entry.at - zero;
+        match &entry.event {
+            Event::Opened {
+                unit,
+                socket,
+                child: false,
+                ..
+            } if *unit == service.actor.name => {
+                any = true;
+                if open.is_empty() {
+                    since = at;
+                }
+                open.push(*socket);
+            }
+            Event::Closed { unit, socket } if *unit == service.actor.name => {
+                let was_open = !open.is_empty();
+                open.retain(|s| s != socket);
+                if was_open && open.is_empty() {
+                    spans.push((since, at, "c"));
+                }
+            }
+            _ => {}
+        }
+    }
+    if !open.is_empty() {
+        spans.push((since, end, "c"));
+    }
+    if any {
+        return spans;
+    }
+    let actor = service.actor;
+    let begin = -zero;
+    match (actor.lost_at, actor.connected_at) {
+        _ if actor.survived_connection => spans.push((begin, end, "c")),
+        (Some(lost), _) => spans.push((begin, lost - zero, "c")),
+        _ => {}
+    }
+    if let Some(at) = actor.connected_at {
+        spans.push((at - zero, end, "c"));
+    }
+    spans
+}
+
+/// What the broker said to this host.
+pub(super) fn broker(watch: &Watch, scale: &Scale, zero: f64) -> String {
+    let mut spans: Vec<Bar> = Vec::new();
+    for entry in &watch.entries {
+        if let Event::Broker { answer, .. } = &entry.event {
+            let at = entry.at - zero;
+            if let Some(last) = spans.last_mut() {
+                last.1 = at;
+            }
+            let class = match answer.as_str() {
+                "answers" => "c",
+                "starting" => "s",
+                _ => "d",
+            };
+            spans.push((at, watch.known_until() - zero, class));
+        }
+    }
+    if spans.is_empty()
+        && let (Some(down), Some(up)) = (watch.down_at, watch.up_at)
+    {
+        let (down, up) = (down - zero, up - zero);
+        spans = vec![
+            (-zero, down, "c"),
+            (down, up, "d"),
+            (up, watch.known_until().max(up + zero) - zero, "c"),
+        ];
+    }
+    bars(spans.into_iter(), scale, 9, 14)
+}
+
+/// What an endpoint answered, and how fast: the taller, the slower.
+pub(super) fn api(api: &Api, scale: &Scale, zero: f64) -> String {
+    let mut out = String::new();
+    for (kind, class, y, height) in [
+        (Kind::Answers, "a", 19, 6),
+        (Kind::Slow, "s", 12, 13),
+        (Kind::Silent, "h", 6, 19),
+        (Kind::Error, "e", 6, 19),
+    ] {
+        let of_kind = api.stretches.iter().filter(|s| s.kind == kind);
+        let spans = of_kind.map(|s| (s.from - zero, s.to - zero, class));
+        out += &bars(spans, scale, y, height);
+    }
+    out
+}
+
+/// The steps of a health check that began then.
+pub(super) fn health(reply: &Reply, scale: &Scale, begin: f64) -> String {
+    let mut out = String::new();
+    let mut at = begin;
+    for (index, step) in reply.steps.iter().enumerate().take(MOST) {
+        let to = at + step.seconds;
+        let class = match (step.ok, index % 2) {
+            (false, _) => "e",
+            (true, 0) => "k",
+            (true, _) => "k2",
+        };
+        if let Some((x, width)) = scale.span(at, to) {
+            let width = width.max(0.3);
+            let name = Esc(&step.name);
+            let _ = write!(
+                out,
+                "<rect class={class} x={x}% y=9 width={width}% height=14><title>{name}: {:.2} s</title></rect>",
+                step.seconds
+            );
+        }
+        at = to;
+    }
+    out
+}
+
+/// All services of a host together: connected until the first was lost, in part until the last is back.
+pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> String {
+    let instants = |of: fn(&Service<'_>) -> Option<f64>| -> Vec<f64> {
+        services
+            .iter()
+            .filter_map(|s| of(s))
+            .map(|at| at - zero)
+            .collect()
+    };
+    let least = |of: &[f64]| of.iter().copied().fold(f64::MAX, f64::min);
+    let most = |of: &[f64]| of.iter().copied().fold(f64::MIN, f64::max);
+    let back = instants(|s| s.actor.connected_at);
+    let end = services
+        .iter()
+        .map(|s| s.watch.known_until() - zero)
+        .fold(0.0, f64::max);
+    // Where nobody lost a connection, the first to end one is who was stopped first.
+    let lost = services
+        .iter()
+        .filter_map(|s| connections(s, zero, end).first().copied())
+        .map(|(_, to, _)| to)
+        .filter(|to| *to < end)
+        .fold(end, f64::min);
+    let all = back.len() == services.len();
+    let mut spans: Vec<Bar> = Vec::new();
+    spans.push((-zero, lost, "c"));
+    if !back.is_empty() {
+        let complete = if all { most(&back) } else { end };
+        spans.push((least(&back), complete, "c2"));
+        spans.push((complete, end, "c"));
+    }
+    let mut out = bars(spans.into_iter(), scale, 9, 14);
+    for at in instants(|s| s.actor.exits.first().and_then(|exit| exit.at))
+        .into_iter()
+        .take(10)
+    {
+        out += &mark(scale, at, 16, "x", CROSS);
+    }
+    out
+}

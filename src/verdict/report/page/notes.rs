@@ -1,0 +1,144 @@
+//! What the reader of the evidence should know of it: how the outage was proven, how the health check
+//! went, which clocks differ, what could not be read.
+
+use super::{Esc, Prose};
+use crate::verdict::results::{Host, Outage, Reply, Scene, Watch};
+use crate::verdict::{Judgement, shown};
+
+/// Clocks nearer than this are not worth a word.
+const CLOCKS_AGREE: f64 = 2.0;
+
+pub(super) fn of(judgement: &Judgement<'_>) -> String {
+    let run = judgement.run;
+    let mut notes: Vec<String> = Vec::new();
+    let mut steps = String::new();
+    for scenario in run.outages() {
+        let mut reference: Option<(&str, f64)> = None;
+        for (host, scene) in run.scenes(scenario) {
+            let proof = scene.outage().map(|outage| proven(scenario, host, outage));
+            notes.extend(proof);
+            notes.extend(boot(scenario, host, scene));
+            if let Some(watch) = &scene.watch {
+                notes.extend(clocks(host, watch, &mut reference));
+                notes.extend(unread(scenario, host, watch));
+            }
+            if let Some(reply) = &scene.health {
+                steps += &health(scenario, host, reply);
+            }
+        }
+    }
+    notes.dedup();
+    if notes.is_empty() && steps.is_empty() {
+        return String::new();
+    }
+    let notes: Vec<String> = notes.iter().map(|n| format!("<li>{}", Prose(n))).collect();
+    format!(
+        "<section><h2>How this is known</h2><ul class=notes>{}</ul>{steps}</section>",
+        notes.concat()
+    )
+}
+
+fn proven(scenario: &str, host: &Host, outage: &Outage) -> String {
+    let mut words = vec![format!("{scenario}: on {} the broker", host.name)];
+    if !outage.unit.is_empty() {
+        words.push(format!("(`{}`)", outage.unit));
+    }
+    if !outage.method.is_empty() {
+        words.push(format!("was taken away by {}", outage.method));
+    }
+    if !outage.control.is_empty() {
+        words.push(format!(
+            "right after the probe was told: {};",
+            outage.control
+        ));
+    }
+    if let (Some(probes), Some(held)) = (outage.probes, outage.held_seconds) {
+        words.push(format!("{probes} probes in {} got no answer", shown(held)));
+    }
+    if !outage.answer.is_empty() {
+        words.push(format!("({})", outage.answer));
+    }
+    if let Some(gap) = outage.longest_gap_seconds {
+        words.push(format!(
+            "and never was it unwatched for more than {gap:.2} s"
+        ));
+    }
+    words.join(" ")
+}
+
+fn boot(scenario: &str, host: &Host, scene: &Scene) -> Option<String> {
+    let seconds = scene.up.as_ref()?.outage.as_ref()?.boot_seconds?;
+    Some(format!(
+        "{scenario}: given back on {}, the broker answered after {}",
+        host.name,
+        shown(seconds)
+    ))
+}
+
+/// Hosts see the loss of one broker at one instant; what their clocks say then tells them apart.
+fn clocks<'a>(
+    host: &'a Host,
+    watch: &Watch,
+    reference: &mut Option<(&'a str, f64)>,
+) -> Option<String> {
+    let at = watch.wall? + watch.down_at?;
+    let Some((first, first_at)) = *reference else {
+        *reference = Some((&host.name, at));
+        return None;
+    };
+    let ahead = at - first_at;
+    let word = if ahead > 0.0 { "ahead of" } else { "behind" };
+    (ahead.abs() > CLOCKS_AGREE).then(|| {
+        format!(
+            "the clock of {} is {} {word} that of {first}; every time here is counted from when a host itself lost the broker",
+            host.name,
+            shown(ahead.abs())
+        )
+    })
+}
+
+fn unread(scenario: &str, host: &Host, watch: &Watch) -> Option<String> {
+    let cut = watch.torn || watch.ended_at().is_none();
+    let name = &host.name;
+    match (cut, watch.unread) {
+        _ if watch.entries.is_empty() => {
+            Some(format!("{scenario}: no journal came back from {name}"))
+        }
+        (true, _) => Some(format!(
+            "{scenario}: the observer on {name} did not end in order; what is known of it ends {} after it began",
+            shown(watch.known_until())
+        )),
+        (false, n) if n > 0 => Some(format!(
+            "{scenario}: {n} entries of the journal of {name} are of a kind that is not known here"
+        )),
+        _ => None,
+    }
+}
+
+fn health(scenario: &str, host: &Host, reply: &Reply) -> String {
+    if reply.steps.is_empty() {
+        return String::new();
+    }
+    let steps: Vec<String> = reply
+        .steps
+        .iter()
+        .map(|step| {
+            let (class, error) = if step.ok {
+                ("good", String::new())
+            } else {
+                ("bad", format!(": {}", Prose(&step.error)))
+            };
+            format!(
+                "<li class={class}>{} <i>{:.2} s</i>{error}",
+                Esc(&step.name.replace('_', " ")),
+                step.seconds
+            )
+        })
+        .collect();
+    format!(
+        "<h3>Health check after {}, on {}</h3><ol class=steps>{}</ol>",
+        Esc(scenario),
+        Esc(&host.name),
+        steps.concat()
+    )
+}

@@ -1,0 +1,120 @@
+//! Where an instant stands in the picture: in percent of its width, so that the picture fits a phone and
+//! a sheet of paper alike while its marks keep their shape.
+
+use std::fmt::Write as _;
+
+/// The steps between two labels of the axis, in seconds.
+const STEPS: [f64; 14] = [
+    1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
+];
+
+/// More labels would touch each other on a phone.
+const LABELS: f64 = 7.0;
+
+/// From when to when, in seconds since the broker was lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// When the broker was back.
+    pub(super) up: Option<f64>,
+}
+
+impl Scale {
+    /// Percent of the width, as a number for an attribute.
+    pub(super) fn x(&self, at: f64) -> f64 {
+        let part = (at - self.from) / (self.to - self.from).max(0.001);
+        (part.clamp(0.0, 1.0) * 10000.0).round() / 100.0
+    }
+
+    /// The part of a stretch that can be seen: its begin and its width. None: nothing of it.
+    pub(super) fn span(&self, from: f64, to: f64) -> Option<(f64, f64)> {
+        if to < self.from || from > self.to || to < from {
+            return None;
+        }
+        let x = self.x(from);
+        Some((x, ((self.x(to) - x) * 100.0).round() / 100.0))
+    }
+
+    fn ticks(&self) -> Vec<f64> {
+        let span = self.to - self.from;
+        let step = STEPS.into_iter().find(|step| span / step <= LABELS);
+        let step = step.unwrap_or(span / LABELS).max(0.1);
+        let first = (self.from / step).ceil();
+        let tick = |n: f64| (first + n) * step;
+        (0..32_u8)
+            .map(|n| tick(f64::from(n)))
+            .take_while(|at| *at <= self.to)
+            .collect()
+    }
+
+    /// The outage and the lines of the axis, behind every lane.
+    pub(super) fn ground(&self) -> String {
+        let mut out = String::new();
+        if let Some((x, width)) = self.span(0.0, self.up.unwrap_or(self.to)) {
+            let _ = write!(out, "<rect class=o x={x}% width={width}% height=100% />");
+        }
+        for at in self.ticks() {
+            let x = self.x(at);
+            let _ = write!(out, "<line class=g x1={x}% x2={x}% y2=100% />");
+        }
+        out
+    }
+
+    /// The axis' labels.
+    pub(super) fn axis(&self) -> String {
+        let mut out = String::new();
+        for at in self.ticks() {
+            let x = self.x(at);
+            let anchor = match x {
+                x if x < 3.0 => "start",
+                x if x > 97.0 => "end",
+                _ => "middle",
+            };
+            let _ = write!(
+                out,
+                "<text x={x}% y=15 text-anchor={anchor}>{}</text>",
+                clock(at)
+            );
+        }
+        out
+    }
+}
+
+/// Seconds, or minutes where seconds would be hard to read.
+fn clock(at: f64) -> String {
+    if at.abs() < 180.0 || at % 60.0 != 0.0 {
+        format!("{at} s")
+    } else {
+        format!("{} min", at / 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALE: Scale = Scale {
+        from: -10.0,
+        to: 90.0,
+        up: Some(40.0),
+    };
+
+    #[test]
+    fn what_cannot_be_seen_has_no_place() {
+        assert_eq!(SCALE.span(-20.0, 10.0), Some((0.0, 20.0)));
+        assert_eq!(SCALE.span(91.0, 95.0), None);
+        assert!((SCALE.x(f64::MAX) - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_axis_has_few_round_labels() {
+        assert_eq!(SCALE.ticks(), [0.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0]);
+        let day = Scale {
+            to: 86_400.0,
+            ..SCALE
+        };
+        assert!(day.ticks().len() < 9, "{:?}", day.ticks());
+        assert_eq!(clock(240.0), "4 min");
+    }
+}

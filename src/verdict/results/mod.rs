@@ -1,0 +1,218 @@
+//! The results of all hosts as the play hands them over, read leniently: every part may be missing, null or
+//! of another shape than expected, and unknown ones are passed over. What is not there is `None` or empty,
+//! never a reason to fail and never a reason to believe in something.
+
+mod actor;
+mod api;
+mod lenient;
+mod reply;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+pub(crate) use actor::{Actor, Role};
+pub(crate) use api::{Api, Kind, Stretch};
+pub(crate) use lenient::{flag, instant, list, number, text, texts};
+pub(crate) use reply::{Outage, Reply};
+pub(crate) use watch::Watch;
+
+/// One run on all its hosts.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) began: String,
+    pub(crate) ended: String,
+    pub(crate) pulp_url: String,
+    pub(crate) pulp_version: String,
+    pub(crate) method: String,
+    pub(crate) apply_at: String,
+    pub(crate) tool: String,
+    pub(crate) scenarios: Vec<String>,
+    /// What the play recorded first, and on which host; empty: the scenarios came to their end.
+    pub(crate) cause: String,
+    pub(crate) cause_host: String,
+    /// What was not given back; empty: all of it was. None: nobody told.
+    pub(crate) left: Option<String>,
+    pub(crate) restored_at: String,
+    pub(crate) restarted_hosts: Vec<String>,
+    pub(crate) health_before: Option<Reply>,
+    pub(crate) hosts: Vec<Host>,
+}
+
+/// One host.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    pub(crate) name: String,
+    /// Ansible could not reach it any more.
+    pub(crate) lost: bool,
+    pub(crate) not_restored: String,
+    /// The consumers that ran there before; None: nobody told what is there.
+    pub(crate) consumers: Option<Vec<String>>,
+    pub(crate) scenes: BTreeMap<String, Scene>,
+}
+
+/// What came of one scenario on one host.
+#[derive(Debug, Default)]
+pub(crate) struct Scene {
+    pub(crate) down: Option<Reply>,
+    pub(crate) held: Option<Reply>,
+    pub(crate) up: Option<Reply>,
+    pub(crate) watch: Option<Watch>,
+    pub(crate) health: Option<Reply>,
+    pub(crate) working: Option<Reply>,
+    /// Consumers of each queue before and after.
+    pub(crate) queues: Vec<Queue>,
+}
+
+/// How many consumers a queue had.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Queue {
+    pub(crate) name: String,
+    /// None: nobody could count, as while the broker was away.
+    pub(crate) before: Option<f64>,
+    /// None: nobody counted again.
+    pub(crate) after: Option<f64>,
+}
+
+/// The scenarios that take the broker away.
+const OUTAGES: [&str; 2] = ["connect", "reconnect"];
+
+impl Run {
+    pub(crate) fn read(results: &Value) -> Self {
+        let run = &results["run"];
+        let scenarios = texts(&run["scenarios"]);
+        let hosts = results["hosts"].as_object();
+        Self {
+            id: text(&run["id"]),
+            began: text(&run["began"]),
+            ended: text(&run["ended"]),
+            pulp_url: text(&run["pulp_url"]),
+            pulp_version: text(&run["pulp_version"]),
+            method: text(&run["method"]),
+            apply_at: text(&run["apply_at"]),
+            tool: text(&run["tool"]),
+            scenarios,
+            cause: text(&results["cause"]),
+            cause_host: text(&results["cause_host"]),
+            left: results["left"].as_str().map(|_| text(&results["left"])),
+            restored_at: text(&results["restored_at"]),
+            restarted_hosts: texts(&results["restarted_hosts"]),
+            health_before: Reply::read(&results["health_before"]),
+            hosts: hosts
+                .into_iter()
+                .flatten()
+                .map(|(name, host)| Host::read(name, host))
+                .collect(),
+        }
+    }
+
+    /// The scenarios of this run that take the broker away.
+    pub(crate) fn outages(&self) -> impl Iterator<Item = &str> {
+        let named = |name: &&str| self.scenarios.iter().any(|s| s == name);
+        OUTAGES.into_iter().filter(named)
+    }
+
+    /// The hosts with what came of this scenario on each.
+    pub(crate) fn scenes<'a>(
+        &'a self,
+        scenario: &'a str,
+    ) -> impl Iterator<Item = (&'a Host, &'a Scene)> {
+        let scene = move |host: &'a Host| Some((host, host.scenes.get(scenario)?));
+        self.hosts.iter().filter_map(scene)
+    }
+
+    /// Whether this Pulp's services are meant to exit and to be started again.
+    pub(crate) fn is_pulp_3(&self) -> bool {
+        self.pulp_version.starts_with('3')
+    }
+}
+
+impl Host {
+    fn read(name: &str, host: &Value) -> Self {
+        let scenarios = host["scenarios"].as_object();
+        let deployment = match &host["facts"]["pulp_deployment"] {
+            Value::Null => &host["facts"],
+            deployment => deployment,
+        };
+        let services = deployment["services"].as_array();
+        let consumers = services.map(|services| {
+            let running = services
+                .iter()
+                .filter(|s| flag(&s["running"]) == Some(true));
+            let names = running.map(|s| text(&s["name"]));
+            names
+                .filter(|name| Role::of_unit(name).consumes())
+                .collect()
+        });
+        Self {
+            name: text(&name.into()),
+            lost: flag(&host["lost"]) == Some(true),
+            not_restored: text(&host["not_restored"]),
+            consumers,
+            scenes: scenarios
+                .into_iter()
+                .flatten()
+                .map(|(name, scene)| (name.clone(), Scene::read(scene)))
+                .collect(),
+        }
+    }
+
+    /// Whether a reply says that Ansible could not reach the host.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        let unreachable = |scene: &Scene| scene.replies().any(|(_, reply)| reply.unreachable);
+        self.lost || self.scenes.values().any(unreachable)
+    }
+}
+
+impl Scene {
+    fn read(scene: &Value) -> Self {
+        Self {
+            down: Reply::read(&scene["down"]),
+            held: Reply::read(&scene["held"]),
+            up: Reply::read(&scene["up"]),
+            watch: Watch::read(&scene["watch"]),
+            health: Reply::read(&scene["health"]),
+            working: Reply::read(&scene["working"]),
+            queues: queues(&scene["queues"]),
+        }
+    }
+
+    /// The replies that there are, in the order of their steps, with the steps' names.
+    pub(crate) fn replies(&self) -> impl Iterator<Item = (&'static str, &Reply)> {
+        let named = [
+            ("take the broker away", self.down.as_ref()),
+            ("hold the broker away", self.held.as_ref()),
+            ("give the broker back", self.up.as_ref()),
+            ("recovery", self.watch.as_ref().map(|w| &w.reply)),
+            ("health check", self.health.as_ref()),
+            ("work of each worker", self.working.as_ref()),
+        ];
+        let there = |(name, reply): (&'static str, Option<_>)| Some((name, reply?));
+        named.into_iter().filter_map(there)
+    }
+
+    /// What the broker's own host tells of the outage that it held; one that was not watched is none.
+    pub(crate) fn outage(&self) -> Option<&Outage> {
+        let replies = [self.held.as_ref(), self.down.as_ref()];
+        let proven = replies.into_iter().flatten().filter(|r| !r.failed);
+        let mut outages = proven.filter_map(|r| r.outage.as_ref());
+        outages.find(|outage| outage.held_seconds.is_some_and(|s| s > 0.0))
+    }
+}
+
+fn queues(queues: &Value) -> Vec<Queue> {
+    let count = |value: &Value| number(value).or_else(|| number(&value["consumers"]));
+    let names: BTreeSet<&String> = ["before", "after"]
+        .into_iter()
+        .filter_map(|moment| queues[moment].as_object())
+        .flat_map(|counted| counted.keys())
+        .collect();
+    let read = |name: &String| Queue {
+        name: text(&name.as_str().into()),
+        before: count(&queues["before"][name]),
+        after: count(&queues["after"][name]),
+    };
+    names.into_iter().map(read).collect()
+}

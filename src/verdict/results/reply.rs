@@ -1,0 +1,141 @@
+//! What a module replied, as Ansible registered it.
+
+use serde_json::Value;
+
+use super::{flag, instant, list, number, text};
+
+/// One reply.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    pub(crate) failed: bool,
+    pub(crate) unreachable: bool,
+    pub(crate) msg: String,
+    pub(crate) outage: Option<Outage>,
+    /// Of the health check.
+    pub(crate) healthy: Option<bool>,
+    pub(crate) failed_step: String,
+    /// The name with which the module refused.
+    pub(crate) void: String,
+    pub(crate) steps: Vec<Step>,
+    /// What is left behind, each with its remedy.
+    pub(crate) leftovers: Vec<String>,
+    /// Tasks that ended in another way than they were meant to: `id: state`.
+    pub(crate) canceled: Vec<String>,
+    /// When it ended, seconds since 1970 by that host's clock.
+    pub(crate) healthy_at: Option<f64>,
+    pub(crate) seconds: Option<f64>,
+    /// Of the work of each worker: Pulp's name of it and how long its task took.
+    pub(crate) workers: Vec<(String, Option<f64>)>,
+    /// Whether a schedule of ours fired, and why it cannot be told.
+    pub(crate) fired: Option<bool>,
+    pub(crate) fired_why_not: String,
+}
+
+/// One step of the health check.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) ok: bool,
+    pub(crate) seconds: f64,
+    pub(crate) error: String,
+}
+
+/// What the broker's own host tells of an outage.
+#[derive(Debug)]
+pub(crate) struct Outage {
+    pub(crate) unit: String,
+    pub(crate) method: String,
+    pub(crate) answer: String,
+    pub(crate) control: String,
+    pub(crate) held_seconds: Option<f64>,
+    pub(crate) probes: Option<f64>,
+    pub(crate) longest_gap_seconds: Option<f64>,
+    pub(crate) boot_seconds: Option<f64>,
+    pub(crate) taken_by_this_run: Option<bool>,
+}
+
+impl Reply {
+    /// None where there is no reply: the step was skipped, or nobody came so far.
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let reply = value.as_object().filter(|reply| !reply.is_empty())?;
+        let get = |key: &str| reply.get(key).unwrap_or(&Value::Null);
+        if flag(get("skipped")) == Some(true) {
+            return None;
+        }
+        let scheduler = get("scheduler");
+        Some(Self {
+            failed: flag(get("failed")) == Some(true),
+            unreachable: flag(get("unreachable")) == Some(true),
+            msg: text(get("msg")),
+            outage: get("outage")
+                .as_object()
+                .map(|_| Outage::read(get("outage"))),
+            healthy: flag(get("healthy")),
+            failed_step: text(get("failed_step")),
+            void: text(get("void")),
+            steps: list(get("steps")).iter().filter_map(Step::read).collect(),
+            leftovers: list(get("leftovers")).iter().map(leftover).collect(),
+            canceled: list(get("tasks")).iter().filter_map(canceled).collect(),
+            healthy_at: instant(get("healthy_at")),
+            seconds: number(get("duration_seconds")),
+            workers: list(get("workers")).iter().filter_map(worker).collect(),
+            fired: flag(&scheduler["fired"]),
+            fired_why_not: text(&scheduler["why_not"]),
+        })
+    }
+}
+
+impl Step {
+    fn read(value: &Value) -> Option<Self> {
+        let name = text(&value["name"]);
+        (!name.is_empty()).then(|| Self {
+            ok: flag(&value["ok"]) == Some(true),
+            seconds: number(&value["duration_seconds"]).unwrap_or_default(),
+            error: text(&value["error"]),
+            name,
+        })
+    }
+}
+
+impl Outage {
+    fn read(value: &Value) -> Self {
+        Self {
+            unit: text(&value["unit"]),
+            method: text(&value["method"]),
+            answer: text(&value["answer"]),
+            control: text(&value["positive_control"]),
+            held_seconds: number(&value["held_seconds"]),
+            probes: number(&value["probes"]),
+            longest_gap_seconds: number(&value["longest_gap_seconds"]),
+            boot_seconds: number(&value["boot_seconds"]),
+            taken_by_this_run: flag(&value["taken_by_this_run"]),
+        }
+    }
+}
+
+fn leftover(value: &Value) -> String {
+    match value {
+        Value::String(_) => text(value),
+        _ => format!(
+            "{} `{}` ({}): {}",
+            text(&value["kind"]),
+            text(&value["id"]),
+            text(&value["cause"]),
+            text(&value["remedy"])
+        ),
+    }
+}
+
+fn canceled(task: &Value) -> Option<String> {
+    let state = text(&task["state"]);
+    state
+        .starts_with("cancel")
+        .then(|| format!("task {} is {state}", text(&task["task_id"])))
+}
+
+fn worker(value: &Value) -> Option<(String, Option<f64>)> {
+    let name = text(&value["name"]);
+    // Without the time at which it worked, the entry says only that somebody asked.
+    let worked = !value["worked_at"].is_null();
+    (worked && !name.is_empty()).then(|| (name, number(&value["seconds"])))
+}

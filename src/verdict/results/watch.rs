@@ -1,0 +1,71 @@
+//! What the observer of one host brought back.
+
+use serde_json::Value;
+
+use super::{Actor, Reply, flag, list, number, text};
+use crate::timeline::{Entry, Event};
+
+/// One host's observation of one scenario.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub(crate) reply: Reply,
+    /// The wall clock at the timeline's zero: seconds since 1970; None: there is no timeline.
+    pub(crate) wall: Option<f64>,
+    /// The broker's endpoint, as observed.
+    pub(crate) broker: String,
+    pub(crate) entries: Vec<Entry>,
+    /// Entries that could not be read.
+    pub(crate) unread: usize,
+    pub(crate) torn: bool,
+    pub(crate) actors: Vec<Actor>,
+    /// The outage as seen from this host.
+    pub(crate) down_at: Option<f64>,
+    pub(crate) up_at: Option<f64>,
+}
+
+impl Watch {
+    pub(super) fn read(value: &Value) -> Option<Self> {
+        let reply = Reply::read(value)?;
+        let timeline = &value["timeline"];
+        let broker = &value["broker"];
+        let lines = list(&timeline["entries"]);
+        let mut entries: Vec<Entry> = lines
+            .iter()
+            .filter_map(|line| serde::Deserialize::deserialize(line).ok())
+            .filter(|entry: &Entry| entry.at.is_finite())
+            .collect();
+        entries.sort_by(|a, b| a.at.total_cmp(&b.at));
+        let down_at = number(&broker["down_at"]);
+        Some(Self {
+            wall: number(&timeline["wall"]),
+            broker: text(&timeline["broker"]),
+            unread: lines.len() - entries.len(),
+            torn: flag(&timeline["torn"]) == Some(true),
+            actors: list(&value["actors"])
+                .iter()
+                .filter_map(Actor::read)
+                .collect(),
+            down_at,
+            // A return before the loss is of another outage.
+            up_at: number(&broker["up_at"]).filter(|up| down_at.is_none_or(|down| *up >= down)),
+            entries,
+            reply,
+        })
+    }
+
+    /// When the observer ended in order; None: it was killed, or its last words were lost.
+    pub(crate) fn ended_at(&self) -> Option<f64> {
+        let end = |entry: &&Entry| matches!(entry.event, Event::End { .. });
+        self.entries.iter().rev().find(end).map(|entry| entry.at)
+    }
+
+    /// The last instant of which anything is known.
+    pub(crate) fn last_at(&self) -> f64 {
+        self.entries.last().map_or(0.0, |entry| entry.at)
+    }
+
+    /// Until when a silence means that nothing happened.
+    pub(crate) fn known_until(&self) -> f64 {
+        self.ended_at().unwrap_or_else(|| self.last_at())
+    }
+}

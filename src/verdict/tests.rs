@@ -1,0 +1,284 @@
+//! A run that was recorded on the lab, changed in one thing or another: the cause is named and not its
+//! symptoms, and what is missing or broken never makes a survivor.
+
+use serde_json::{Value as Json, json};
+
+use super::results::Run;
+use super::{Wishes, judge, report};
+
+const SURVIVED: &str = include_str!("tests/survived.json");
+
+/// Where the parts of the recorded run stand.
+pub(super) const SCENE: &str = "/hosts/demo/scenarios/reconnect";
+pub(super) const WORKER: &str = "/hosts/demo/scenarios/reconnect/watch/actors/1";
+pub(super) const UNIT: &str = "pulp_worker-1.service";
+
+pub(super) fn recorded() -> Json {
+    serde_json::from_str(SURVIVED).unwrap()
+}
+
+/// The recorded run with these changes: where, and what stands there instead.
+pub(super) fn changed(changes: &[(&str, Json)]) -> Json {
+    let mut results = recorded();
+    for (pointer, value) in changes {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let parent = results.pointer_mut(parent).unwrap();
+        match parent {
+            Json::Array(items) => items[key.parse::<usize>().unwrap()] = value.clone(),
+            parent => parent[key] = value.clone(),
+        }
+    }
+    results
+}
+
+pub(super) fn at(base: &str, rest: &str) -> String {
+    format!("{base}/{rest}")
+}
+
+/// The verdict's value, name and actor, and its JSON.
+pub(super) fn verdict(results: &Json) -> (String, Json) {
+    let run = Run::read(results);
+    let judgement = judge::judge(&run);
+    let name = judgement.first().map_or("-", |f| f.name.word());
+    let actor = judgement.first().map_or("", |f| f.actor.as_str());
+    (
+        format!("{} {name} {actor}", judgement.value.word())
+            .trim_end()
+            .to_owned(),
+        judgement.json(Wishes::default()),
+    )
+}
+
+/// What the play records when a step fails.
+pub(super) fn cause(message: &str) -> Json {
+    changed(&[("/cause", json!(message)), ("/cause_host", json!("demo"))])
+}
+
+/// A step of `reconnect` that failed with this message.
+pub(super) fn failed_step(step: &str, message: &str) -> Json {
+    changed(&[(&at(SCENE, step), json!({"failed": true, "msg": message}))])
+}
+
+/// Further things that the observer saw.
+pub(super) fn seen(events: &[Json]) -> Json {
+    let mut results = recorded();
+    let entries = results
+        .pointer_mut(&at(SCENE, "watch/timeline/entries"))
+        .unwrap();
+    let entries = entries.as_array_mut().unwrap();
+    let end = entries.pop().unwrap();
+    entries.extend_from_slice(events);
+    let last = events
+        .last()
+        .and_then(|e| e["at"].as_f64())
+        .unwrap_or_default();
+    entries.push(
+        json!({"at": last.max(end["at"].as_f64().unwrap()) + 5.0, "event": "end", "why": "told"}),
+    );
+    results
+}
+
+pub(super) fn api(at: f64, outcome: &str, milliseconds: u32) -> Json {
+    json!({"at": at, "event": "api", "url": "https://demo.pulp.test/pulp/api/v2/status/", "outcome": outcome,
+        "milliseconds": milliseconds, "broker": null, "database": null})
+}
+
+#[test]
+fn the_cause_is_named_and_not_its_symptoms() {
+    let results = changed(&[
+        (
+            &at(WORKER, "exits"),
+            json!([{"at": 9.3, "how": "exited with status 1"}]),
+        ),
+        (&at(WORKER, "running"), json!(false)),
+        (
+            &at(SCENE, "working"),
+            json!({"failed": true, "msg": "FAILED worker_missing: reserved_resource_worker-1@demo"}),
+        ),
+        (&at(SCENE, "health/healthy"), json!(false)),
+        (
+            "/left",
+            json!(format!(
+                "demo: FAILED services_not_restored: {UNIT} does not run"
+            )),
+        ),
+        (
+            "/cause",
+            json!(format!(
+                "FAILED service_exited: {UNIT} exited with status 1; see `journalctl`"
+            )),
+        ),
+    ]);
+    let (told, json) = verdict(&results);
+    assert_eq!(told, format!("failed service_exited {UNIT}"));
+    assert_eq!(json["restored"], false);
+    let names: Vec<&str> = json["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|f| f["name"].as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "service_exited",
+            "worker_missing",
+            "health_failed",
+            "services_not_restored"
+        ]
+    );
+    // What the play recorded is evidence of what the observer saw, not a second finding.
+    assert_eq!(
+        json["evidence"].as_array().map(Vec::len),
+        Some(2),
+        "{json:#}"
+    );
+    assert_eq!(json["attributes"]["restarted"], false);
+}
+
+#[test]
+fn the_api_is_described_while_the_broker_is_away_and_judged_long_after() {
+    let (told, json) = verdict(&seen(&[api(5.0, "500", 3), api(60.0, "200", 30)]));
+    assert_eq!(told, "survived -", "{json:#}");
+    let felt = json["felt"].as_str().unwrap();
+    assert!(
+        felt.contains("reconnect: the broker was away for 37.6 s; the API was of no use for"),
+        "{felt}"
+    );
+    // One that was of no use from the start was not broken by the outage.
+    let mut results = seen(&[api(100.0, "500", 3)]);
+    let text = results.to_string().replace("\"200\"", "\"503\"");
+    results = serde_json::from_str(&text).unwrap();
+    assert_eq!(verdict(&results).0, "survived -");
+}
+
+#[test]
+fn nobody_survives_for_lack_of_data() {
+    let mut gone: Vec<(String, Json)> = Vec::new();
+    for part in ["down", "held", "up", "watch", "health", "working"] {
+        for nothing in [
+            Json::Null,
+            json!({}),
+            json!({"skipped": true}),
+            json!([1]),
+            json!("x"),
+        ] {
+            if part != "down" {
+                gone.push((
+                    format!("{part}: {nothing}"),
+                    changed(&[(&at(SCENE, part), nothing)]),
+                ));
+            }
+        }
+    }
+    for (pointer, value) in [
+        ("/left", Json::Null),
+        ("/run/scenarios", Json::Null),
+        ("/hosts", json!({})),
+        ("/hosts/demo", Json::Null),
+        ("/hosts/demo/facts", Json::Null),
+        ("/hosts/demo/scenarios/connect", Json::Null),
+        ("/hosts/demo/scenarios/reconnect/watch/broker", Json::Null),
+        (
+            "/hosts/demo/scenarios/reconnect/watch/actors",
+            json!("torn"),
+        ),
+        ("/hosts/demo/scenarios/reconnect/watch/actors/0", Json::Null),
+        (
+            "/hosts/demo/scenarios/reconnect/watch/actors/0/name",
+            json!(7),
+        ),
+        (
+            "/hosts/demo/scenarios/reconnect/watch/actors/0/settled_at",
+            Json::Null,
+        ),
+    ] {
+        gone.push((pointer.to_owned(), changed(&[(pointer, value)])));
+    }
+    for (what, results) in gone {
+        let (told, json) = verdict(&results);
+        assert!(!told.starts_with("survived"), "{what}: {told} {json:#}");
+    }
+}
+
+#[test]
+fn an_observer_that_was_killed_accuses_nobody() {
+    let mut results = changed(&[
+        (&at(WORKER, "connected_at"), Json::Null),
+        (&at(WORKER, "settled_at"), Json::Null),
+        (&at(SCENE, "watch/timeline/torn"), json!(true)),
+    ]);
+    let entries = results
+        .pointer_mut(&at(SCENE, "watch/timeline/entries"))
+        .unwrap();
+    entries
+        .as_array_mut()
+        .unwrap()
+        .retain(|e| e["at"].as_f64() < Some(41.0));
+    entries
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"at": 40.9, "event": "sung", "by": "a later version"}));
+    let (told, json) = verdict(&results);
+    assert_eq!(told, format!("void not_exercised {UNIT}"));
+    assert!(
+        json["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("nobody saw whether"),
+        "{json:#}"
+    );
+}
+
+#[test]
+fn a_host_that_joins_or_vanishes_is_told() {
+    let mut results = recorded();
+    let demo = results["hosts"]["demo"].clone();
+    results["hosts"]["other"] = demo;
+    assert_eq!(verdict(&results).0, "survived -");
+    // Its clock is minutes ahead: every time is counted from when it lost the broker itself.
+    let wall = "/hosts/other/scenarios/reconnect/watch/timeline/wall";
+    *results.pointer_mut(wall).unwrap() = json!(1_795_453_146.5);
+    assert_eq!(verdict(&results).0, "survived -");
+    results["hosts"]["other"]["scenarios"]["reconnect"] = Json::Null;
+    assert_eq!(verdict(&results).0, "void not_exercised");
+    results["hosts"]["other"]["lost"] = json!(true);
+    let (told, json) = verdict(&results);
+    assert_eq!(
+        (told.as_str(), json["host"].as_str()),
+        ("void host_unreachable", Some("other"))
+    );
+    // One that has no worker has nothing to be observed.
+    results["hosts"]["other"] =
+        json!({"facts": {"pulp_deployment": {"services": []}}, "scenarios": {"reconnect": {}}});
+    assert_eq!(verdict(&results).0, "survived -");
+}
+
+#[test]
+fn each_part_may_be_of_any_shape() {
+    let mut pointers = Vec::new();
+    paths("", &recorded(), &mut pointers);
+    assert!(pointers.len() > 200);
+    let odd = [json!(-1e300), json!("<é>"), json!([[]]), json!({"": {}})];
+    for (pointer, odd) in pointers.iter().skip(1).zip(odd.iter().cycle()) {
+        let results = changed(&[(pointer, odd.clone())]);
+        let report = report::make(&results, Some(&results), Wishes::default(), "");
+        assert!(!report.sentence.is_empty() && report.html.ends_with("</html>\n"));
+    }
+}
+
+/// Every place of a value, to some depth.
+fn paths(base: &str, value: &Json, found: &mut Vec<String>) {
+    found.push(base.to_owned());
+    match value {
+        Json::Object(map) => map
+            .iter()
+            .for_each(|(key, v)| paths(&format!("{base}/{key}"), v, found)),
+        // The journal's lines are alike.
+        Json::Array(items) => {
+            let few = items.iter().enumerate().take(3);
+            few.for_each(|(i, v)| paths(&format!("{base}/{i}"), v, found));
+        }
+        _ => {}
+    }
+}
