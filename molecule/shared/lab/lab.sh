@@ -174,9 +174,13 @@ address() {
     echo "$address"
 }
 
+# Labs that boot side by side open with the same key: one of them makes it, the others wait.
 ssh_key() {
     mkdir -p "$state"
-    [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C pulp-lab -f "$state/id_ed25519"
+    (
+        flock 9
+        [ -e "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C pulp-lab -f "$state/id_ed25519"
+    ) 9>"$state/lock"
 }
 
 # A second host cannot live without the first one's state: it goes with it.
