@@ -313,6 +313,7 @@ mod tests {
             unit: "pulp_worker-0.service".to_owned(),
             message: message.to_owned(),
             at_us,
+            dated: true,
         };
         let unit = unit(7, "active");
         let refused = "consumer: Cannot connect to amqp://u:**@h:5672//: [Errno 111]";

@@ -36,6 +36,11 @@ fn entries(line: &Line, begin: f64) -> Vec<Entry> {
     if at < 0.0 {
         return Vec::new();
     }
+    let told = |what: Said| match what {
+        _ if line.dated => Some(what),
+        Said::Lost | Said::Refused => Some(Said::Met),
+        _ => None,
+    };
     WORDS
         .iter()
         .filter_map(|(words, what)| {
@@ -44,12 +49,13 @@ fn entries(line: &Line, begin: f64) -> Vec<Entry> {
             if words.ends_with("ect to ") || words.ends_with("ected to ") {
                 is_url.then_some(())?;
             }
+            let what = told(*what)?;
             Some(Entry {
                 at: (at * 1000.0).round() / 1000.0,
                 event: Event::Said {
                     unit: line.unit.clone(),
-                    what: *what,
-                    seconds: (*what == Said::Retries).then(|| seconds(after)).flatten(),
+                    what,
+                    seconds: (what == Said::Retries).then(|| seconds(after)).flatten(),
                 },
             })
         })
@@ -65,10 +71,15 @@ mod tests {
     use super::*;
 
     fn said(message: &str, at_us: u64) -> Vec<(f64, Said, Option<f64>)> {
+        said_by(message, at_us, true)
+    }
+
+    fn said_by(message: &str, at_us: u64, dated: bool) -> Vec<(f64, Said, Option<f64>)> {
         let line = Line {
             unit: "pulp_worker-0.service".to_owned(),
             message: message.to_owned(),
             at_us,
+            dated,
         };
         let entries = entries(&line, 10.0);
         let told = |entry: Entry| match entry.event {
@@ -84,6 +95,17 @@ mod tests {
                        refused.\nTrying again in 4.00 seconds... (2/100)\n";
         let expected = [(2.5, Said::Refused, None), (2.5, Said::Retries, Some(4.0))];
         assert_eq!(said(message, 12_500_000), expected);
+    }
+
+    #[test]
+    fn a_log_without_instants_tells_that_the_outage_was_met_and_nothing_to_reckon_with() {
+        let message =
+            "Cannot connect to amqp://guest:**@b:5672//: refused.\nTrying again in 4.00 seconds...";
+        assert_eq!(
+            said_by(message, 12_500_000, false),
+            [(2.5, Said::Met, None)]
+        );
+        assert_eq!(said_by("Connected to amqp://b", 12_500_000, false), []);
     }
 
     #[test]

@@ -115,6 +115,7 @@ fn parse(text: &str) -> Vec<Line> {
                 unit: entry.unit,
                 message: entry.message,
                 at_us: entry.at_us.parse().ok()?,
+                dated: true,
             })
         })
         .collect()
@@ -133,6 +134,7 @@ mod tests {
             unit: "a.service".to_owned(),
             message: "x".to_owned(),
             at_us: 7,
+            dated: true,
         };
         assert_eq!(parse(text), [expected]);
     }

@@ -241,14 +241,21 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
 }
 
 /// What the units said since an instant of this boot, and when. Syslog's files do not tell the instants well
-/// enough: from them comes nothing.
+/// enough: from them come all lines of main processes that run, not dated.
 ///
 /// # Errors
 /// There is nowhere to read it.
 pub(crate) fn lines_since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+    if units.is_empty() {
+        return Ok(Vec::new());
+    }
     match require()? {
-        Manager::Systemd if !units.is_empty() => journal::since(units, instant),
-        _ => Ok(Vec::new()),
+        Manager::Systemd => journal::since(units, instant),
+        Manager::Sysv => {
+            let names: Vec<String> = units.iter().map(|&unit| unit.to_owned()).collect();
+            let units = sysv::observe(&names)?;
+            sysv::newest(&units.iter().collect::<Vec<_>>())
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Line {
     /// Microseconds of the monotonic clock, as in a unit's `ActiveEnterTimestampMonotonic`: no change
     /// of the wall clock and no suspended machine comes between the two.
     pub(crate) at_us: u64,
+    /// Whether that is when it was written, and not only when the unit was started.
+    pub(crate) dated: bool,
 }
 
 /// One unit as its service manager and the kernel show it.

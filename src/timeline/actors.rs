@@ -334,7 +334,7 @@ impl Story<'_> {
         }
         let down = self.outage.down_at?;
         let up = self.outage.up_at.unwrap_or(self.now);
-        let logged = [Said::Lost, Said::Refused].map(|what| self.said(what));
+        let logged = [Said::Lost, Said::Refused, Said::Met].map(|what| self.said(what));
         let mut logged = logged.concat();
         logged.sort_by(f64::total_cmp);
         if let Some(at) = logged

@@ -135,6 +135,9 @@ pub(crate) enum Said {
     Connected,
     /// `Unrecoverable error`
     GaveUp,
+    /// Lost or refused, at some time since the main process began, which is the entry's instant: the
+    /// log tells no instants of its own.
+    Met,
 }
 
 impl Timeline {

@@ -332,6 +332,7 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
             unit: unit.name.clone(),
             message: line.to_owned(),
             at_us: unit.active_since_us,
+            dated: false,
         }));
     }
     Ok(lines)

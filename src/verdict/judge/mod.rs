@@ -24,6 +24,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
                     scenario,
                     host,
                     watch,
+                    held: scene.held.is_some(),
                 };
                 let (found, rows) = services::judge(&seen, &proof);
                 findings.extend(found);
@@ -38,6 +39,9 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     findings.extend(of_the_play(run));
     findings.extend(missing::unreachable(run));
     findings.extend(not_restored(run));
+    for finding in &mut findings {
+        name_unit(run, finding);
+    }
     let mut findings = gathered(merged(findings));
     if !is_decided(&findings) {
         findings.extend(missing::not_known(run, &services));
@@ -95,6 +99,24 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
         run.cause_host.clone_into(&mut finding.host);
     }
     found
+}
+
+/// Pulp's own name of a worker is told as its unit, with which a person can do something.
+fn name_unit(run: &Run, finding: &mut Finding) {
+    if !finding.actor.contains('@') {
+        return;
+    }
+    let seen = run
+        .outages()
+        .flat_map(|scenario| run.scenes(scenario))
+        .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)));
+    let unit = seen
+        .flat_map(|(host, watch)| watch.actors.iter().map(move |actor| (host, actor)))
+        .find(|(_, actor)| actor.worker == finding.actor);
+    if let Some((host, actor)) = unit {
+        actor.name.clone_into(&mut finding.actor);
+        host.name.clone_into(&mut finding.host);
+    }
 }
 
 fn not_restored(run: &Run) -> Vec<Finding> {

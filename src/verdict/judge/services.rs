@@ -21,6 +21,8 @@ pub(super) struct Seen<'a> {
     pub(super) scenario: &'a str,
     pub(super) host: &'a Host,
     pub(super) watch: &'a Watch,
+    /// The scenario came to its hold: all that it starts without a broker was started.
+    pub(super) held: bool,
 }
 
 /// What was proven by use, on whichever host it was tried.
@@ -89,7 +91,8 @@ fn findings_of(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
 /// An exit of the main process, as Pulp 2 must not have one and Pulp 3 may.
 fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
     let gone = actor.running == Some(false);
-    if actor.exits.is_empty() && !gone {
+    // One that was never seen to run, in a scenario that ended before its hold, was not started yet.
+    if actor.exits.is_empty() && !(gone && seen.held) {
         return None;
     }
     let name = &actor.name;
@@ -174,9 +177,13 @@ fn recovery(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
 
 fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
     let name = &actor.name;
-    // A observer that was killed saw nothing of what came after; one that said so itself has looked.
+    // An observer that was killed saw nothing of what came after, and one that was ended early, because the
+    // play failed of something else, too little; one that said so itself has looked.
     let said = watch.reply.failed && watch.reply.msg.contains(name.as_str());
-    let looked = watch.up_at.is_some() && watch.ended_at().is_some();
+    let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
+    let predicted = actor.predicted(watch.up_at);
+    let due = predicted.map_or(LATE_AFTER_BROKER, |s| s + LATE_AFTER_PREDICTED);
+    let looked = watch.ended_at().is_some() && waited.is_some_and(|s| s >= due);
     if !said && !looked {
         let what = format!(
             "nobody saw whether {name} came back: the observation ends {} after it began",
@@ -184,9 +191,7 @@ fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
         );
         return Finding::new(Name::NotExercised, what);
     }
-    let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
     let waited_words = waited.map_or(String::new(), |s| format!(" within {}", shown(s)));
-    let predicted = actor.predicted(watch.up_at);
     let expected = predicted.map_or(String::new(), |s| {
         format!(
             ", although its next try was due after {}",

@@ -19,7 +19,7 @@ fn subjects() -> Vec<(Json, String)> {
     };
     let working = |name: &str| {
         let text = format!("FAILED {name}: reserved_resource_worker-1@demo: see the task");
-        let expected = format!("failed {name} reserved_resource_worker-1@demo");
+        let expected = format!("failed {name} pulp_worker-1.service");
         (failed_step("working", &text), expected)
     };
     let mut subjects: Vec<(Json, String)> =
