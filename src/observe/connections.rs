@@ -71,14 +71,14 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
         let is_calm = walked.is_some_and(|at| !expects && at.elapsed() < CALM);
         let same = is_calm.then(|| again(&table, &known)).flatten();
         let looked = if let Some(seen) = same {
-            look(&scene, &mut known, &seen, false)
+            look(&scene, &table, &mut known, &seen, false)
         } else {
             walked = Some(Instant::now());
             let seen = match broker.endpoint.socket() {
                 Some(path) => table.of_path(path),
                 None => table.of_addresses(broker.addresses()),
             };
-            seen.and_then(|seen| look(&scene, &mut known, &seen, true))
+            seen.and_then(|seen| look(&scene, &table, &mut known, &seen, true))
         };
         if scene.tried(NAME, looked) == Some(true) {
             stirred = Instant::now();
@@ -101,6 +101,7 @@ fn again(table: &Table, known: &BTreeMap<u64, Known>) -> Option<Vec<Connection>>
 /// all was looked through.
 fn look(
     scene: &Scene,
+    table: &Table,
     known: &mut BTreeMap<u64, Known>,
     seen: &[Connection],
     all: bool,
@@ -152,7 +153,7 @@ fn look(
     }
     for connection in seen {
         if let (Some(it), Some(traffic)) = (known.get_mut(&connection.inode), connection.traffic) {
-            it.watch(scene, connection.inode, traffic, now);
+            it.watch(scene, table, connection.inode, traffic, now);
         }
     }
     Ok(lost)
@@ -225,8 +226,10 @@ impl Known {
         scene.note(self.since, event);
     }
 
-    /// Whether bytes moved in both directions since the broker's last change.
-    fn watch(&mut self, scene: &Scene, socket: u64, traffic: Traffic, now: Instant) {
+    /// Whether there was a sign of life since the broker's last change: bytes in both directions. An idle
+    /// connection may have none for a minute; where the broker that answers is on this host, it is alive when the
+    /// broker holds the other end.
+    fn watch(&mut self, scene: &Scene, table: &Table, socket: u64, traffic: Traffic, now: Instant) {
         if self.traffic.back().is_none_or(|(_, last)| *last != traffic) {
             self.traffic.push_back((now, traffic));
         }
@@ -254,7 +257,9 @@ impl Known {
         let Some((_, before)) = earlier.or(self.traffic.front()) else {
             return;
         };
-        if traffic.acked > before.acked && traffic.received > before.received {
+        let moved = traffic.acked > before.acked && traffic.received > before.received;
+        let held = || self.key.is_some_and(|key| table.is_held_at_both_ends(key));
+        if moved || change.up && held() {
             let unit = unit.clone();
             scene.note(now, Event::Moved { unit, socket });
             self.told = Some(change);

@@ -88,7 +88,8 @@ pub(crate) enum Event {
     },
     /// The connection is there no more.
     Closed { unit: String, socket: u64 },
-    /// Bytes moved in both directions on a connection that had been silent since the broker last changed.
+    /// The first sign of life on a connection since the broker last changed: bytes in both directions, or a broker
+    /// that answers and holds the other end.
     Moved { unit: String, socket: u64 },
     /// What the broker answers: `answers`, `starting`, `silent`, `no_connection`, `refused`, `unreachable`.
     Broker { answer: String, words: String },

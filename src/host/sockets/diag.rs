@@ -49,6 +49,22 @@ pub(crate) struct Key {
     id: [u8; 48],
 }
 
+impl Key {
+    /// The same connection, seen from its other end: `struct inet_diag_sockid` begins with the two ports, then the
+    /// two addresses; no interface is asked for, and no cookie.
+    fn of_the_other_end(&self) -> Self {
+        let mut id = [0; 48];
+        for (to, from, length) in [(0, 2, 2), (2, 0, 2), (4, 20, 16), (20, 4, 16)] {
+            id[to..to + length].copy_from_slice(&self.id[from..from + length]);
+        }
+        id[40..].fill(0xff);
+        Self {
+            family: self.family,
+            id,
+        }
+    }
+}
+
 /// An established connection, seen from the end that asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connection {
@@ -139,6 +155,13 @@ impl Table {
             },
         );
         asked.ok().and(found)
+    }
+
+    /// Whether a process of this host holds the other end, and it is established too. One that nobody has
+    /// accepted yet has no inode.
+    pub(crate) fn is_held_at_both_ends(&self, key: Key) -> bool {
+        self.again(key.of_the_other_end())
+            .is_some_and(|other| other.inode != 0)
     }
 
     /// The established connections of this host to the Unix socket at `path`. Nothing but netlink tells
@@ -299,63 +322,4 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
-    use std::os::unix::net::{UnixListener, UnixStream};
-
-    fn traffic_between(listen: &str) {
-        let server = TcpListener::bind(listen).unwrap();
-        let address = server.local_addr().unwrap();
-        let mut client = TcpStream::connect(address).unwrap();
-        let (mut accepted, _) = server.accept().unwrap();
-        client.write_all(b"four").unwrap();
-        accepted.write_all(b"seven..").unwrap();
-        let mut buffer = [0; 7];
-        client.read_exact(&mut buffer).unwrap();
-        accepted.read_exact(&mut buffer[..4]).unwrap();
-        let mut table = Table::open();
-        let seen = table.of_addresses(&[address]).unwrap();
-        let by_proc = Table { netlink: None }.of_addresses(&[address]).unwrap();
-        assert_eq!(seen.len(), 1, "{listen}");
-        assert_eq!(seen[0].inode, by_proc[0].inode);
-        assert!(table.netlink.is_some());
-        let traffic = seen[0].traffic.unwrap();
-        assert_eq!(traffic.received, 7);
-        assert!(traffic.acked >= 4, "{traffic:?}");
-        let key = seen[0].key.unwrap();
-        assert_eq!(table.again(key).map(|c| c.inode), Some(seen[0].inode));
-        drop(client);
-        assert_eq!(table.again(key), None);
-        assert_eq!(table.of_addresses(&[address]).unwrap(), []);
-    }
-
-    #[test]
-    fn the_client_end_is_seen_with_its_traffic() {
-        traffic_between("127.0.0.1:0");
-        if TcpListener::bind("[::1]:0").is_ok() {
-            traffic_between("[::1]:0");
-        }
-    }
-
-    #[test]
-    fn the_client_end_of_a_unix_socket_is_its_servers_peer() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("s");
-        let server = UnixListener::bind(&path).unwrap();
-        let client = UnixStream::connect(&path).unwrap();
-        let accepted = server.accept().unwrap();
-        let mut table = Table::open();
-        let inode = rustix::fs::fstat(&client).unwrap().st_ino;
-        let seen: Vec<u64> = table
-            .of_path(&path)
-            .unwrap()
-            .iter()
-            .map(|c| c.inode)
-            .collect();
-        assert_eq!(seen, [inode]);
-        drop((client, accepted));
-        assert_eq!(table.of_path(&path).unwrap(), []);
-    }
-}
+mod tests;
