@@ -94,6 +94,11 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
     for finding in &mut found {
         run.cause_host.clone_into(&mut finding.host);
     }
+    // The first of them is the cause; the reader wants to clear all of them away at once.
+    if let Some(first) = found.first_mut() {
+        let others = run.refused.iter().filter(|r| !run.cause.contains(*r));
+        first.evidence.extend(others.cloned());
+    }
     found
 }
 

@@ -193,6 +193,13 @@ fn facts(judgement: &Judgement<'_>) -> String {
         [one] => one.name.clone(),
         many => format!("{} hosts", many.len()),
     };
+    // What was wished and never done is no fact.
+    let taken = run.outages().next().is_some();
+    let (method, side) = if taken {
+        (run.method.as_str(), run.apply_at.as_str())
+    } else {
+        ("", "")
+    };
     let facts: Vec<String> = [
         ("Run", run.id.as_str()),
         ("began", &run.began),
@@ -200,8 +207,8 @@ fn facts(judgement: &Judgement<'_>) -> String {
         ("Pulp", &run.pulp_version),
         ("at", &run.pulp_url),
         ("on", &hosts),
-        ("broker taken away by", &run.method),
-        ("from the side of", &run.apply_at),
+        ("broker taken away by", method),
+        ("from the side of", side),
         ("pulp_broker", &run.tool),
     ]
     .into_iter()

@@ -33,6 +33,8 @@ pub(crate) struct Run {
     /// What the play recorded first, and on which host; empty: the scenarios came to their end.
     pub(crate) cause: String,
     pub(crate) cause_host: String,
+    /// Everything that was in the way before anything was touched.
+    pub(crate) refused: Vec<String>,
     /// What was not given back; empty: all of it was. None: nobody told.
     pub(crate) left: Option<String>,
     pub(crate) restored_at: String,
@@ -96,6 +98,7 @@ impl Run {
             scenarios,
             cause: text(&results["cause"]),
             cause_host: text(&results["cause_host"]),
+            refused: texts(&results["refused"]),
             left: results["left"].as_str().map(|_| text(&results["left"])),
             restored_at: text(&results["restored_at"]),
             restarted_hosts: texts(&results["restarted_hosts"]),
