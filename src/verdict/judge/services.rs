@@ -187,6 +187,18 @@ fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
     let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
     let waited_words = waited.map_or(String::new(), |s| format!(" within {}", shown(s)));
     let predicted = actor.predicted(watch.up_at);
+    // A scenario that failed of another service ends before this one's turn.
+    let unseen = !said && actor.recovery(watch.up_at).is_none();
+    let too_early = |(waited, due): &(f64, f64)| unseen && waited < due;
+    if let Some((waited, due)) = waited.zip(predicted).filter(too_early) {
+        let what = format!(
+            "nobody saw whether {name} came back: the observation ends {} after the broker was back, and its next \
+             try was due after {}",
+            shown(waited),
+            shown(due)
+        );
+        return Finding::new(Name::NotExercised, what);
+    }
     let expected = predicted.map_or(String::new(), |s| {
         format!(
             ", although its next try was due after {}",

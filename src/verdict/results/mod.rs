@@ -126,6 +126,12 @@ impl Run {
         self.hosts.iter().filter_map(scene)
     }
 
+    /// Whether the run ended before this scenario: a host told of others and not of this one.
+    pub(crate) fn is_unbegun(&self, scenario: &str) -> bool {
+        let told = self.hosts.iter().any(|host| !host.scenes.is_empty());
+        told && self.scenes(scenario).next().is_none()
+    }
+
     /// Whether this Pulp's services are meant to exit and to be started again.
     pub(crate) fn is_pulp_3(&self) -> bool {
         self.pulp_version.starts_with('3')
