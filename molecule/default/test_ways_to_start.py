@@ -15,7 +15,7 @@ CONNECT = "connect.yml/Hold the broker away"
 RECONNECT = "reconnect.yml/Hold the broker away"
 HEALTH = "health.yml/Check that Pulp does its job end to end"
 PAGE = "set_up.yml/Tell what is there and what would be done"
-RESULT = "restore.yml/Tell the result"
+RESULT = "report.yml/Tell the result"
 
 
 class WaysToStart(Claims):

@@ -89,7 +89,7 @@ names! {
         "Find what started the broker (a package's script, a watchdog, puppet, a colleague), keep it off for the test, and run it again."
     Unsupported "unsupported" Void []
         "The test cannot be made here, or must not be.";
-        "the pre-flight's refusal: a container, a cluster manager, a Unix socket that cannot be cut, no service manager, no Pulp";
+        "the pre-flight's refusal: a container, a cluster manager, a Unix socket that cannot be cut, no service manager, no Pulp; or a variable's value that cannot be";
         "Do what the refusal says; where the broker may not be touched: `pulp_broker_test_method: partition` with `pulp_broker_test_apply_at: pulp`."
     BrokerShared "broker_shared" Void []
         "Others use this broker and would lose it too.";

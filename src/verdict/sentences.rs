@@ -142,6 +142,10 @@ pub(super) fn next_step(judgement: &Judgement<'_>) -> String {
 pub(super) fn felt(run: &Run) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for scenario in run.outages() {
+        if run.is_unbegun(scenario) {
+            parts.push(format!("{scenario}: nothing; it did not begin"));
+            continue;
+        }
         let watches = run
             .scenes(scenario)
             .filter_map(|(_, scene)| scene.watch.as_ref());

@@ -231,6 +231,37 @@ fn an_observer_that_was_killed_accuses_nobody() {
 }
 
 #[test]
+fn a_scenario_that_ends_before_a_services_turn_accuses_only_who_failed() {
+    let other = at(SCENE, "watch/actors/0");
+    let mut results = changed(&[
+        (
+            &at(WORKER, "exits"),
+            json!([{"at": 9.3, "how": "exited with status 1"}]),
+        ),
+        (&at(WORKER, "running"), json!(false)),
+        (&at(&other, "connected_at"), Json::Null),
+        (&at(&other, "settled_at"), Json::Null),
+        (&at(&other, "predicted_at"), json!(90.0)),
+        ("/run/scenarios", json!(["connect", "reconnect"])),
+    ]);
+    let scenes = results.pointer_mut("/hosts/demo/scenarios").unwrap();
+    scenes.as_object_mut().unwrap().remove("connect");
+    let (told, json) = verdict(&results);
+    assert_eq!(told, format!("failed service_exited {UNIT}"));
+    assert_eq!(
+        json["failures"].as_array().map(Vec::len),
+        Some(1),
+        "{json:#}"
+    );
+    assert_eq!(json["unknown"][0]["name"], "not_exercised");
+    let felt = json["felt"].as_str().unwrap();
+    assert!(
+        felt.contains("connect: nothing; it did not begin"),
+        "{felt}"
+    );
+}
+
+#[test]
 fn a_host_that_joins_or_vanishes_is_told() {
     let mut results = recorded();
     let demo = results["hosts"]["demo"].clone();

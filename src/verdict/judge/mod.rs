@@ -56,11 +56,13 @@ fn is_decided(findings: &[Finding]) -> bool {
     findings.iter().any(decides)
 }
 
-/// The cause before its symptoms, and of the same name the first that happened.
-fn rank(run: &Run, finding: &Finding) -> (Name, usize) {
+/// The cause before its symptoms, and of the same name what a service did before what nobody could see any
+/// more, and the first that happened.
+fn rank(run: &Run, finding: &Finding) -> (Name, bool, usize) {
     let scenarios = &run.scenarios;
     let at = scenarios.iter().position(|s| *s == finding.scenario);
-    (finding.name, at.unwrap_or(scenarios.len()))
+    let broken_off = finding.attributes.contains_key(services::BROKEN_OFF);
+    (finding.name, broken_off, at.unwrap_or(scenarios.len()))
 }
 
 /// What the replies of one host's steps say.
@@ -97,6 +99,11 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
     }
     for finding in &mut found {
         run.cause_host.clone_into(&mut finding.host);
+    }
+    // The first of them is the cause; the reader wants to clear all of them away at once.
+    if let Some(first) = found.first_mut() {
+        let others = run.refused.iter().filter(|r| !run.cause.contains(*r));
+        first.evidence.extend(others.cloned());
     }
     found
 }

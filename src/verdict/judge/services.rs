@@ -15,6 +15,9 @@ const LATE_AFTER_BROKER: f64 = 45.0;
 /// RabbitMQ costs that many further losses right after the first connection.
 const NORMAL_LOSSES: f64 = 2.0;
 
+/// What marks a finding of which the end of the observation is the reason, and not the service.
+pub(super) const BROKEN_OFF: &str = "broken_off";
+
 /// Where something was seen.
 pub(super) struct Seen<'a> {
     pub(super) run: &'a Run,
@@ -185,11 +188,16 @@ fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
     let due = predicted.map_or(LATE_AFTER_BROKER, |s| s + LATE_AFTER_PREDICTED);
     let looked = watch.ended_at().is_some() && waited.is_some_and(|s| s >= due);
     if !said && !looked {
-        let what = format!(
-            "nobody saw whether {name} came back: the observation ends {} after it began",
-            shown(watch.known_until())
-        );
-        return Finding::new(Name::NotExercised, what);
+        let when = match (waited, predicted) {
+            (Some(waited), Some(due)) if waited < due => format!(
+                "{} after the broker was back, and its next try was due after {}",
+                shown(waited),
+                shown(due)
+            ),
+            _ => format!("{} after it began", shown(watch.known_until())),
+        };
+        let what = format!("nobody saw whether {name} came back: the observation ends {when}");
+        return Finding::new(Name::NotExercised, what).with(BROKEN_OFF, true);
     }
     let waited_words = waited.map_or(String::new(), |s| format!(" within {}", shown(s)));
     let expected = predicted.map_or(String::new(), |s| {

@@ -13,6 +13,7 @@ mod text;
 mod timeline;
 
 use super::{Comparison, away};
+use crate::verdict::name::Name;
 use crate::verdict::{Judgement, Value, shown};
 use place::Place;
 use scale::Scale;
@@ -126,11 +127,12 @@ fn tiles(judgement: &Judgement<'_>) -> String {
     if !outages.is_empty() {
         tiles.push((outages.join(" + "), "the broker was away".to_owned()));
     }
+    // Of whom nobody can tell, nothing is counted.
     let consumers = || {
         judgement
             .services
             .iter()
-            .filter(|s| s.actor.role.consumes())
+            .filter(|s| s.actor.role.consumes() && s.name != Some(Name::NotExercised))
     };
     let well = consumers().filter(|s| s.actor.has_recovered() && s.actor.exits.is_empty());
     if consumers().count() > 0 {
@@ -174,8 +176,13 @@ fn section(judgement: &Judgement<'_>, comparison: Option<&Comparison>, scenario:
         ""
     };
     if picture.is_empty() && table.is_empty() {
+        let why = if judgement.run.is_unbegun(scenario) {
+            "It did not begin: the run ended before it."
+        } else {
+            "Nothing was observed in this scenario."
+        };
         return format!(
-            "<section><h2>{} <small>{what}</small></h2><p class=dim>Nothing was observed in this scenario.</p></section>",
+            "<section><h2>{} <small>{what}</small></h2><p class=dim>{why}</p></section>",
             Esc(scenario)
         );
     }
@@ -193,6 +200,13 @@ fn facts(judgement: &Judgement<'_>) -> String {
         [one] => one.name.clone(),
         many => format!("{} hosts", many.len()),
     };
+    // What was wished and never done is no fact.
+    let taken = run.outages().next().is_some();
+    let (method, side) = if taken {
+        (run.method.as_str(), run.apply_at.as_str())
+    } else {
+        ("", "")
+    };
     let facts: Vec<String> = [
         ("Run", run.id.as_str()),
         ("began", &run.began),
@@ -200,8 +214,8 @@ fn facts(judgement: &Judgement<'_>) -> String {
         ("Pulp", &run.pulp_version),
         ("at", &run.pulp_url),
         ("on", &hosts),
-        ("broker taken away by", &run.method),
-        ("from the side of", &run.apply_at),
+        ("broker taken away by", method),
+        ("from the side of", side),
         ("pulp_broker", &run.tool),
     ]
     .into_iter()

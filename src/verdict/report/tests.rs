@@ -41,6 +41,50 @@ fn void() -> Json {
     changed(&[(&at(SCENE, "watch"), Json::Null)])
 }
 
+/// What the play hands over where set-up refused: no scenario, no reply of one, nothing to be given back.
+fn refused() -> Json {
+    json!({
+        "run": {"id": "r", "method": "stop", "apply_at": "broker", "scenarios": []},
+        "cause": "VOID busy: 1 task of others runs; wait for it; nothing was touched",
+        "cause_host": "demo",
+        "refused": ["busy: 1 task of others runs; wait for it", "unsupported: a cluster manager runs here"],
+        "left": "",
+        "restored_at": "",
+        "hosts": {"demo": {"facts": {}, "lost": false, "not_restored": "", "scenarios": {}}},
+    })
+}
+
+#[test]
+fn a_refused_run_is_told_as_one_that_touched_nothing() {
+    let report = report(&refused());
+    assert_eq!(
+        report.line,
+        "PULP_BROKER_TEST verdict=void name=busy actor=- restored=yes report=/tmp/report.html"
+    );
+    assert!(
+        report.sentence.starts_with("VOID busy: 1 task of others"),
+        "{}",
+        report.sentence
+    );
+    let verdict = &report.verdict;
+    assert_eq!(
+        verdict["as_before"],
+        "Pulp is as it was before: yes (nothing was taken away)"
+    );
+    assert_eq!(
+        verdict["felt"],
+        "What your users felt: nothing; no outage was made"
+    );
+    // Everything in the way is evidence, what is the cause itself only once.
+    assert_eq!(
+        verdict["evidence"].as_array().map(Vec::len),
+        Some(2),
+        "{verdict:#}"
+    );
+    assert!(report.junit.contains("errors=\"1\"") && report.junit.contains("<error type=\"busy\""));
+    assert!(!report.html.contains("taken away by"));
+}
+
 /// Where a value does not fit; of the schema language only what ours uses.
 fn misfits(schema: &Json, value: &Json, root: &Json, place: &str) -> Vec<String> {
     if let Some(name) = schema["$ref"].as_str() {

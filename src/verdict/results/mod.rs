@@ -33,6 +33,8 @@ pub(crate) struct Run {
     /// What the play recorded first, and on which host; empty: the scenarios came to their end.
     pub(crate) cause: String,
     pub(crate) cause_host: String,
+    /// Everything that was in the way before anything was touched.
+    pub(crate) refused: Vec<String>,
     /// What was not given back; empty: all of it was. None: nobody told.
     pub(crate) left: Option<String>,
     pub(crate) restored_at: String,
@@ -96,6 +98,7 @@ impl Run {
             scenarios,
             cause: text(&results["cause"]),
             cause_host: text(&results["cause_host"]),
+            refused: texts(&results["refused"]),
             left: results["left"].as_str().map(|_| text(&results["left"])),
             restored_at: text(&results["restored_at"]),
             restarted_hosts: texts(&results["restarted_hosts"]),
@@ -121,6 +124,12 @@ impl Run {
     ) -> impl Iterator<Item = (&'a Host, &'a Scene)> {
         let scene = move |host: &'a Host| Some((host, host.scenes.get(scenario)?));
         self.hosts.iter().filter_map(scene)
+    }
+
+    /// Whether the run ended before this scenario: a host told of others and not of this one.
+    pub(crate) fn is_unbegun(&self, scenario: &str) -> bool {
+        let told = self.hosts.iter().any(|host| !host.scenes.is_empty());
+        told && self.scenes(scenario).next().is_none()
     }
 
     /// Whether this Pulp's services are meant to exit and to be started again.

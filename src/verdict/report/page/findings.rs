@@ -46,6 +46,8 @@ fn card(finding: &Finding) -> String {
     let evidence: Vec<String> = finding
         .evidence
         .iter()
+        // Where a message is all that is known, it stands above already.
+        .filter(|line| **line != finding.what)
         .take(MOST_EVIDENCE)
         .map(|line| format!("<li>{}", Prose(line)))
         .collect();
