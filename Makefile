@@ -16,7 +16,7 @@ test: ## everything that must hold before a change lands: lint, build, unit and 
 test-all: ## the same with every molecule scenario, the slow ones too
 	scripts/test --all
 
-bench: ## measure what was promised: size, cost of a call, where a scenario's time goes
+bench: ## measure what was promised: size, cost of calls and observer, the report, recoveries, times (ONLY=)
 	scripts/bench
 
 build: ## the static release binary, and its name for each module in library/

@@ -1,7 +1,7 @@
 """Writes when each task of a play began and ended on each host, and what it replied, as one JSON file.
 
 Ansible's own timing callbacks live in collections that this project does not need, and none of them keeps the replies,
-in which our modules tell how long they held, waited and worked. scripts/bench_measure.py reads the file.
+in which our modules tell how long they held, waited and worked. scripts/benchmark/scenarios.py reads the file.
 """
 
 import json

@@ -12,6 +12,7 @@ pub(crate) mod spec;
 #[cfg(test)]
 mod tests;
 
+use std::cell::{Ref, RefCell};
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -49,8 +50,8 @@ impl Module {
 pub(crate) struct Call {
     /// The module that was called.
     pub(crate) module: Module,
-    /// Every option of the spec and no other key; `null` where it was not given and has no default.
-    pub(crate) params: Map<String, Value>,
+    /// See [`Self::params`].
+    params: RefCell<Map<String, Value>>,
     /// Nothing may be changed: the module returns its plan.
     pub(crate) check_mode: bool,
     /// The user asked for a diff.
@@ -66,6 +67,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Every option of the spec and no other key; `null` where it was not given and has no default.
+    pub(crate) fn params(&self) -> Ref<'_, Map<String, Value>> {
+        self.params.borrow()
+    }
+
+    /// Takes a parameter that may be megabytes, which is not worth a copy; there is none from then on.
+    pub(crate) fn take(&self, name: &str) -> Option<Value> {
+        self.params.borrow_mut().remove(name)
+    }
+
     /// Removes what Ansible put on this host for the call. That is Ansible's own work, but whoever
     /// interrupts a play leaves it undone.
     pub(crate) fn leave_nothing(&self) {
@@ -103,7 +114,7 @@ impl Call {
         let valid = spec::validate(module.spec, given, name, ignore_unknown, &mut secrets::add)?;
         Ok(Self {
             module,
-            params: valid.params,
+            params: RefCell::new(valid.params),
             check_mode,
             diff,
             warnings: valid.warnings,

@@ -32,7 +32,9 @@ pub(crate) fn add(secret: &str) {
 /// Masks every known secret in every value; keys stay as they are, as in Ansible.
 pub(crate) fn mask(map: &mut Map<String, Value>) {
     let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    map.values_mut().for_each(|value| known.mask(value));
+    if !known.spellings.is_empty() {
+        map.values_mut().for_each(|value| known.mask(value));
+    }
 }
 
 #[derive(Debug, Clone, Default)]

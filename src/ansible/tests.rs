@@ -16,7 +16,8 @@ const MODULE: Module = Module {
 };
 
 fn work(call: &Call) -> Result<Outcome> {
-    let url = call.params["url"].as_str().unwrap_or_default();
+    let params = call.params();
+    let url = params["url"].as_str().unwrap_or_default();
     if url.is_empty() {
         let cause = anyhow::anyhow!("wrong password hunter2");
         return Err(cause.context("failed to reach `u`"));

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
+use super::typed;
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
 use crate::host::wait::{Deadline, Pace};
@@ -117,8 +118,7 @@ struct Check {
 }
 
 fn work(call: &Call) -> Result<Outcome> {
-    let params: Params = serde_json::from_value(Value::Object(call.params.clone()))
-        .context("failed to read the options")?;
+    let params: Params = typed(call)?;
     match params.state {
         State::Healthy => healthy(call, &params),
         State::Idle => idle::run(call, &params),

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::ansible::spec::{Kind, Opt};
 use crate::ansible::{Call, Module};
@@ -50,7 +49,7 @@ const RESTORE_MARGIN: Duration = Duration::from_mins(2);
 
 /// The validated parameters as the module's own type.
 fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
-    serde_json::from_value(Value::Object(call.params.clone()))
+    T::deserialize(&*call.params())
         .with_context(|| format!("failed to read the parameters of `{}`", call.module.name))
 }
 

@@ -30,8 +30,6 @@ pub(crate) const MODULE: Module = Module {
 
 #[derive(Debug, Deserialize)]
 struct Params {
-    results: Map<String, Value>,
-    previous: Option<Map<String, Value>>,
     strict: bool,
     void: String,
     report_path: String,
@@ -52,8 +50,14 @@ const SHORTEST_SECRET: usize = 6;
 
 fn work(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
-    let results = shown(params.results);
-    let previous = params.previous.filter(|map| !map.is_empty()).map(shown);
+    let bulky = |name| match call.take(name) {
+        Some(Value::Object(map)) => map,
+        _ => Map::new(),
+    };
+    let results = shown(bulky("results"));
+    let previous = Some(bulky("previous"))
+        .filter(|map| !map.is_empty())
+        .map(shown);
     let wishes = Wishes {
         strict: params.strict,
         void_passes: params.void == "pass",
@@ -81,8 +85,7 @@ fn withhold(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let key = key.to_lowercase();
-                if SECRET_KEYS.iter().any(|secret| key.contains(secret)) {
+                if is_secret(key) {
                     learn(value);
                     *value = Value::Null;
                 } else {
@@ -93,6 +96,14 @@ fn withhold(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(withhold),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn is_secret(key: &str) -> bool {
+    let key = key.as_bytes();
+    SECRET_KEYS.iter().any(|secret| {
+        let mut parts = key.windows(secret.len());
+        parts.any(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
+    })
 }
 
 fn learn(value: &Value) {

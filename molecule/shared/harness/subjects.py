@@ -119,7 +119,7 @@ SUBJECTS = [
             defect="worker_exits_without_broker", actors="pulp_worker-1"),
     Subject("real: a worker with --purge", "F03", "service_exited", WORKER, scenario="connect",
             defect="worker_purges_at_start", actors="pulp_worker-1"),
-    Subject("every worker exits, pulp_workers is active (exited)", "F46c", "service_exited", WORKER, defect="worker_gives_up"),
+    Subject("every worker exits, pulp_workers is active (exited)", "F46c", "service_exited", MANAGER, defect="worker_gives_up"),
     Subject("real: the scheduler exits", "F26", "service_exited", BEAT, defect="scheduler_exits_without_broker"),
     Subject("a worker exits and is started again", "F47", "service_exited", WORKER, defect="worker_exits_without_broker",
             actors="pulp_worker-1", prepare=SUPERVISED[0], repair=SUPERVISED[1]),

@@ -1,6 +1,6 @@
 //! From the text of the args file to values, and from values to what modules read.
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::Error as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -8,6 +8,9 @@ use super::{Given, set};
 
 /// As deep as `serde_json` itself would go; Ansible's own limit is Python's stack.
 const DEEPEST: usize = 128;
+
+/// What may stand between the parts of a JSON text.
+const BLANKS: &[u8] = b" \t\n\r";
 
 impl Given {
     /// Reads one JSON object.
@@ -23,30 +26,31 @@ impl Given {
 
     /// Reads one JSON value.
     pub(super) fn parse(text: &str) -> serde_json::Result<Self> {
-        read(serde_json::from_str(text)?, 0)
+        let whole: &RawValue = serde_json::from_str(text)?;
+        Rest(whole.get()).value(0)
     }
 
     /// The value as modules read it. An integer that does not fit 64 bits becomes a float, as it
     /// would in `serde_json`.
-    pub(super) fn to_value(&self) -> Value {
+    pub(super) fn into_value(self) -> Value {
         match self {
             Self::Null => Value::Null,
-            Self::Bool(value) => (*value).into(),
-            Self::Int(digits) => integer(digits).map_or_else(
+            Self::Bool(value) => value.into(),
+            Self::Int(digits) => integer(&digits).map_or_else(
                 || digits.parse::<f64>().map_or(Value::Null, Value::from),
                 Value::Number,
             ),
-            Self::Float(value) => (*value).into(),
-            Self::Str(value) => value.as_str().into(),
-            Self::List(items) => items.iter().map(Self::to_value).collect(),
+            Self::Float(value) => value.into(),
+            Self::Str(value) => value.into(),
+            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
             Self::Dict(entries) => Value::Object(Self::object(entries)),
         }
     }
 
     /// The entries as modules read them.
-    pub(super) fn object(entries: &[(String, Self)]) -> Map<String, Value> {
-        let entry = |(key, value): &(String, Self)| (key.clone(), value.to_value());
-        entries.iter().map(entry).collect()
+    pub(super) fn object(entries: Vec<(String, Self)>) -> Map<String, Value> {
+        let entry = |(key, value): (String, Self)| (key, value.into_value());
+        entries.into_iter().map(entry).collect()
     }
 
     fn json_type(&self) -> &'static str {
@@ -68,32 +72,102 @@ fn integer(digits: &str) -> Option<Number> {
         .ok()
 }
 
-fn read(raw: &RawValue, depth: usize) -> serde_json::Result<Given> {
-    if depth == DEEPEST {
-        return Err(serde_json::Error::custom(format!(
-            "it is nested deeper than {DEEPEST} levels"
-        )));
-    }
-    let text = raw.get();
-    Ok(match text.as_bytes().first() {
-        Some(b'{') => {
-            let Entries(entries) = serde_json::from_str(text)?;
-            let mut dict = Vec::with_capacity(entries.len());
-            for (key, raw) in entries {
-                set(&mut dict, &key, read(raw, depth + 1)?);
+/// What is left of a text that is JSON as a whole. Each byte is passed once: what a play hands over may be
+/// megabytes, and nested deeply.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn value(&mut self, depth: usize) -> serde_json::Result<Given> {
+        if depth == DEEPEST {
+            return Err(serde_json::Error::custom(format!(
+                "it is nested deeper than {DEEPEST} levels"
+            )));
+        }
+        Ok(match self.first() {
+            Some(b'{') => {
+                self.pass(1);
+                let mut dict = Vec::new();
+                while self.has_more() {
+                    let key = self.string()?;
+                    self.first();
+                    self.pass(1);
+                    set(&mut dict, &key, self.value(depth + 1)?);
+                }
+                Given::Dict(dict)
             }
-            Given::Dict(dict)
+            Some(b'[') => {
+                self.pass(1);
+                let mut items = Vec::new();
+                while self.has_more() {
+                    items.push(self.value(depth + 1)?);
+                }
+                Given::List(items)
+            }
+            Some(b'"') => Given::Str(self.string()?),
+            _ => word(self.pass_word())?,
+        })
+    }
+
+    /// Whether one more element comes; its separator, or the end of all, is passed.
+    fn has_more(&mut self) -> bool {
+        match self.first() {
+            Some(b',') => {
+                self.pass(1);
+                self.first();
+                true
+            }
+            Some(b'}' | b']') => {
+                self.pass(1);
+                false
+            }
+            first => first.is_some(),
         }
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(text)?;
-            let items = items.into_iter().map(|raw| read(raw, depth + 1));
-            Given::List(items.collect::<serde_json::Result<_>>()?)
+    }
+
+    /// The first byte after blanks.
+    fn first(&mut self) -> Option<u8> {
+        let mut bytes = self.0.bytes();
+        let blank = bytes.position(|byte| !BLANKS.contains(&byte));
+        self.pass(blank.unwrap_or(self.0.len()));
+        self.0.as_bytes().first().copied()
+    }
+
+    fn pass(&mut self, length: usize) -> &'a str {
+        let (passed, rest) = self.0.split_at_checked(length).unwrap_or((self.0, ""));
+        self.0 = rest;
+        passed
+    }
+
+    fn pass_word(&mut self) -> &'a str {
+        let ends = |byte: u8| BLANKS.contains(&byte) || matches!(byte, b',' | b'}' | b']');
+        self.pass(self.0.bytes().position(ends).unwrap_or(self.0.len()))
+    }
+
+    /// The string that begins here.
+    fn string(&mut self) -> serde_json::Result<String> {
+        let bytes = self.0.as_bytes();
+        let mut at = 1;
+        let mut is_plain = true;
+        while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
+            let escapes = *byte == b'\\';
+            is_plain &= !escapes;
+            at += 1 + usize::from(escapes);
         }
-        Some(b'"') => Given::Str(serde_json::from_str(text)?),
-        Some(b't' | b'f') => Given::Bool(serde_json::from_str(text)?),
-        Some(b'n') => Given::Null,
-        _ => number(text)?,
-    })
+        let quoted = self.pass(at + 1);
+        match quoted.get(1..at) {
+            Some(plain) if is_plain => Ok(plain.to_owned()),
+            _ => serde_json::from_str(quoted),
+        }
+    }
+}
+
+fn word(text: &str) -> serde_json::Result<Given> {
+    match text {
+        "true" => Ok(Given::Bool(true)),
+        "false" => Ok(Given::Bool(false)),
+        "null" => Ok(Given::Null),
+        number => self::number(number),
+    }
 }
 
 fn number(text: &str) -> serde_json::Result<Given> {
@@ -108,31 +182,6 @@ fn number(text: &str) -> serde_json::Result<Given> {
         // Not serde_json's own: it refuses 1e999, which is infinity in Python.
         let float = text.parse().map_err(serde_json::Error::custom)?;
         Ok(Given::Float(float))
-    }
-}
-
-/// The entries of an object in their order.
-struct Entries<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(entries)
-            }
-        }
-        deserializer.deserialize_map(Reader).map(Entries)
     }
 }
 
@@ -157,9 +206,37 @@ mod tests {
         ];
         assert_eq!(given, expected);
         assert_eq!(
-            Value::Object(Given::object(&given)),
+            Value::Object(Given::object(given)),
             json!({"a": [1.5, null], "b": 2, "c": "\u{1f600}"})
         );
+    }
+
+    #[test]
+    fn blanks_escapes_and_what_is_empty_are_read_as_serde_json_reads_them() {
+        for text in [
+            "[]",
+            " [ ] ",
+            "{}",
+            "[[],[{}],{\"\":[]}]",
+            "{\"a\" :\n[1 ,\t{\"b\": null} ]\r, \"c\":true}",
+            r#"["\"", "\\", "a\\\"b", "\u00e9\n", "é,]}", "\\\\"]"#,
+            "[-1,2.5e3,false , \"x\"]",
+        ] {
+            let expected: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(Given::parse(text).unwrap().into_value(), expected, "{text}");
+        }
+        for broken in [
+            "[1,]",
+            "[1 2]",
+            "{\"a\" 1}",
+            "[\"a",
+            "{,}",
+            "[1}",
+            "[1] 2",
+            "tru",
+        ] {
+            assert!(Given::parse(broken).is_err(), "{broken}");
+        }
     }
 
     #[test]

@@ -49,13 +49,10 @@ pub(crate) fn validate(
             set(&mut given, opt.name, Given::Null);
         }
     }
-    let params = spec.iter().map(|opt| param(opt, &given)).collect();
-    for opt in spec.iter().filter(|opt| opt.bulky) {
-        set(&mut given, opt.name, Given::Str(NOT_REPEATED.to_owned()));
-    }
+    let params = spec.iter().map(|opt| param(opt, &mut given)).collect();
     Ok(Valid {
         params,
-        module_args: Given::object(&given),
+        module_args: Given::object(given),
         warnings,
     })
 }
@@ -164,6 +161,10 @@ fn check_types(spec: &[Opt], given: &mut Vec<(String, Given)>) -> Result<(), Str
         if *value == Given::Null && !opt.required && opt.default == Default::None {
             continue;
         }
+        // It is one already, and may be megabytes.
+        if matches!((opt.kind, value), (Kind::Dict, Given::Dict(_))) {
+            continue;
+        }
         let coerced = coerce::to(opt.kind, value).map_err(|cause| {
             format!(
                 "argument '{}' is of type {} and we were unable to convert to {}: {cause}",
@@ -245,9 +246,18 @@ fn meant<'a>(value: &Given, choices: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-/// As modules read it: where Python lets `true` stand for 1 in an integer, there is a 1.
-fn param(opt: &Opt, given: &[(String, Given)]) -> (String, Value) {
-    let value = get(given, opt.name).map_or(Value::Null, Given::to_value);
+/// As modules read it: where Python lets `true` stand for 1 in an integer, there is a 1. What is bulky is
+/// taken, and named only in what is given from then on.
+fn param(opt: &Opt, given: &mut [(String, Given)]) -> (String, Value) {
+    let entry = given.iter_mut().find(|(name, _)| name == opt.name);
+    let value = entry.map_or(Given::Null, |(_, value)| {
+        if opt.bulky {
+            std::mem::replace(value, Given::Str(NOT_REPEATED.to_owned()))
+        } else {
+            value.clone()
+        }
+    });
+    let value = value.into_value();
     let counted = |value: Value| value.as_bool().map_or(value, |flag| i64::from(flag).into());
     let value = match (opt.kind, opt.elements, value) {
         (Kind::Int, _, value) => counted(value),

@@ -26,7 +26,7 @@ fn main() {
         words.next().and_then(|n| n.parse::<u32>().ok()),
         words.next(),
     ) else {
-        eprintln!("usage: bench_rusage RUNS PROGRAM [ARGUMENT...]");
+        eprintln!("usage: rusage RUNS PROGRAM [ARGUMENT...]");
         exit(2);
     };
     let arguments: Vec<String> = words.collect();
