@@ -20,6 +20,9 @@ const PULPS_UNITS: &[&str] = &["httpd.service", "goferd.service"];
 /// The same where processes have no unit.
 const PULPS_PROGRAMS: &[&str] = &["httpd", "goferd", "pulp_streamer"];
 
+/// How the observer is started.
+const OBSERVES: &str = "--observe";
+
 /// What stands in the command line of each of Pulp 2's Celery processes.
 const PULPS_APPLICATION: &str = "pulp.server.async";
 
@@ -128,12 +131,19 @@ fn users(seen: &Seen<'_>) -> Vec<Neighbour> {
     found.into_values().collect()
 }
 
-/// Whether a caller is Pulp, the broker's own, or this module.
+/// Whether a caller is Pulp, the broker's own, this module, or the observer of a run that died.
 fn belongs(caller: &Caller, seen: &Seen<'_>) -> bool {
     let unit = caller.client.unit.as_deref();
     caller.client.pid == Some(seen.own_pid)
         || (unit.is_some() && unit == seen.broker_unit)
         || is_pulps(unit, caller.program.as_ref())
+        || caller.program.as_ref().is_some_and(is_observer)
+}
+
+/// It asks the broker until its own deadline, and the next run takes its place.
+fn is_observer(program: &Program) -> bool {
+    let mut arguments = program.arguments.iter();
+    arguments.next().is_some_and(|p| p.ends_with("pulp_watch")) && arguments.any(|a| a == OBSERVES)
 }
 
 fn is_pulps(unit: Option<&str>, program: Option<&Program>) -> bool {

@@ -43,6 +43,10 @@ fn seen() -> Seen<'static> {
 
 #[test]
 fn pulp_the_broker_and_this_module_are_nobody_else() {
+    let observer = [
+        "/root/.ansible/tmp/ansible-tmp-1/AnsiballZ_pulp_watch",
+        "--observe",
+    ];
     let celery = ["/usr/bin/celery", "worker", "-A", "pulp.server.async.app"];
     let seen = Seen {
         callers: vec![
@@ -54,6 +58,7 @@ fn pulp_the_broker_and_this_module_are_nobody_else() {
             caller(6, None, "celery", &celery, 6),
             caller(7, None, "httpd", &["/usr/sbin/httpd"], 7),
             caller(99, Some("sshd.service"), "pulp_facts", &[], 8),
+            caller(8, Some("ssh.service"), "AnsiballZ_pulp_", &observer, 9),
         ],
         ..seen()
     };
