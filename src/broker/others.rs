@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::host::command_lines::Program;
 use crate::host::sockets::clients::Client;
+use crate::timeline;
 
 /// Ports of a broker's unit that carry no messages: `RabbitMQ`'s management, its metrics, the names and
 /// the links of its nodes. Who looks at a web page loses no message.
@@ -19,9 +20,6 @@ const PULPS_UNITS: &[&str] = &["httpd.service", "goferd.service"];
 
 /// The same where processes have no unit.
 const PULPS_PROGRAMS: &[&str] = &["httpd", "goferd", "pulp_streamer"];
-
-/// How the observer is started.
-const OBSERVES: &str = "--observe";
 
 /// What stands in the command line of each of Pulp 2's Celery processes.
 const PULPS_APPLICATION: &str = "pulp.server.async";
@@ -143,7 +141,8 @@ fn belongs(caller: &Caller, seen: &Seen<'_>) -> bool {
 /// It asks the broker until its own deadline, and the next run takes its place.
 fn is_observer(program: &Program) -> bool {
     let mut arguments = program.arguments.iter();
-    arguments.next().is_some_and(|p| p.ends_with("pulp_watch")) && arguments.any(|a| a == OBSERVES)
+    arguments.next().is_some_and(|p| p.ends_with("pulp_watch"))
+        && arguments.any(|a| a == timeline::OBSERVE)
 }
 
 fn is_pulps(unit: Option<&str>, program: Option<&Program>) -> bool {

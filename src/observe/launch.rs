@@ -6,10 +6,10 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{ARGUMENT, Order, Paths, Standing, standing};
+use super::{Order, Paths, Standing, standing};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
-use crate::timeline::Timeline;
+use crate::timeline::{self, Timeline};
 
 /// Looking at everything once takes this long at the most: the API may take ten seconds alone.
 const FIRST_LOOK: Duration = Duration::from_secs(40);
@@ -26,7 +26,7 @@ pub(crate) fn launch(order: &Order) -> Result<Standing> {
     remove()?;
     let paths = Paths::here();
     files::private_dir(&paths.0)?;
-    let child = process::start_self_detached(&[ARGUMENT], &serde_json::to_string(order)?)?;
+    let child = process::start_self_detached(&[timeline::OBSERVE], &serde_json::to_string(order)?)?;
     let ready = paths.ready();
     let begun = until(
         "the observer to look at everything once",

@@ -32,16 +32,13 @@ use crate::pulp::Access;
 pub(crate) use crate::pulp::onlooker::LIMIT;
 use crate::pulp::onlooker::Onlooker;
 use crate::service::{self, Unit};
-use crate::timeline::{Begin, Event};
+use crate::timeline::{self, Begin, Event};
 use journal::Journal;
 use place::{Paths, Place};
 
 pub(crate) use launch::{api, end, launch, read, remove};
 pub(crate) use place::{Standing, standing};
 pub(crate) use said::said;
-
-/// What this program is started with to observe.
-const ARGUMENT: &str = "--observe";
 
 /// How often the observer looks whether it is to end.
 const TICK: Duration = Duration::from_millis(100);
@@ -126,7 +123,7 @@ pub(crate) fn monotonic() -> f64 {
 pub(crate) fn is_asked() -> bool {
     std::env::args_os()
         .nth(1)
-        .is_some_and(|first| first == ARGUMENT)
+        .is_some_and(|first| first == timeline::OBSERVE)
 }
 
 /// Observes, in a process of its own. What goes wrong is written to the journal: nobody listens.

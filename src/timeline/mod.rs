@@ -23,6 +23,9 @@ use roles::{listed_as, role_of, same_host};
 /// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
 pub(crate) const DIR: &str = "/run/pulp_broker_watch";
 
+/// How `pulp_watch` is started to be the observer.
+pub(crate) const OBSERVE: &str = "--observe";
+
 /// All that one observer wrote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Timeline {
