@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::host::wait::Deadline;
 use client::moment;
+pub(crate) use client::verdict;
 use trust::plain_config;
 use v2::{STATUS_PATH, Status, read_status};
 

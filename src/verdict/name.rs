@@ -131,7 +131,7 @@ names! {
         "A host could not be reached, so nobody knows what happened on it.";
         "Ansible lost the host, or nothing came back from it";
         "Get the host back; what was taken away there comes back by itself. Then run the test again."
-    ConnectedButIdle "connected_but_idle" Failed ["F01" "F08" "F11" "F13" "F14" "F16" "F17" "F18" "F32" "F42" "F46"]
+    ConnectedButIdle "connected_but_idle" Failed ["F01" "F08" "F11" "F13" "F14" "F16" "F17" "F18" "F29" "F32" "F42" "F46"]
         "A worker is connected to the broker again and takes no work.";
         "our tasks ran on other workers and never on this one, which Pulp lists and whose connection stands";
         "See whether its queue has a consumer (`rabbitmqctl list_queues name messages consumers`), then restart it: `systemctl restart {unit}`."
@@ -143,7 +143,7 @@ names! {
         "Pulp has not heard of a worker since the broker is back.";
         "Pulp does not list it, or with a heartbeat from before the broker's return";
         "Compare `/pulp/api/v2/status/` with `systemctl list-units 'pulp*'`, then restart it: `systemctl restart {unit}`."
-    TaskLost "task_lost" Failed ["F22" "F34" "F36"]
+    TaskLost "task_lost" Failed ["F20" "F22" "F34" "F36"]
         "Pulp accepted a task, and nobody ever got it.";
         "a task of ours stays waiting while workers that could run it are idle, and no message of it is in a queue";
         "Cancel it (`pulp-admin tasks cancel --task-id ID`); look for a publisher that writes to a dead connection."

@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::{PACE, Params, SCHEDULER, door, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::pulp;
 use crate::pulp::v2::{Pulp2, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
@@ -53,7 +54,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Ok(()) => Ok(reply(&pulp, &watch)),
         Err(error) if error.is::<TimedOut>() => {
             let verdict = match unanswered {
-                Some(cause) => format!("FAILED api_unavailable: {cause:#}"),
+                Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict(&cause)),
                 None => watch.verdict(&pulp.door.base, limit.as_secs()),
             };
             Err(error.context(verdict))

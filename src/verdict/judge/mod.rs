@@ -8,7 +8,7 @@ mod steps;
 mod tests;
 
 use super::name::{Grade, Name};
-use super::results::{Run, Scene};
+use super::results::{Role, Run, Scene};
 use super::{Finding, Judgement, Service, Value, cause, sentences};
 
 /// Judges a run.
@@ -108,9 +108,11 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
     found
 }
 
-/// Pulp's own name of a worker is told as its unit, with which a person can do something.
+/// Pulp's own name of a worker is told as its unit, with which a person can do something; and what is wrong
+/// with the API, of the web server.
 fn name_unit(run: &Run, finding: &mut Finding) {
-    if !finding.actor.contains('@') {
+    let of_api = matches!(finding.name, Name::ApiUnavailable | Name::ApiHangs);
+    if !(finding.actor.contains('@') || of_api && finding.actor.is_empty()) {
         return;
     }
     let seen = run
@@ -119,7 +121,13 @@ fn name_unit(run: &Run, finding: &mut Finding) {
         .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)));
     let unit = seen
         .flat_map(|(host, watch)| watch.actors.iter().map(move |actor| (host, actor)))
-        .find(|(_, actor)| actor.worker == finding.actor);
+        .find(|(host, actor)| {
+            if of_api {
+                actor.role == Role::Web && (finding.host.is_empty() || finding.host == host.name)
+            } else {
+                actor.worker == finding.actor
+            }
+        });
     if let Some((host, actor)) = unit {
         actor.name.clone_into(&mut finding.actor);
         host.name.clone_into(&mut finding.host);

@@ -90,11 +90,11 @@ fn subjects() -> Vec<(Json, String)> {
         ),
         (
             seen(&[api(90.0, "500", 9)]),
-            "failed api_unavailable".to_owned(),
+            "failed api_unavailable httpd.service".to_owned(),
         ),
         (
             seen(&[api(110.0, "timeout", 10_000)]),
-            "failed api_hangs".to_owned(),
+            "failed api_hangs httpd.service".to_owned(),
         ),
         (
             changed(&[

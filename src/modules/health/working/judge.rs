@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
+use crate::pulp;
 use crate::pulp::v2::{Pulp2, Status, TaskState};
 use sentences::{Lying, Queues, Seen};
 
@@ -21,7 +22,7 @@ const LIES: Duration = Duration::from_secs(10);
 /// Pulp does not answer.
 pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
     Failure {
-        name: "api_unavailable",
+        name: pulp::verdict(cause),
         actor: String::new(),
         text: format!("{cause:#}"),
     }
