@@ -11,7 +11,7 @@ use rustls::CertificateError;
 use ureq::tls::TlsConfig;
 use ureq::{Agent, Body, http};
 
-use super::{Answer, Ask};
+use super::{Answer, Ask, Trouble};
 
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
@@ -116,33 +116,12 @@ pub(super) fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", BASE64.encode(format!("{username}:{password}")))
 }
 
-/// A request that was not answered in time.
-#[derive(Debug)]
-struct NoAnswer(String);
-
-impl std::fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NoAnswer {}
-
-/// The verdict on an API whose last answer this was.
-pub(crate) fn verdict(cause: &anyhow::Error) -> &'static str {
-    if cause.is::<NoAnswer>() {
-        "api_hangs"
-    } else {
-        "api_unavailable"
-    }
-}
-
 /// What went wrong, and what to look at.
 fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
     let text = match error {
         ureq::Error::HostNotFound => NO_ADDRESS.to_owned(),
         ureq::Error::Timeout(phase) => {
-            return NoAnswer(format!(
+            return Trouble::Hangs(format!(
                 "no answer within {} s ({phase}); is the server overloaded or hanging, or \
                  request_timeout too short?",
                 limit.as_secs_f64().round()
@@ -157,7 +136,7 @@ fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
         ureq::Error::ConnectionFailed => network(&io::ErrorKind::ConnectionRefused.into()),
         other => other.to_string(),
     };
-    anyhow!(text)
+    Trouble::Unreachable(text).into()
 }
 
 fn network(cause: &io::Error) -> String {

@@ -11,6 +11,7 @@ mod client;
 pub(crate) mod onlooker;
 pub(crate) mod repodata;
 pub(crate) mod steps;
+mod trouble;
 mod trust;
 pub(crate) mod v2;
 
@@ -22,7 +23,8 @@ use serde_json::Value;
 
 use crate::host::wait::Deadline;
 use client::moment;
-pub(crate) use client::verdict;
+use trouble::Trouble;
+pub(crate) use trouble::{verdict_on_api, verdict_on_request};
 use trust::plain_config;
 use v2::{STATUS_PATH, Status, read_status};
 

@@ -22,6 +22,8 @@ struct Wrong {
     scheduler_sends_nothing: bool,
     /// The first publication is begun, and its answer is none of Pulp's.
     an_answer_is_lost: bool,
+    /// Pulp records a publication, cannot send it, and leaves it waiting.
+    dispatch_fails: bool,
     /// As with a frozen broker, to which Pulp connects first.
     status_takes: Duration,
 }
@@ -123,6 +125,9 @@ fn answer(asked: &Asked, state: &mut State, wrong: &Wrong) -> Reply {
         }
         ("POST", ["repositories", id, "actions", "publish"]) => {
             let task = state.task(id, "publish", wrong);
+            if wrong.dispatch_fails {
+                return reply(500, r#"{"error_message":"Connection reset by peer"}"#);
+            }
             if wrong.an_answer_is_lost && !std::mem::replace(&mut state.lost, true) {
                 return reply(502, "<html>Bad Gateway</html>");
             }
@@ -234,6 +239,21 @@ fn a_task_whose_answer_got_lost_is_not_sent_again() {
     assert!(told.msg().starts_with("WORKING: "), "{}", told.raw);
     told.left_nothing();
     assert_eq!(count(&server, "/actions/publish/"), 2);
+}
+
+#[test]
+fn a_pulp_that_does_not_send_what_it_is_asked_is_unhealthy() {
+    let server = pulp(Wrong {
+        dispatch_fails: true,
+        ..Wrong::default()
+    });
+    let told = working(&server, 40);
+    told.failed_with(&[
+        "FAILED health_failed: failed to publish repository `pulp-broker-test-",
+        "Connection reset by peer",
+    ]);
+    assert_eq!(told.reply["failures"][0]["name"], "health_failed");
+    assert_eq!(count(&server, "/actions/publish/"), 1);
 }
 
 #[test]

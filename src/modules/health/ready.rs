@@ -54,7 +54,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Ok(()) => Ok(reply(&pulp, &watch)),
         Err(error) if error.is::<TimedOut>() => {
             let verdict = match unanswered {
-                Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict(&cause)),
+                Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
                 None => watch.verdict(&pulp.door.base, limit.as_secs()),
             };
             Err(error.context(verdict))

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::pulp;
 use crate::pulp::v2::canary::Sent;
 use crate::pulp::v2::{Created, Pulp2, Status, Task, TaskState};
 use scheduler::Story;
@@ -67,9 +68,10 @@ struct Failure {
 }
 
 impl Failure {
+    /// What we asked for was not done.
     fn of(cause: &anyhow::Error) -> Self {
         Self {
-            name: "",
+            name: pulp::verdict_on_request(cause),
             actor: String::new(),
             text: format!("{cause:#}"),
         }

@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Answer, Ask, Door};
+use super::{Answer, Ask, Door, Trouble};
 use crate::host::wait::Deadline;
 
 /// What Pulp says about itself.
@@ -380,7 +380,7 @@ impl Pulp2 {
                  broker running? ({cause})"
             );
         }
-        anyhow::anyhow!("failed to {verb} `{object}`: {cause}")
+        Trouble::Refused(format!("failed to {verb} `{object}`: {cause}")).into()
     }
 }
 

@@ -22,7 +22,7 @@ const LIES: Duration = Duration::from_secs(10);
 /// Pulp does not answer.
 pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
     Failure {
-        name: pulp::verdict(cause),
+        name: pulp::verdict_on_api(cause),
         actor: String::new(),
         text: format!("{cause:#}"),
     }
