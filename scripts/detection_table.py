@@ -1,12 +1,17 @@
-"""Why this exists: `scripts/detection-table` boots the lab, this has the subjects judged on it and tells what came of each. The
+"""Why this exists: `scripts/detection-table` boots the labs, this has the subjects judged on them and tells what came of each. The
 subjects are in molecule/shared/harness/subjects.py, how one is judged in detection.py beside it."""
 
+import os
+import queue
 import re
 import sys
+import threading
 import time
 from pathlib import Path
 
-number, only, *files = int(sys.argv[1]), re.compile(sys.argv[2], re.IGNORECASE), *sys.argv[3:]
+number, only, file, *inventories = int(sys.argv[1]), re.compile(sys.argv[2], re.IGNORECASE), *sys.argv[3:]
+# What the harness reads when it is imported.
+os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
 from harness.detection import Found, cure, detect, table, version  # noqa: E402
@@ -15,26 +20,49 @@ from harness.subjects import SUBJECTS, healthy  # noqa: E402
 
 
 def main():
-    began, lab = time.monotonic(), labs()[0]
-    chosen = [subject for subject in SUBJECTS if only.search(f"{subject.name} {subject.catalogue} {subject.expected}")]
-    found = [judge(lab, subject) for subject in chosen]
-    times = [judge(lab, healthy(n)) for n in range(number)]
-    lab.use_defect()
-    lab.leave()
+    began = time.monotonic()
+    broken = [subject for subject in SUBJECTS if only.search(f"{subject.name} {subject.catalogue} {subject.expected}")]
+    judged = judge_all([*broken, *(healthy(n) for n in range(number))])
+    found, times = judged[: len(broken)], judged[len(broken) :]
     wrong, alarms = [one for one in found if not one.right], [one for one in times if not one.right]
     summary = (
         f"{len(found) - len(wrong)} of {len(found)} subjects named right; {len(alarms)} false alarms in {number} runs on a healthy lab; "
-        f"{time.monotonic() - began:.0f} s, version {version(PROJECT)}"
+        f"{time.monotonic() - began:.0f} s on {len(inventories)} labs, version {version(PROJECT)}"
     )
     print(f"\n{table(found + alarms)}\n{summary}")
-    for file in files:
+    if file:
         write(Path(file), found, alarms, summary)
-    sys.exit(bool(wrong or alarms) or not found + times)
+    sys.exit(bool(wrong or alarms) or not judged)
 
 
-def judge(lab, subject):
+def judge_all(subjects):
+    """On each lab one after the other; the answers in the order of the subjects."""
+    waiting, judged = queue.SimpleQueue(), {}
+    for place in enumerate(subjects):
+        waiting.put(place)
+
+    def work(inventory):
+        lab = labs(Path(inventory))[0]
+        while True:
+            try:
+                place, subject = waiting.get_nowait()
+            except queue.Empty:
+                break
+            judged[place] = judge(lab, subject, inventory)
+        lab.use_defect()
+        lab.leave()
+
+    workers = [threading.Thread(target=work, args=[inventory]) for inventory in inventories]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return [judged[place] for place in range(len(subjects))]
+
+
+def judge(lab, subject, inventory):
     try:
-        one = detect(lab, subject)
+        one = detect(lab, subject, inventory)
     except Exception as error:
         one = Found(subject, "(not judged)", "", " ".join(str(error).split())[:400], 0)
         cure(lab, subject)

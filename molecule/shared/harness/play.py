@@ -64,7 +64,12 @@ class Play:
 
     def wait_for(self, task, host):
         """Until the task has begun there."""
-        until(f"{task} to begin on {host}", lambda: self.outcomes(task).get(host) or self._ended(task))
+        try:
+            until(f"{task} to begin on {host}", lambda: self.outcomes(task).get(host) or self._ended(task))
+        except AssertionError as error:
+            if self.process.poll() is not None:
+                raise
+            raise AssertionError(f"{error}; the play is at:\n{self.text()}") from None
 
     def _ended(self, task):
         if self.process.poll() is not None:
