@@ -60,14 +60,15 @@ struct Known {
 pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
     let mut table = Table::open();
     let mut known: BTreeMap<u64, Known> = BTreeMap::new();
-    let mut stirred = Instant::now();
+    let mut stirred: Option<Instant> = None;
     let mut walked: Option<Instant> = None;
     loop {
         if let Some(change) = scene.change.get() {
-            stirred = stirred.max(change.seen);
+            stirred = stirred.max(Some(change.seen));
         }
         // Nobody connects to one that refuses.
-        let expects = scene.change.get().is_none_or(|c| c.up) && stirred.elapsed() < STIR;
+        let stirs = stirred.is_some_and(|at| at.elapsed() < STIR);
+        let expects = stirs && scene.change.get().is_none_or(|c| c.up);
         let is_calm = walked.is_some_and(|at| !expects && at.elapsed() < CALM);
         let same = is_calm.then(|| again(&table, &known)).flatten();
         let looked = if let Some(seen) = same {
@@ -81,7 +82,7 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
             seen.and_then(|seen| look(&scene, &table, &mut known, &seen, true))
         };
         if scene.tried(NAME, looked) == Some(true) {
-            stirred = Instant::now();
+            stirred = Some(Instant::now());
         }
         scene.looked(NAME);
         wait::pass(PACE).await;

@@ -13,6 +13,17 @@ const W1: &str = "reserved_resource_worker-1@h";
 const BEAT: &str = "scheduler@h";
 const API: &str = "/pulp/api/v2";
 
+/// What becomes of a request to publish.
+#[derive(Default, PartialEq)]
+enum Publishing {
+    #[default]
+    Begun,
+    /// The first is begun, and its answer is none of Pulp's.
+    AnswerLost,
+    /// Pulp records it, cannot send it, and leaves it waiting.
+    NotSent,
+}
+
 /// What goes wrong.
 #[derive(Default)]
 struct Wrong {
@@ -20,10 +31,7 @@ struct Wrong {
     idle: Option<&'static str>,
     no_schedules: bool,
     scheduler_sends_nothing: bool,
-    /// The first publication is begun, and its answer is none of Pulp's.
-    an_answer_is_lost: bool,
-    /// Pulp records a publication, cannot send it, and leaves it waiting.
-    dispatch_fails: bool,
+    publishing: Publishing,
     /// As with a frozen broker, to which Pulp connects first.
     status_takes: Duration,
 }
@@ -34,7 +42,7 @@ struct State {
     tasks: Vec<Value>,
     /// How often the tasks were listed since there is a schedule.
     scheduled: Option<usize>,
-    lost: bool,
+    published: bool,
 }
 
 impl State {
@@ -125,10 +133,11 @@ fn answer(asked: &Asked, state: &mut State, wrong: &Wrong) -> Reply {
         }
         ("POST", ["repositories", id, "actions", "publish"]) => {
             let task = state.task(id, "publish", wrong);
-            if wrong.dispatch_fails {
+            if wrong.publishing == Publishing::NotSent {
                 return reply(500, r#"{"error_message":"Connection reset by peer"}"#);
             }
-            if wrong.an_answer_is_lost && !std::mem::replace(&mut state.lost, true) {
+            let is_first = !std::mem::replace(&mut state.published, true);
+            if is_first && wrong.publishing == Publishing::AnswerLost {
                 return reply(502, "<html>Bad Gateway</html>");
             }
             begun(&task)
@@ -232,7 +241,7 @@ fn a_worker_that_runs_nothing_is_named() {
 #[test]
 fn a_task_whose_answer_got_lost_is_not_sent_again() {
     let server = pulp(Wrong {
-        an_answer_is_lost: true,
+        publishing: Publishing::AnswerLost,
         ..Wrong::default()
     });
     let told = working(&server, 40);
@@ -244,7 +253,7 @@ fn a_task_whose_answer_got_lost_is_not_sent_again() {
 #[test]
 fn a_pulp_that_does_not_send_what_it_is_asked_is_unhealthy() {
     let server = pulp(Wrong {
-        dispatch_fails: true,
+        publishing: Publishing::NotSent,
         ..Wrong::default()
     });
     let told = working(&server, 40);
