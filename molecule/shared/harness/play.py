@@ -65,7 +65,7 @@ class Play:
     def wait_for(self, task, host):
         """Until the task has begun there."""
         try:
-            until(f"{task} to begin on {host}", lambda: self.outcomes(task).get(host) or self._ended(task))
+            until(f"{task} to begin on {host}", lambda: self.outcomes(task).get(host) or self._ended(task), LIMIT)
         except AssertionError as error:
             if self.process.poll() is not None:
                 raise
