@@ -1,6 +1,8 @@
 """Why this exists: `scripts/detection-table` boots the labs, this has the subjects judged on them and tells what came of each. The
 subjects are in molecule/shared/harness/subjects.py, how one is judged in detection.py beside it."""
 
+import gzip
+import json
 import os
 import queue
 import re
@@ -9,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-number, only, file, *inventories = int(sys.argv[1]), re.compile(sys.argv[2], re.IGNORECASE), *sys.argv[3:]
+number, only, file, folder, *inventories = int(sys.argv[1]), re.compile(sys.argv[2], re.IGNORECASE), *sys.argv[3:]
 # What the harness reads when it is imported.
 os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
@@ -32,6 +34,8 @@ def main():
     print(f"\n{table(found + alarms)}\n{summary}")
     if file:
         write(Path(file), found, alarms, summary)
+    if folder:
+        record(Path(folder), found)
     sys.exit(bool(wrong or alarms) or not judged)
 
 
@@ -68,6 +72,15 @@ def judge(lab, subject, inventory):
         cure(lab, subject)
     print(" | ".join(one.row()), flush=True)
     return one
+
+
+def record(folder, found):
+    """For each name what the verdict was made of, the first time that it was right."""
+    folder.mkdir(exist_ok=True)
+    for one in reversed([one for one in found if one.right and one.results]):
+        told = {"subject": one.subject.name, "name": one.named, "actor": one.actor, "results": one.results}
+        text = json.dumps(told, separators=(",", ":")).encode()
+        (folder / f"{one.named}.json.gz").write_bytes(gzip.compress(text, mtime=0))
 
 
 def write(file, found, alarms, summary):

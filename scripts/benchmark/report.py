@@ -1,4 +1,4 @@
-"""What the report of many hosts costs. Its input has the shape of the recorded run that the tests judge, as the play hands it over: both
+"""What the report of many hosts costs. Its input has the shape of the sample run that the tests judge, as the play hands it over: both
 scenarios on each host, with as many services, and observed for an hour together. What each journal holds is made up, and as dense as
 the labs' are: a line for each state and connection, for each failed try of the backoff and what it says, and on the host that asks
 Pulp's API for each answer that differs and for each worker that Pulp lists.
@@ -22,7 +22,7 @@ SERVICES = ["httpd", "pulp_celerybeat", "pulp_resource_manager", *(f"pulp_worker
 HOUR = 3600
 RUNS = 5
 
-RECORDED = "src/verdict/tests/survived.json"
+SAMPLE = "src/verdict/tests/sample.json"
 DOWN = 10.0
 # An observation ends so long after the broker's return.
 AFTER = 60.0
@@ -60,7 +60,7 @@ def run(program, arguments):
 
 
 def results():
-    with open(RECORDED, encoding="utf-8") as file:
+    with open(SAMPLE, encoding="utf-8") as file:
         whole = json.load(file)
     template = whole["hosts"].pop("demo")
     chance = random.Random(1)

@@ -1,4 +1,4 @@
-//! A run that was recorded on the lab, changed in one thing or another: the cause is named and not its
+//! A run as the lab's are, changed in one thing or another: the cause is named and not its
 //! symptoms, and what is missing or broken never makes a survivor.
 
 use serde_json::{Value as Json, json};
@@ -6,20 +6,20 @@ use serde_json::{Value as Json, json};
 use super::results::Run;
 use super::{Wishes, judge, report};
 
-const SURVIVED: &str = include_str!("tests/survived.json");
+const SAMPLE: &str = include_str!("tests/sample.json");
 
-/// Where the parts of the recorded run stand.
+/// Where the parts of that run stand.
 pub(super) const SCENE: &str = "/hosts/demo/scenarios/reconnect";
 pub(super) const WORKER: &str = "/hosts/demo/scenarios/reconnect/watch/actors/1";
 pub(super) const UNIT: &str = "pulp_worker-1.service";
 
-pub(super) fn recorded() -> Json {
-    serde_json::from_str(SURVIVED).unwrap()
+pub(super) fn sample() -> Json {
+    serde_json::from_str(SAMPLE).unwrap()
 }
 
-/// The recorded run with these changes: where, and what stands there instead.
+/// That run with these changes: where, and what stands there instead.
 pub(super) fn changed(changes: &[(&str, Json)]) -> Json {
-    let mut results = recorded();
+    let mut results = sample();
     for (pointer, value) in changes {
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         let parent = results.pointer_mut(parent).unwrap();
@@ -61,7 +61,7 @@ pub(super) fn failed_step(step: &str, message: &str) -> Json {
 
 /// Further things that the observer saw.
 pub(super) fn seen(events: &[Json]) -> Json {
-    let mut results = recorded();
+    let mut results = sample();
     let entries = results
         .pointer_mut(&at(SCENE, "watch/timeline/entries"))
         .unwrap();
@@ -263,7 +263,7 @@ fn a_scenario_that_ends_before_a_services_turn_accuses_only_who_failed() {
 
 #[test]
 fn a_host_that_joins_or_vanishes_is_told() {
-    let mut results = recorded();
+    let mut results = sample();
     let demo = results["hosts"]["demo"].clone();
     results["hosts"]["other"] = demo;
     assert_eq!(verdict(&results).0, "survived -");
@@ -288,7 +288,7 @@ fn a_host_that_joins_or_vanishes_is_told() {
 #[test]
 fn each_part_may_be_of_any_shape() {
     let mut pointers = Vec::new();
-    paths("", &recorded(), &mut pointers);
+    paths("", &sample(), &mut pointers);
     assert!(pointers.len() > 200);
     let odd = [json!(-1e300), json!("<é>"), json!([[]]), json!({"": {}})];
     for (pointer, odd) in pointers.iter().skip(1).zip(odd.iter().cycle()) {

@@ -24,6 +24,8 @@ class Found:
     actor: str
     evidence: str
     seconds: float
+    # What the verdict was made of.
+    results: dict | None = None
 
     @property
     def right(self):
@@ -48,7 +50,8 @@ def detect(lab, subject, inventory=None):
         try:
             play.wait(LIMIT)
             seconds = time.monotonic() - began
-            return Found(subject, *named(play), seconds)
+            given = [event["given"] for event in play.events() if "given" in event]
+            return Found(subject, *named(play), seconds, given[-1] if given else None)
         finally:
             if play.process.poll() is None:
                 play.kill(9)

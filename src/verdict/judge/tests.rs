@@ -1,11 +1,11 @@
-//! Each name is produced by a run that was recorded on the lab and changed in the one thing that the name
+//! Each name is produced by a run as the lab's are, changed in the one thing that the name
 //! stands for.
 
 use serde_json::{Value as Json, json};
 
 use crate::verdict::name::ALL;
 use crate::verdict::tests::{
-    SCENE, UNIT, WORKER, api, at, cause, changed, failed_step, recorded, seen, verdict,
+    SCENE, UNIT, WORKER, api, at, cause, changed, failed_step, sample, seen, verdict,
 };
 
 /// One run for each name, and what the verdict has to be. Those whose grade is told leave it as it is.
@@ -132,7 +132,7 @@ fn subjects() -> Vec<(Json, String)> {
             changed(&[(&at(WORKER, "connected_at"), json!(47.5))]),
             of("survived_with_defects", "late"),
         ),
-        (recorded(), "survived -".to_owned()),
+        (sample(), "survived -".to_owned()),
     ]);
     subjects
 }
@@ -146,7 +146,7 @@ fn each_subject_is_named_and_so_is_every_name() {
         named.push(told.split(' ').nth(1).unwrap().to_owned());
     }
     let told = [
-        ("canceled_by_pulp", recorded()),
+        ("canceled_by_pulp", sample()),
         (
             "connection_survived",
             changed(&[(&at(WORKER, "survived_connection"), json!(true))]),

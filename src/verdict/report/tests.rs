@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Report, make};
 use crate::verdict::Wishes;
-use crate::verdict::tests::{SCENE, UNIT, WORKER, at, changed, recorded};
+use crate::verdict::tests::{SCENE, UNIT, WORKER, at, changed, sample};
 
 const SCHEMA: &str = include_str!("../../../docs/report.schema.json");
 
@@ -153,8 +153,8 @@ fn misfits(schema: &Json, value: &Json, root: &Json, place: &str) -> Vec<String>
 #[test]
 fn the_json_fits_its_schema() {
     let schema: Json = serde_json::from_str(SCHEMA).unwrap();
-    let before: Json = serde_json::from_str(&report(&recorded()).json).unwrap();
-    for results in [recorded(), exited(), void(), json!({})] {
+    let before: Json = serde_json::from_str(&report(&sample()).json).unwrap();
+    for results in [sample(), exited(), void(), json!({})] {
         let text = make(&results, Some(&before), NONE, "x").json;
         let document: Json = serde_json::from_str(&text).unwrap();
         let found = misfits(&schema, &document, &schema, "");
@@ -183,7 +183,7 @@ fn count(xml: &str, name: &str) -> usize {
 fn junit_counts_failures_errors_and_what_the_user_wishes() {
     let counts =
         |xml: &str| ["failure", "error", "skipped", "system-out"].map(|name| count(xml, name));
-    assert_eq!(counts(&report(&recorded()).junit), [0, 0, 0, 1]);
+    assert_eq!(counts(&report(&sample()).junit), [0, 0, 0, 1]);
     let failed = report(&exited()).junit;
     assert_eq!(counts(&failed), [1, 0, 0, 2], "{failed}");
     assert!(failed.contains(r#"failures="1" errors="0""#), "{failed}");
@@ -236,7 +236,7 @@ fn the_last_line_has_one_word_for_each() {
             "PULP_BROKER_TEST verdict=failed name=service_exited actor={UNIT} restored=yes report=/tmp/report.html"
         )
     );
-    let survived = report(&recorded()).line;
+    let survived = report(&sample()).line;
     assert!(
         survived.starts_with("PULP_BROKER_TEST verdict=survived name=- actor=- "),
         "{survived}"
@@ -245,7 +245,7 @@ fn the_last_line_has_one_word_for_each() {
 
 #[test]
 fn the_run_before_is_compared() {
-    let before: Json = serde_json::from_str(&report(&recorded()).json).unwrap();
+    let before: Json = serde_json::from_str(&report(&sample()).json).unwrap();
     let slower = changed(&[
         (&at(WORKER, "connected_at"), json!(60.0)),
         (&at(WORKER, "settled_at"), json!(66.0)),
@@ -264,7 +264,7 @@ fn the_run_before_is_compared() {
 
 #[test]
 fn many_hosts_make_a_small_report() {
-    let mut results = recorded();
+    let mut results = sample();
     let host = results["hosts"]["demo"].take();
     let mut host = host;
     for scenario in ["connect", "reconnect"] {

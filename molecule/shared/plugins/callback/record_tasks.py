@@ -25,7 +25,9 @@ class CallbackModule(CallbackBase):
         self._write(host, task, "began", {})
 
     def v2_runner_on_ok(self, result):
-        self._write(result.host, result.task, "ok", result.result)
+        # All that a verdict is made of, so that it can be judged again.
+        given = result.task_fields["args"].get("results") if result.task.action == "pulp_report" else None
+        self._write(result.host, result.task, "ok", result.result, **({"given": given} if given else {}))
 
     def v2_runner_on_skipped(self, result):
         self._write(result.host, result.task, "skipped", result.result)
@@ -36,13 +38,14 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_unreachable(self, result):
         self._write(result.host, result.task, "unreachable", result.result)
 
-    def _write(self, host, task, outcome, reply):
+    def _write(self, host, task, outcome, reply, **more):
         file = os.path.basename(task.get_path().rpartition(":")[0])
         line = {
             "host": host.get_name(),
             "task": f"{file}/{task.name}",
             "outcome": outcome,
             "reply": {key: value for key, value in reply.items() if key != "invocation"},
+            **more,
         }
         with open(os.environ["PULP_BROKER_TEST_RECORD"], "a", encoding="utf-8") as record:
             record.write(json.dumps(line, default=str) + "\n")
