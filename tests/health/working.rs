@@ -22,6 +22,8 @@ enum Publishing {
     AnswerLost,
     /// Pulp records it, cannot send it, and leaves it waiting.
     NotSent,
+    /// So with all but the first, which is begun and got by nobody.
+    LostThenNotSent,
 }
 
 /// What goes wrong.
@@ -133,10 +135,17 @@ fn answer(asked: &Asked, state: &mut State, wrong: &Wrong) -> Reply {
         }
         ("POST", ["repositories", id, "actions", "publish"]) => {
             let task = state.task(id, "publish", wrong);
-            if wrong.publishing == Publishing::NotSent {
+            let is_first = !std::mem::replace(&mut state.published, true);
+            if wrong.publishing == Publishing::LostThenNotSent {
+                let task = state.tasks.last_mut().expect("task");
+                task["state"] = "waiting".into();
+                task["worker_name"] = Value::Null;
+            }
+            if wrong.publishing == Publishing::NotSent
+                || wrong.publishing == Publishing::LostThenNotSent && !is_first
+            {
                 return reply(500, r#"{"error_message":"Connection reset by peer"}"#);
             }
-            let is_first = !std::mem::replace(&mut state.published, true);
             if is_first && wrong.publishing == Publishing::AnswerLost {
                 return reply(502, "<html>Bad Gateway</html>");
             }
@@ -263,6 +272,23 @@ fn a_pulp_that_does_not_send_what_it_is_asked_is_unhealthy() {
     ]);
     assert_eq!(told.reply["failures"][0]["name"], "health_failed");
     assert_eq!(count(&server, "/actions/publish/"), 1);
+}
+
+#[test]
+fn what_was_sent_before_a_refusal_is_judged_all_the_same() {
+    let server = pulp(Wrong {
+        publishing: Publishing::LostThenNotSent,
+        ..Wrong::default()
+    });
+    let told = working(&server, 17);
+    told.failed_with(&["FAILED health_failed: failed to publish", "task `t0`"]);
+    assert!(!told.msg().contains("task `t1`"), "{}", told.raw);
+    assert_eq!(
+        told.reply["failures"].as_array().map(Vec::len),
+        Some(2),
+        "{}",
+        told.raw
+    );
 }
 
 #[test]

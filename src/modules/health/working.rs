@@ -97,6 +97,8 @@ struct Work {
     /// How many rounds of tasks were sent, and how many tasks.
     rounds: u32,
     sent: usize,
+    /// Pulp refused to send a task; what it keeps of those all the same.
+    refused: Option<BTreeSet<String>>,
     /// When a task of ours was first seen to be where it is.
     since: BTreeMap<String, (u64, Instant)>,
     /// What Pulp last failed to answer, if it did.
@@ -133,6 +135,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         asked_status: now,
         rounds: 0,
         sent: 0,
+        refused: None,
         since: BTreeMap::new(),
         unanswered: None,
         failures: Vec::new(),
@@ -168,7 +171,8 @@ impl Work {
                 scheduler::look(self, deadline);
             }
             let stalled = progress.look(self.mark()) >= PATIENCE;
-            Ok((self.is_settled(stalled) && self.story.is_settled(stalled)).then_some(()))
+            let is_told = self.refused.is_some() || self.story.is_settled(stalled);
+            Ok((self.is_settled(stalled) && is_told).then_some(()))
         });
         match waited {
             Err(error) if !error.is::<TimedOut>() => return Err(error),

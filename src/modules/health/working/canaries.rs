@@ -3,9 +3,11 @@
 
 mod rounds;
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 
-use super::{Created, Sent, Status, Task, TaskState, Work, tag};
+use super::{Created, Failure, Sent, Status, Task, TaskState, Work, tag};
 use crate::host::wait::Deadline;
 
 impl Work {
@@ -31,14 +33,20 @@ impl Work {
     /// The tasks that we sent.
     pub(super) fn canaries(&self) -> impl Iterator<Item = &Task> {
         let scheduled = tag(&self.scheduled());
-        let tasks = self.pulp.tasks.iter();
-        tasks.filter(move |task| !task.tags.contains(&scheduled))
+        self.tasks()
+            .filter(move |task| !task.tags.contains(&scheduled))
+    }
+
+    /// All of ours, but for those that Pulp refused to send.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        let is_refused = |task: &&Task| self.refused.iter().any(|ids| ids.contains(&task.id));
+        self.pulp.tasks.iter().filter(move |t| !is_refused(t))
     }
 
     /// Sends the next tasks, if more of them may show more.
     pub(super) fn send_next(&mut self, deadline: Deadline) -> Result<()> {
         let unproven = self.unproven();
-        if self.is_proven() {
+        if self.is_proven() || self.refused.is_some() {
             return Ok(());
         }
         let scheduled = self.scheduled();
@@ -58,11 +66,33 @@ impl Work {
         let ids: Vec<String> = round.ids.iter().map(|id| (*id).to_owned()).collect();
         self.rounds += 1;
         for id in ids {
+            let before = self.sent;
             for _ in 0..each {
-                self.publish(&id, deadline)?;
+                if let Err(cause) = self.publish(&id, deadline) {
+                    return self.stop_sending(&cause, &id, self.sent - before, deadline);
+                }
                 self.sent += 1;
             }
         }
+        Ok(())
+    }
+
+    /// Nothing more is sent. What was sent before may tell more, and worse; what Pulp keeps of a task that it
+    /// refused to send, after as many of the same repository as it has just sent, tells of nobody.
+    fn stop_sending(
+        &mut self,
+        cause: &anyhow::Error,
+        id: &str,
+        before: usize,
+        deadline: Deadline,
+    ) -> Result<()> {
+        self.failures.push(Failure::of(cause));
+        let known: BTreeSet<String> = self.pulp.tasks.iter().map(|t| t.id.clone()).collect();
+        self.look(deadline)?;
+        let tag = tag(id);
+        let new = |task: &&Task| task.tags.contains(&tag) && !known.contains(&task.id);
+        let refused = self.pulp.tasks.iter().filter(new).skip(before);
+        self.refused = Some(refused.map(|task| task.id.clone()).collect());
         Ok(())
     }
 
@@ -99,6 +129,7 @@ impl Work {
     pub(super) fn is_settled(&self, stalled: bool) -> bool {
         let over =
             self.rounds >= rounds::MOST && self.canaries().all(|t| t.state != TaskState::Open);
-        self.is_proven() || stalled || over
+        let none = self.refused.is_some() && self.canaries().next().is_none();
+        self.is_proven() || stalled || over || none
     }
 }

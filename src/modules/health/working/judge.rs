@@ -3,6 +3,7 @@
 
 mod sentences;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
@@ -61,7 +62,7 @@ pub(super) fn all(work: &mut Work) {
     }
     let is_open = |state| state == TaskState::Open;
     let is_late = matches!(work.story, Story::Late(_));
-    let lies = work.pulp.tasks.iter().any(|task| is_open(task.state));
+    let lies = work.tasks().any(|task| is_open(task.state));
     if work.is_proven() && !is_late && !lies {
         return;
     }
@@ -70,8 +71,12 @@ pub(super) fn all(work: &mut Work) {
     if let Ok(status) = work.pulp.status(deadline) {
         work.status = Some(status);
     }
-    let unproven = work.unproven();
-    let lying = work.pulp.tasks.iter().filter(|task| is_open(task.state));
+    // Who was sent nothing is not held to have done nothing.
+    let unproven = match work.refused {
+        Some(_) => BTreeSet::new(),
+        None => work.unproven(),
+    };
+    let lying = work.tasks().filter(|task| is_open(task.state));
     let lying = lying
         .filter(|task| {
             let worker = task.worker.as_deref();
@@ -111,9 +116,7 @@ pub(super) fn all(work: &mut Work) {
         }),
         lying,
         failed: work
-            .pulp
-            .tasks
-            .iter()
+            .tasks()
             .filter(|task| task.state == TaskState::Failed)
             .cloned()
             .collect(),

@@ -161,12 +161,14 @@ pub(super) fn look(work: &mut Work, deadline: Deadline) {
     };
 }
 
-/// Nobody waits any longer. What was sent to workers that let it lie is not held against the scheduler.
+/// Nobody waits any longer. What was sent to workers that let it lie is not held against the scheduler, nor
+/// what nobody waited for, because Pulp refused to send tasks.
 pub(super) fn close(work: &mut Work) {
     let others_failed = !work.unproven().is_empty();
+    let is_refused = work.refused.is_some();
     let story = std::mem::replace(&mut work.story, Story::None(String::new()));
     work.story = match story {
-        Story::Due(due) if !(others_failed && due.was_sent()) => Story::Late(due),
+        Story::Due(due) if !(is_refused || others_failed && due.was_sent()) => Story::Late(due),
         story => story,
     };
 }
