@@ -226,6 +226,21 @@ fn a_sync_that_added_nothing_is_no_sync() {
 }
 
 #[test]
+fn a_sync_that_ran_twice_is_a_task_that_was_duplicated() {
+    let server = pulp(at(
+        "GET",
+        "/history/sync/",
+        reply(200, r#"[{"id": "1"}, {"id": "2"}]"#),
+    ));
+    let told = call(&server.url(), json!({}));
+    told.failed_with(&[
+        "health step `compare` failed: FAILED task_duplicated: 2 syncs of repository `pulp-broker-test-",
+        "one was asked for (task `",
+    ]);
+    told.left_nothing();
+}
+
+#[test]
 fn a_task_that_never_ends_is_canceled_in_time() {
     let server = pulp(endless());
     let begun = Instant::now();

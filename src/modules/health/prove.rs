@@ -1,5 +1,7 @@
 //! The steps that prove: each fails with what it expected, what it found and what to do.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
@@ -10,12 +12,15 @@ use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
-use crate::pulp::v2::{Created, Pulp2};
+use crate::pulp::v2::{Created, Pulp2, Task, TaskState};
 
 /// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
 const REPOMD_CAP: u64 = 1024 * 1024;
 const PRIMARY_CAP: u64 = 64 * 1024 * 1024;
 const PACKAGE_CAP: u64 = 64 * 1024 * 1024;
+
+/// How long after one run of a task another one of it may end, where something is amiss already.
+const OTHER_RUN: Duration = Duration::from_secs(5);
 
 pub(super) fn step(
     check: &mut Check,
@@ -42,7 +47,7 @@ pub(super) fn step(
         }
         Kind::Find => find(check, deadline),
         Kind::Download => download(check, deadline),
-        Kind::Compare => compare(check),
+        Kind::Compare => compare(check, deadline),
         Kind::Cancel | Kind::DeleteRepository | Kind::DeleteOrphan => Ok(Map::new()),
     }
 }
@@ -137,6 +142,11 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         Ok((added, packages, counts))
     });
     let requests = check.feed.as_ref().map(Feed::requests);
+    let is_done = |task: &Task| task.state == TaskState::Done;
+    if counted.is_err() && check.pulp.tasks.last().is_some_and(is_done) {
+        // The other run may be about to end.
+        demand_one_sync(check, deadline.at_most(OTHER_RUN))?;
+    }
     let (added, packages, counts) = counted.map_err(|error| match &requests {
         Some(requests) if has_tried(check) => {
             anyhow::anyhow!("{error:#}; {}", witness(feed_url(check), requests))
@@ -264,7 +274,7 @@ fn download(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>>
     ]))
 }
 
-fn compare(check: &mut Check) -> Result<Map<String, Value>> {
+fn compare(check: &Check, deadline: Deadline) -> Result<Map<String, Value>> {
     let Some(Published { listed, url, bytes }) = &check.published else {
         bail!("failed to compare the package: it was not downloaded");
     };
@@ -285,7 +295,31 @@ fn compare(check: &mut Check) -> Result<Map<String, Value>> {
             made.map_or(listed.size, |package| package.bytes.len() as u64),
         );
     }
+    // Whoever runs a task a second time has had the time to end by now.
+    demand_one_sync(check, deadline.at_most(Duration::ZERO))?;
     Ok(detail([("sha256", found.into())]))
+}
+
+/// One sync was asked for. A Pulp that does not tell how many have run is not held to it.
+fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
+    let id = &check.name;
+    let asked = "our sync to be in Pulp's history twice";
+    let twice = until(asked, deadline, PACE, || {
+        let ended = check.pulp.syncs_ended(id, deadline)?;
+        Ok((ended > 1).then_some(ended))
+    });
+    let Ok(ended) = twice else {
+        return Ok(());
+    };
+    bail!(
+        "FAILED task_duplicated: {ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
+         `journalctl -u 'pulp_worker-*'` for the workers that ran it",
+        check
+            .pulp
+            .tasks
+            .first()
+            .map_or(String::new(), |task| format!(" (task `{}`)", task.id))
+    )
 }
 
 #[cfg(test)]

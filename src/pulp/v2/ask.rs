@@ -68,6 +68,10 @@ pub(super) fn sync(id: &str) -> Ask {
     post(&repository(id, "actions/sync/"), json!({}))
 }
 
+pub(super) fn sync_history(id: &str) -> Ask {
+    get(&repository(id, "history/sync/"))
+}
+
 /// A distributor that serves the repository under its own id, by the scheme of `pulp_url`.
 pub(super) fn add_distributor(id: &str, tls: bool) -> Ask {
     post(&repository(id, "distributors/"), distributor(id, tls))

@@ -6,6 +6,7 @@ mod ask;
 pub(crate) mod canary;
 mod fault;
 mod follow;
+mod history;
 mod orphan;
 pub(crate) mod schedule;
 mod status;
