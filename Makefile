@@ -7,7 +7,7 @@
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## boot a lab with a real broker and run the broker test on it (ARGS='--check' and the like reach ansible-playbook)
+demo: ## boot a lab with a real broker and run the broker test on it (PULP=3 is the other one; ARGS='--check' and the like reach ansible-playbook)
 	scripts/demo $(ARGS)
 
 test: ## everything that must hold before a change lands: lint, build, unit and contract tests, labs

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Why this exists: the one door to the Pulp 2 lab. It makes the image, boots a Pulp in a systemd container, says how
-# Ansible reaches it, and takes it away. `lab.sh help` lists the commands; README.md beside it tells what is inside.
+# Why this exists: the one door to the labs, of Pulp 2 and of Pulp 3. It makes the image, boots a Pulp in a systemd container, says how
+# Ansible reaches it, and takes it away. `lab.sh help` lists the commands; README.md and pulp3/README.md tell what is inside.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,7 +27,7 @@ main() {
 
 usage() {
     cat <<'HELP'
-lab.sh image [sysv]            make the lab's image, or find it made already
+lab.sh image [sysv|pulp3]      make the lab's image, or find it made already
 lab.sh up NAME [VAR=VALUE...]  boot a lab and wait until it is ready (README.md lists the variables)
 lab.sh exec NAME COMMAND...    run a command in it
 lab.sh inventory NAME...       print an Ansible inventory of it
@@ -60,31 +60,41 @@ fqdn() {
     echo "${1#"$prefix"}.pulp.test"
 }
 
-# The hash of everything that the image is made of: these files and folders.
+# An image's name, and the hash of everything that it is made of: these files and folders.
 image_name() {
-    local hash
+    local name=$1 hash
+    shift
     hash=$(cd "$here" && find "$@" -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
-    echo "localhost/pulp-broker-test/pulp2:${hash:0:12}"
+    echo "localhost/pulp-broker-test/$name:${hash:0:12}"
 }
 
 lab_image() {
-    local name lab
+    local name lab trust=() bundle=/etc/ssl/certs/ca-certificates.crt
     case ${1:-systemd} in
     systemd)
-        name=$(image_name Containerfile rootfs)
+        name=$(image_name pulp2 Containerfile rootfs)
         if ! podman image exists "$name"; then
             podman image exists "$base" || make_base
             podman build --quiet --build-arg "BASE=$base" --tag "$name" "$here" >/dev/null
         fi
         ;;
     sysv)
-        name=$(image_name Containerfile rootfs sysv)
+        name=$(image_name pulp2 Containerfile rootfs sysv)
         if ! podman image exists "$name"; then
             lab=$(lab_image)
             podman build --quiet --build-arg "LAB=$lab" --tag "$name" "$here/sysv" >/dev/null
         fi
         ;;
-    *) fail "there is no lab with the init system $1: systemd and sysv are known" ;;
+    pulp3)
+        name=$(image_name pulp3 pulp3)
+        if ! podman image exists "$name"; then
+            podman image exists "$base" || make_base
+            # pip trusts a bundle of its own, unless it is told whom this machine trusts.
+            [ ! -e "$bundle" ] || trust=(--volume "$bundle:/run/trusted.crt:ro" --build-arg PIP_CERT=/run/trusted.crt)
+            podman build --quiet "${trust[@]}" --build-arg "BASE=$base" --tag "$name" "$here/pulp3" >/dev/null
+        fi
+        ;;
+    *) fail "there is no lab image $1: systemd, sysv and pulp3 are known" ;;
     esac
     echo "$name"
 }
@@ -115,7 +125,7 @@ lab_up() {
     local name=$1 container image wanted
     shift
     container=$(container "$name")
-    image=$(lab_image "$(init_of "$@")")
+    image=$(lab_image "$(kind_of "$@")")
     ssh_key
     # A lab is what it should be if image, variables and the key that opens it are the same.
     wanted=$(printf '%s\n' "$image" "$(cat "$state/id_ed25519.pub")" "$(printf '%s\n' "$@" | LC_ALL=C sort)" | sha256sum | cut -c1-16)
@@ -129,15 +139,16 @@ lab_up() {
     fi
 }
 
-# The init system among the variables of `up`.
-init_of() {
-    local variable init=systemd
+# Which image the variables of `up` ask for.
+kind_of() {
+    local variable kind=systemd
     for variable in "$@"; do
         case $variable in
-        PULP_LAB_INIT=*) init=${variable#*=} ;;
+        PULP_LAB_PULP=3) kind=pulp3 ;;
+        PULP_LAB_INIT=*) kind=${variable#*=} ;;
         esac
     done
-    echo "$init"
+    echo "$kind"
 }
 
 boot() {
@@ -151,9 +162,9 @@ boot() {
             server=$(container "$broker")
             options+=(--add-host "$(fqdn "$broker"):$(address "$broker")" --env "PULP_LAB_BROKER=$(fqdn "$broker")")
             ;;
-        PULP_LAB_INIT=systemd) ;;
+        PULP_LAB_INIT=systemd | PULP_LAB_PULP=2 | PULP_LAB_PULP=3) ;;
         PULP_LAB_INIT=*) options+=(--systemd=false) ;;
-        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_LAB_DEFECT_BEGINS=* | PULP_LAB_REPLIES=* | PULP_CONCURRENCY=*)
+        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_LAB_DEFECT_BEGINS=* | PULP_LAB_REPLIES=* | PULP_CONCURRENCY=* | PULP_LAB_WORKER_TYPE=*)
             options+=(--env "$variable")
             ;;
         *) fail "up: no such variable: $variable (README.md lists them)" ;;
