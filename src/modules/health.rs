@@ -28,7 +28,7 @@ use crate::host::wait::{Deadline, Pace};
 use crate::pulp;
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Step};
-use crate::pulp::v2::{Pulp2, Task};
+use crate::pulp::{Pulp, Task};
 use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, is_alive, unit};
 use params::{Params, State, door, feed_port, refuse_missing, seconds, seconds_or_none};
 
@@ -84,6 +84,7 @@ struct Leftover {
     kind: &'static str,
     id: String,
     cause: String,
+    remedy: String,
 }
 
 /// The package that Pulp published.
@@ -100,7 +101,7 @@ struct Check {
     nonce: String,
     /// The id of the repository, and the name of the package in it.
     name: String,
-    pulp: Pulp2,
+    pulp: Pulp,
     feed: Option<Feed>,
     version: Option<String>,
     /// Tasks of others that kept us from starting.
@@ -138,7 +139,7 @@ fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
         request,
         name: format!("pulp-broker-test-{nonce}"),
         nonce,
-        pulp: Pulp2::new(door),
+        pulp: Pulp::new(door),
         feed: None,
         version: None,
         busy: Vec::new(),
@@ -191,6 +192,9 @@ impl Check {
                 self.take(step, |check| clean::step(check, step.kind, clean_up));
             }
         }
+        if self.created {
+            self.pulp.forget_tasks(clean_up);
+        }
     }
 
     fn take(
@@ -219,22 +223,19 @@ impl Check {
 }
 
 /// Something of ours could not be deleted.
-fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
+fn leave(
+    leftovers: &mut Vec<Leftover>,
+    remedy: fn(&str, &str) -> String,
+    kind: &'static str,
+    id: &str,
+    cause: &anyhow::Error,
+) {
     leftovers.push(Leftover {
+        remedy: remedy(kind, id),
         kind,
         id: id.to_owned(),
         cause: format!("{cause:#}"),
     });
-}
-
-fn remedy(kind: &str, id: &str) -> String {
-    match kind {
-        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-        _ => format!(
-            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
-             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
-        ),
-    }
 }
 
 /// What is left behind, in the reply.
@@ -245,7 +246,7 @@ fn leftovers(left: &[Leftover]) -> Vec<Value> {
                 "kind": left.kind,
                 "id": left.id,
                 "cause": left.cause,
-                "remedy": remedy(left.kind, &left.id),
+                "remedy": left.remedy,
             })
         })
         .collect()
@@ -259,10 +260,7 @@ fn left_behind(left: &[Leftover]) -> String {
         let _ = write!(
             text,
             "; LEFTOVERS: {} `{}` is left behind ({}), {}",
-            left.kind,
-            left.id,
-            left.cause,
-            remedy(left.kind, &left.id)
+            left.kind, left.id, left.cause, left.remedy
         );
     }
     text

@@ -209,6 +209,7 @@ mod tests {
 
     fn status(server: &str, heartbeats: &[(&str, &str)]) -> Status {
         Status {
+            objection: None,
             version: None,
             database: None,
             messaging: None,

@@ -40,12 +40,12 @@ impl Client {
         &self,
         ask: &Ask,
         url: &str,
-        authorization: Option<&str>,
+        headers: &[(&str, &str)],
         limit: Duration,
     ) -> Result<Answer> {
         let mut request = http::Request::builder().method(ask.method).uri(url);
-        if let Some(value) = authorization {
-            request = request.header("Authorization", value);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let answer = match &ask.body {
             Some(body) => {
@@ -74,7 +74,10 @@ impl Client {
             let value = answer.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
+        let cookies = answer.headers().get_all("Set-Cookie").iter();
+        let cookies = cookies.filter_map(|set| cookie(set.to_str().ok()?));
         Ok(Answer {
+            cookies: cookies.collect(),
             date: header("Date").and_then(|date| moment(&date)),
             method: ask.method,
             url: url.to_owned(),
@@ -109,6 +112,12 @@ pub(super) fn moment(date: &str) -> Option<SystemTime> {
     };
     let month = MONTHS.find(month)? / 3 + 1;
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
+}
+
+/// Name and value of a cookie that an answer sets.
+fn cookie(set: &str) -> Option<(String, String)> {
+    let (name, value) = set.split(';').next()?.split_once('=')?;
+    Some((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// The value of the `Authorization` header.

@@ -7,14 +7,20 @@
 //! check means the same in every shell.
 
 mod address;
+mod any;
 mod client;
+mod follow;
 pub(crate) mod onlooker;
 pub(crate) mod repodata;
 pub(crate) mod steps;
+mod things;
 mod trouble;
 mod trust;
 pub(crate) mod v2;
+mod v3;
 
+use std::cell::RefCell;
+use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -22,11 +28,16 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
+pub(crate) use any::Pulp;
 use client::moment;
+use follow::to_its_end;
+use things::remember;
+pub(crate) use things::{Created, Orphan, Status, Task, TaskState, Worker};
 use trouble::Trouble;
 pub(crate) use trouble::{verdict_on_api, verdict_on_request};
 use trust::plain_config;
-use v2::{STATUS_PATH, Status, read_status};
+use v2::{Pulp2, STATUS_PATH, read_status};
+use v3::Pulp3;
 
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;
@@ -64,6 +75,8 @@ pub(crate) struct Answer {
     pub(crate) url: String,
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
+    /// Those that it sets.
+    pub(crate) cookies: Vec<(String, String)>,
     /// The server's clock, to the second.
     pub(crate) date: Option<SystemTime>,
     pub(crate) body: Vec<u8>,
@@ -89,6 +102,33 @@ impl Answer {
     }
 }
 
+/// Somebody who has logged in.
+struct Session {
+    cookie: String,
+    token: String,
+}
+
+impl Session {
+    /// As Django answers a log-in.
+    fn of(answer: &Answer) -> Option<Self> {
+        let value = |wanted: &str| {
+            let mut all = answer.cookies.iter();
+            all.find(|(name, _)| name == wanted).map(|(_, value)| value)
+        };
+        let (id, token) = (value("sessionid")?, value("csrftoken")?);
+        Some(Self {
+            cookie: format!("sessionid={id}; csrftoken={token}"),
+            token: token.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session")
+    }
+}
+
 /// The only way to Pulp.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -97,6 +137,7 @@ pub(crate) struct Door {
     /// Empty: it has no credentials.
     pub(crate) username: String,
     authorization: Option<String>,
+    session: RefCell<Option<Session>>,
     client: client::Client,
     request_timeout: Duration,
 }
@@ -112,6 +153,7 @@ impl Door {
             authorization: access
                 .credentials
                 .map(|(username, password)| client::basic(username, password)),
+            session: RefCell::default(),
             client: client::Client::new(tls),
             request_timeout: access.request_timeout,
         })
@@ -125,7 +167,19 @@ impl Door {
     /// Asks the API, with credentials if there are any.
     pub(crate) fn call(&self, ask: &Ask, deadline: Deadline) -> Result<Answer> {
         let url = format!("{}{}", self.base, ask.path);
-        let answer = self.send(ask, &url, self.authorization.as_deref(), deadline)?;
+        let session = self.session.borrow();
+        let referer = format!("{}/", self.base);
+        let headers = match (session.as_ref(), self.authorization.as_deref()) {
+            (Some(session), _) if ask.method == "GET" => vec![("Cookie", session.cookie.as_str())],
+            (Some(session), _) => vec![
+                ("Cookie", session.cookie.as_str()),
+                ("X-CSRFToken", session.token.as_str()),
+                ("Referer", referer.as_str()),
+            ],
+            (None, Some(authorization)) => vec![("Authorization", authorization)],
+            (None, None) => Vec::new(),
+        };
+        let answer = self.send(ask, &url, &headers, deadline)?;
         if let (300..400, Some(location)) = (answer.status, &answer.location) {
             bail!(
                 "failed to {} `{url}`: it redirects to `{location}`, where the credentials are \
@@ -134,6 +188,17 @@ impl Door {
             );
         }
         Ok(answer)
+    }
+
+    /// Logs in, so that the password is not checked with each request, which is made to cost the server a
+    /// second of its time. Where there is nothing to log in to, each request carries the password.
+    pub(crate) fn log_in(&self, ask: &Ask, deadline: Deadline) -> Result<()> {
+        if self.is_anonymous() || self.session.borrow().is_some() {
+            return Ok(());
+        }
+        let answer = self.call(ask, deadline)?;
+        *self.session.borrow_mut() = Session::of(&answer);
+        Ok(())
     }
 
     /// Fetches published content, without credentials, following redirects.
@@ -145,7 +210,7 @@ impl Door {
             cap,
         };
         for _ in 0..=REDIRECTS {
-            let answer = self.send(&ask, &ask.path, None, deadline)?;
+            let answer = self.send(&ask, &ask.path, &[], deadline)?;
             match (answer.status, &answer.location) {
                 (200, _) => return Ok(answer),
                 (301 | 302 | 303 | 307 | 308, Some(location)) => {
@@ -165,13 +230,13 @@ impl Door {
         &self,
         ask: &Ask,
         url: &str,
-        authorization: Option<&str>,
+        headers: &[(&str, &str)],
         deadline: Deadline,
     ) -> Result<Answer> {
         let left = deadline.remaining().max(LAST_LOOK);
         let limit = self.request_timeout.min(left);
         self.client
-            .send(ask, url, authorization, limit)
+            .send(ask, url, headers, limit)
             .with_context(|| format!("failed to {} `{url}`", ask.method))
     }
 }

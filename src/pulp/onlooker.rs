@@ -85,6 +85,7 @@ impl Onlooker {
             url: self.url.clone(),
             status: response.status().as_u16(),
             location: None,
+            cookies: Vec::new(),
             date,
             body,
         })

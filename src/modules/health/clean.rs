@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::{Check, detail, leave};
 use crate::host::wait::{Deadline, Pace, until};
+use crate::pulp::TaskState;
 use crate::pulp::steps::Kind;
-use crate::pulp::v2::TaskState;
 
 /// How long a package that a canceled sync had fetched may take to appear.
 const LATE: Duration = Duration::from_secs(5);
@@ -42,10 +42,22 @@ pub(super) fn step(
             Ok(detail([("canceled", canceled.into())]))
         }
         Kind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
-            leave(&mut check.leftovers, "repository", &check.name, cause);
+            leave(
+                &mut check.leftovers,
+                check.pulp.remedy(),
+                "repository",
+                &check.name,
+                cause,
+            );
         }),
         _ => delete_orphan(check, deadline).inspect_err(|cause| {
-            leave(&mut check.leftovers, "package", &check.name, cause);
+            leave(
+                &mut check.leftovers,
+                check.pulp.remedy(),
+                "package",
+                &check.name,
+                cause,
+            );
         }),
     }
 }
@@ -80,7 +92,7 @@ fn delete_orphan(check: &mut Check, deadline: Deadline) -> Result<Map<String, Va
     // A sync that Pulp canceled may still be running on its worker.
     let canceled = check
         .pulp
-        .tasks
+        .tasks()
         .iter()
         .any(|t| t.state == TaskState::Failed);
     if orphan.is_none() && fetched && canceled {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::pulp::v2::{Pulp2, Status, Task};
+use crate::pulp::{Pulp, Status, Task};
 
 /// Why nothing may be taken away now.
 struct Refusal {
@@ -46,7 +46,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let whole = seconds("timeout", params.timeout)? + wait;
     let begun = Instant::now();
     let mut seen = match door(params) {
-        Ok(door) => look(&Pulp2::new(door), wait, Deadline::after(whole)),
+        Ok(door) => look(&mut Pulp::new(door), wait, Deadline::after(whole)),
         Err(cause) => Seen::nothing(&cause),
     };
     let waits = call.check_mode && !wish.drain.is_zero();
@@ -77,15 +77,17 @@ fn unhealthy(cause: &str) -> Refusal {
 }
 
 /// Asks for Pulp's status, then for its tasks until there is none of others or `wait` is over.
-fn look(pulp: &Pulp2, wait: Duration, deadline: Deadline) -> Seen {
+fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
     let begun = Instant::now();
     let status = match pulp.status(deadline) {
         Ok(status) => status,
         Err(cause) => return Seen::nothing(&cause),
     };
     let answered_in = begun.elapsed();
-    let objection = Pulp2::objection(&status)
-        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door.base)));
+    let objection = status
+        .objection
+        .as_ref()
+        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door().base)));
     let mut seen = Seen {
         refusals: objection.into_iter().collect(),
         answered_in,
@@ -122,12 +124,12 @@ fn look(pulp: &Pulp2, wait: Duration, deadline: Deadline) -> Seen {
 }
 
 /// The tasks that have not ended and are not of a health check.
-fn others(pulp: &Pulp2, deadline: Deadline) -> Result<Vec<Task>> {
-    if pulp.door.is_anonymous() {
+fn others(pulp: &Pulp, deadline: Deadline) -> Result<Vec<Task>> {
+    if pulp.door().is_anonymous() {
         bail!(
             "failed to list the tasks of `{}`: no password was given; set `password` \
              (pulp_broker_test_password)",
-            pulp.door.base
+            pulp.door().base
         );
     }
     let mut tasks = pulp.open_tasks(deadline)?;

@@ -12,7 +12,7 @@ use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
-use crate::pulp::v2::{Created, Pulp2, Task, TaskState};
+use crate::pulp::{Created, Task, TaskState};
 
 /// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
 const REPOMD_CAP: u64 = 1024 * 1024;
@@ -38,7 +38,7 @@ pub(super) fn step(
         Kind::Create => create(check, deadline),
         Kind::Sync => sync(check, deadline),
         Kind::Distributor => {
-            check.pulp.add_distributor(&check.name, deadline)?;
+            check.pulp.distribute(&check.name, deadline)?;
             Ok(Map::new())
         }
         Kind::Publish => {
@@ -58,12 +58,12 @@ fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     let status = until("Pulp to be ready for tasks", ready, PACE, || {
         let status = check.pulp.status(deadline)?;
         check.version.clone_from(&status.version);
-        objection = Pulp2::objection(&status);
+        objection.clone_from(&status.objection);
         Ok(objection.is_none().then_some(status))
     });
     let status = match (status, objection) {
         (Err(error), Some(objection)) if error.is::<TimedOut>() => {
-            bail!("failed to use `{}`: {objection}", check.pulp.door.base)
+            bail!("failed to use `{}`: {objection}", check.pulp.door().base)
         }
         (status, _) => status?,
     };
@@ -83,7 +83,7 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         bail!(
             "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}; wait until \
              they have ended, or call without require_idle",
-            check.pulp.door.base,
+            check.pulp.door().base,
             named(&check.busy)
         );
     }
@@ -143,7 +143,7 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     });
     let requests = check.feed.as_ref().map(Feed::requests);
     let is_done = |task: &Task| task.state == TaskState::Done;
-    if counted.is_err() && check.pulp.tasks.last().is_some_and(is_done) {
+    if counted.is_err() && check.pulp.tasks().last().is_some_and(is_done) {
         // The other run may be about to end.
         demand_one_sync(check, deadline.at_most(OTHER_RUN))?;
     }
@@ -167,7 +167,7 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
 
 /// A worker had the time to look at the feed.
 fn has_tried(check: &Check) -> bool {
-    let last = check.pulp.tasks.last();
+    let last = check.pulp.tasks().last();
     interrupt::pending().is_none() && last.is_some_and(|task| task.worker.is_some())
 }
 
@@ -208,7 +208,7 @@ fn find(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     let base = check.pulp.published(&check.name);
     let get = |path: &str, cap: u64| -> Result<Vec<u8>> {
         let url = pulp::below(&base, path)?;
-        Ok(check.pulp.door.content(&url, cap, deadline)?.body)
+        Ok(check.pulp.door().content(&url, cap, deadline)?.body)
     };
     let unreadable = || format!("failed to read what is published at `{base}`");
     let primary =
@@ -265,7 +265,7 @@ fn download(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>>
     };
     let answer = check
         .pulp
-        .door
+        .door()
         .content(&published.url, PACKAGE_CAP, deadline)?;
     published.bytes = answer.body;
     Ok(detail([
@@ -316,7 +316,7 @@ fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
          `journalctl -u 'pulp_worker-*'` for the workers that ran it",
         check
             .pulp
-            .tasks
+            .tasks()
             .first()
             .map_or(String::new(), |task| format!(" (task `{}`)", task.id))
     )

@@ -10,7 +10,7 @@ use super::{PACE, Params, SCHEDULER, door, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp;
-use crate::pulp::v2::{Pulp2, Status, Worker};
+use crate::pulp::{Pulp, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
 const NEEDED: &[&str] = &[
@@ -21,18 +21,18 @@ const NEEDED: &[&str] = &[
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let limit = seconds("ready_timeout", params.ready_timeout)?;
-    let pulp = Pulp2::new(door(params)?);
+    let mut pulp = Pulp::new(door(params)?);
     if call.check_mode {
         let msg = format!(
             "would wait up to {} s until Pulp at `{}` lists its workers; nothing was sent",
             limit.as_secs(),
-            pulp.door.base
+            pulp.door().base
         );
         return Ok(Outcome {
             msg: Some(msg),
             ..Outcome::default()
         }
-        .with("pulp_url", pulp.door.base.as_str()));
+        .with("pulp_url", pulp.door().base.as_str()));
     }
     let deadline = Deadline::after(limit);
     let mut watch = Watch::of(params.expected.as_deref());
@@ -55,7 +55,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Err(error) if error.is::<TimedOut>() => {
             let verdict = match unanswered {
                 Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
-                None => watch.verdict(&pulp.door.base, limit.as_secs()),
+                None => watch.verdict(&pulp.door().base, limit.as_secs()),
             };
             Err(error.context(verdict))
         }
@@ -63,14 +63,14 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     }
 }
 
-fn reply(pulp: &Pulp2, watch: &Watch) -> Outcome {
+fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
     let names = watch.last.as_ref().and_then(Status::names);
     let names = names.unwrap_or_default();
     let version = watch.last.as_ref().and_then(|s| s.version.as_deref());
     Outcome {
         msg: Some(format!(
             "READY: Pulp at `{}` has just heard of {}",
-            pulp.door.base,
+            pulp.door().base,
             if names.is_empty() {
                 "nobody, because so old a Pulp lists no workers".to_owned()
             } else {
@@ -79,7 +79,7 @@ fn reply(pulp: &Pulp2, watch: &Watch) -> Outcome {
         )),
         ..Outcome::default()
     }
-    .with("pulp_url", pulp.door.base.as_str())
+    .with("pulp_url", pulp.door().base.as_str())
     .with("pulp_version", version)
     .with("workers", names)
 }
@@ -111,7 +111,7 @@ impl<'a> Watch<'a> {
                     .collect(),
             );
         }
-        let objected = Pulp2::objection(&status).is_some();
+        let objected = status.objection.is_some();
         let tells = status.workers.is_some();
         self.last = Some(status);
         !objected && (!tells || (self.silent().is_empty() && self.absent_kinds().is_empty()))
@@ -165,7 +165,7 @@ impl<'a> Watch<'a> {
         let mut missing = self.silent();
         missing.extend(self.absent_kinds());
         if missing.is_empty() {
-            let objection = self.last.as_ref().and_then(Pulp2::objection);
+            let objection = self.last.as_ref().and_then(|s| s.objection.clone());
             return format!(
                 "FAILED not_recovered: failed to use `{base}`: {}",
                 objection.unwrap_or_default()
@@ -206,6 +206,7 @@ mod tests {
 
     fn status(workers: &[(&str, &str)]) -> Status {
         Status {
+            objection: None,
             version: None,
             database: Some(true),
             messaging: Some(true),

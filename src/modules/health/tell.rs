@@ -36,13 +36,13 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         ..Outcome::default()
     }
     .with("healthy", healthy)
-    .with("pulp_url", check.pulp.door.base.as_str())
+    .with("pulp_url", check.pulp.door().base.as_str())
     .with("pulp_version", check.version.as_deref())
     .with("repository", check.name.as_str())
     .with("steps", check.taken.iter().map(step).collect::<Vec<_>>())
     .with(
         "tasks",
-        check.pulp.tasks.iter().map(task).collect::<Vec<_>>(),
+        check.pulp.tasks().iter().map(task).collect::<Vec<_>>(),
     )
     .with("leftovers", leftovers(&check.leftovers))
     .with("feed", feed(check));
@@ -75,7 +75,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
 }
 
 fn message(check: &Check) -> String {
-    let base = &check.pulp.door.base;
+    let base = &check.pulp.door().base;
     let mut text = match proof_failure(check) {
         Some(Taken {
             error: Some(error), ..

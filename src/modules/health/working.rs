@@ -112,7 +112,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let timeout = seconds("timeout", params.timeout)?;
     let ready = seconds_or_none("ready_timeout", params.ready_timeout)?;
     let feed_port = feed_port(params)?;
-    let pulp = Pulp2::new(door(params)?);
+    let pulp = Pulp2::new(door(params)?.into());
     if call.check_mode {
         return Ok(tell::plan(
             &pulp.door.base,
@@ -191,7 +191,7 @@ impl Work {
             let status = self.pulp.status(deadline);
             let ready = status
                 .as_ref()
-                .is_ok_and(|status| Pulp2::objection(status).is_none());
+                .is_ok_and(|status| status.objection.is_none());
             last = Some(status);
             Ok(ready.then_some(()))
         });

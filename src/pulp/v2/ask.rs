@@ -13,10 +13,6 @@ pub(super) fn status() -> Ask {
     get(super::STATUS_PATH)
 }
 
-pub(super) fn status_of_pulp3() -> Ask {
-    get("/pulp/api/v3/status/")
-}
-
 pub(super) fn open_tasks() -> Ask {
     search(&json!({"state": {"$in": ["waiting", "accepted", "running", "suspended"]}}))
 }

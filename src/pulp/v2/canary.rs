@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use super::{Created, Pulp2, Task, ask, task, tasks};
+use super::{Created, Pulp2, Task, ask, remember, task, tasks};
 use crate::host::wait::Deadline;
 
 /// What became of a request that starts a task.
@@ -61,7 +61,7 @@ impl Pulp2 {
         let ask = ask::tasks_of_any(ids);
         let answer = self.expect(&ask, &[200], "list the tasks of", "Pulp", deadline)?;
         for task in tasks(&answer)? {
-            self.remember(task);
+            remember(&mut self.tasks, task);
         }
         Ok(())
     }

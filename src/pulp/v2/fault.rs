@@ -62,6 +62,7 @@ mod tests {
             url: "https://p/x".to_owned(),
             status,
             location: None,
+            cookies: Vec::new(),
             date: None,
             body: body.as_bytes().to_vec(),
         }

@@ -5,40 +5,20 @@
 mod ask;
 pub(crate) mod canary;
 mod fault;
-mod follow;
 mod history;
 mod orphan;
 pub(crate) mod schedule;
 mod status;
 mod task;
 
-use std::time::SystemTime;
+use std::rc::Rc;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Answer, Ask, Door, Trouble};
+use super::{Answer, Ask, Door, Trouble, remember, to_its_end};
+pub(crate) use super::{Created, Orphan, Status, Task, TaskState, Worker};
 use crate::host::wait::Deadline;
-
-/// What Pulp says about itself.
-#[derive(Debug)]
-pub(crate) struct Status {
-    pub(crate) version: Option<String>,
-    pub(crate) database: Option<bool>,
-    pub(crate) messaging: Option<bool>,
-    /// `None`: it says nothing of them, as before 2.6.
-    pub(crate) workers: Option<Vec<Worker>>,
-    /// The server's clock when it said so.
-    pub(crate) at: Option<SystemTime>,
-}
-
-impl Status {
-    /// The names of those that Pulp lists.
-    pub(crate) fn names(&self) -> Option<Vec<&str>> {
-        let workers = self.workers.as_ref()?;
-        Some(workers.iter().map(|worker| worker.name.as_str()).collect())
-    }
-}
 
 /// Where Pulp 2 says it; no credentials are needed for that.
 pub(crate) const STATUS_PATH: &str = "/pulp/api/v2/status/";
@@ -51,73 +31,16 @@ pub(crate) fn read_status(answer: &Answer) -> Result<Status> {
     status::parse(answer)
 }
 
-/// A worker, the resource manager or the scheduler, as Pulp lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Worker {
-    /// Such as `reserved_resource_worker-0@pulp.example.com`.
-    pub(crate) name: String,
-    /// When it last said that it lives, in Pulp's own words.
-    pub(crate) heartbeat: Option<String>,
-}
-
-/// Where a task stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum TaskState {
-    #[default]
-    Open,
-    Done,
-    Failed,
-}
-
-/// A task as Pulp described it last.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Task {
-    pub(crate) id: String,
-    pub(crate) kind: String,
-    pub(crate) state: TaskState,
-    /// The state in Pulp's own word.
-    pub(crate) word: String,
-    pub(crate) worker: Option<String>,
-    /// The queue that the worker takes it from; only a task's own answer names it.
-    pub(crate) queue: Option<String>,
-    pub(crate) started_at: Option<String>,
-    pub(crate) finished_at: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) added: Option<u64>,
-    pub(crate) spawned: Vec<String>,
-    pub(crate) tags: Vec<String>,
-    /// Another number means that the task has got on.
-    pub(crate) progress: u64,
-    /// When we learned of its end.
-    pub(crate) known_at: Option<SystemTime>,
-}
-
-/// What became of the wish for a repository.
-#[derive(Debug)]
-pub(crate) enum Created {
-    Yes,
-    /// Pulp refused; a repository of that name, if there is one, is somebody else's.
-    No(anyhow::Error),
-    /// The answer got lost, or is none; it may exist.
-    Unknown(anyhow::Error),
-}
-
-/// A package that belongs to no repository.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Orphan {
-    pub(crate) id: String,
-}
-
 /// Pulp 2 behind its door.
 #[derive(Debug)]
 pub(crate) struct Pulp2 {
-    pub(crate) door: Door,
+    pub(crate) door: Rc<Door>,
     /// Every task that we started, as it was seen last.
     pub(crate) tasks: Vec<Task>,
 }
 
 impl Pulp2 {
-    pub(crate) fn new(door: Door) -> Self {
+    pub(crate) fn new(door: Rc<Door>) -> Self {
         Self {
             door,
             tasks: Vec::new(),
@@ -126,23 +49,18 @@ impl Pulp2 {
 
     /// What Pulp says about itself. Something that is no Pulp 2 is an error.
     pub(crate) fn status(&self, deadline: Deadline) -> Result<Status> {
-        let answer = self.door.call(&ask::status(), deadline)?;
-        status::parse(&answer).or_else(|no_pulp2| {
-            let three = self.door.call(&ask::status_of_pulp3(), deadline);
-            match three.ok().and_then(|a| status::pulp3_version(&a)) {
-                Some(version) => bail!(
-                    "failed to find Pulp 2 at `{}`: Pulp {version} answers there, and this \
-                     module tests Pulp 2",
-                    self.door.base
-                ),
-                None => Err(no_pulp2),
-            }
-        })
+        status::parse(&self.door.call(&ask::status(), deadline)?)
     }
 
-    /// Why a check would neither work nor be able to clean up after itself.
-    pub(crate) fn objection(status: &Status) -> Option<String> {
-        status::objection(status)
+    /// How a person deletes what is left behind.
+    pub(crate) fn remedy(kind: &str, id: &str) -> String {
+        match kind {
+            "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
+            _ => format!(
+                "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
+                 and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
+            ),
+        }
     }
 
     /// Every task that has not ended.
@@ -272,7 +190,7 @@ impl Pulp2 {
         let ask = ask::tasks_of(id);
         let answer = self.expect(&ask, &[200], "list the tasks of repository", id, deadline)?;
         for task in tasks(&answer)? {
-            self.remember(task);
+            remember(&mut self.tasks, task);
         }
         let open: Vec<_> = self
             .tasks
@@ -285,7 +203,7 @@ impl Pulp2 {
             self.expect(&cancel, &[200, 404], "cancel task", id, deadline)?;
             let answer = self.expect(&read, &[200, 404], "read task", id, deadline)?;
             if answer.status == 200 {
-                self.remember(task::parse(&answer)?);
+                remember(&mut self.tasks, task::parse(&answer)?);
             }
         }
         Ok(open.len())
@@ -326,24 +244,12 @@ impl Pulp2 {
     /// Looks at a task until it has ended well.
     fn follow(&mut self, id: &str, deadline: Deadline) -> Result<Task> {
         let ask = ask::read_task(id);
-        follow::to_its_end(id, deadline, || {
+        to_its_end(id, deadline, || {
             let answer = self.expect(&ask, &[200], "read task", id, deadline)?;
             let task = task::parse(&answer)?;
-            self.remember(task.clone());
+            remember(&mut self.tasks, task.clone());
             Ok(task)
         })
-    }
-
-    /// Keeps what is known of a task of ours.
-    fn remember(&mut self, mut task: Task) {
-        task.known_at = (task.state != TaskState::Open).then(SystemTime::now);
-        match self.tasks.iter_mut().find(|known| known.id == task.id) {
-            Some(known) => {
-                task.known_at = known.known_at.or(task.known_at);
-                *known = task;
-            }
-            None => self.tasks.push(task),
-        }
     }
 
     fn expect(

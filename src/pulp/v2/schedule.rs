@@ -80,6 +80,7 @@ mod tests {
             url: "https://p/x".to_owned(),
             status: 201,
             location: None,
+            cookies: Vec::new(),
             date: None,
             body: body.to_string().into_bytes(),
         }

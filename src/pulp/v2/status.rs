@@ -41,7 +41,8 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
             answer.beginning()
         )));
     }
-    Ok(Status {
+    let mut status = Status {
+        objection: None,
         version: version.map(str::to_owned),
         database: body["database_connection"]["connected"].as_bool(),
         messaging: body["messaging_connection"]["connected"].as_bool(),
@@ -49,7 +50,9 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
             .as_array()
             .map(|list| list.iter().filter_map(worker).collect()),
         at: answer.date,
-    })
+    };
+    status.objection = objection(&status);
+    Ok(status)
 }
 
 fn worker(listed: &Value) -> Option<Worker> {
@@ -61,20 +64,9 @@ fn worker(listed: &Value) -> Option<Worker> {
     })
 }
 
-/// The version of the Pulp 3 that answered instead, if one did.
-pub(super) fn pulp3_version(answer: &Answer) -> Option<String> {
-    let body: Value = serde_json::from_slice(&answer.body).ok()?;
-    let components = body["versions"].as_array()?;
-    let core = components
-        .iter()
-        .find(|component| component["component"] == "core")
-        .or(components.first())?;
-    core["version"].as_str().map(str::to_owned)
-}
-
 /// Why a repository that is created now could neither be synced nor deleted again. A Pulp before
 /// 2.6 says nothing about its parts, and is given the benefit of the doubt.
-pub(super) fn objection(status: &Status) -> Option<String> {
+fn objection(status: &Status) -> Option<String> {
     if status.database == Some(false) {
         return Some(
             "Pulp is not connected to its database (database_connection.connected=false); is \
@@ -123,6 +115,7 @@ mod tests {
             url: "https://p/pulp/api/v2/status/".to_owned(),
             status,
             location: None,
+            cookies: Vec::new(),
             date: None,
             body: body.as_bytes().to_vec(),
         }
@@ -180,13 +173,5 @@ mod tests {
             );
             assert!(error.contains("check pulp_url"), "{error}");
         }
-    }
-
-    #[test]
-    fn pulp_3_is_recognised() {
-        let body = r#"{"versions":[{"component":"rpm","version":"3.25"},
-            {"component":"core","version":"3.49.1"}]}"#;
-        assert_eq!(pulp3_version(&answer(200, body)).as_deref(), Some("3.49.1"));
-        assert_eq!(pulp3_version(&answer(200, GOOD)), None);
     }
 }

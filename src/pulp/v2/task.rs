@@ -41,6 +41,7 @@ pub(super) fn from_value(value: &Value) -> Option<Task> {
             .flatten()
             .filter_map(|tag| tag.as_str().map(str::to_owned))
             .collect(),
+        created: Vec::new(),
         progress: progress_mark(&value["progress_report"]),
         known_at: None,
         id,

@@ -74,7 +74,7 @@ fn unfinished(task: &Task) -> String {
         ),
         None => format!(
             "task `{}` is still `{}` and no worker has begun it; the workers may be busy with \
-             other tasks, or pulp_resource_manager, a worker or the broker is not there",
+             other tasks, or a worker, the broker or (Pulp 2) pulp_resource_manager is not there",
             task.id, task.word
         ),
     }
