@@ -1,6 +1,8 @@
 //! A run as the lab's are, changed in one thing or another: the cause is named and not its
 //! symptoms, and what is missing or broken never makes a survivor.
 
+mod recorded;
+
 use serde_json::{Value as Json, json};
 
 use super::results::Run;
