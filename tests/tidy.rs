@@ -29,7 +29,8 @@ struct Source {
 impl Source {
     /// The text without what is compiled for tests only, which stands at a file's end or in files of its own.
     fn shipped(&self) -> &str {
-        if !self.path.starts_with("src/") || self.path.ends_with("/tests.rs") {
+        let of_tests = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
+        if !self.path.starts_with("src/") || of_tests {
             return "";
         }
         let end = self.text.find("\n#[cfg(test)]").unwrap_or(self.text.len());
