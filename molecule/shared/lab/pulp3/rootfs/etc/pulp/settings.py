@@ -1,4 +1,4 @@
-# Pulp's settings, as an installer would write them. `boot` and `pulp-lab` fill in what is between @ signs.
+# Pulp's settings, as an installer would write them. `install` and `boot` fill in what is between @ signs; `pulp-lab` changes the last two.
 SECRET_KEY = "@SECRET_KEY@"
 CONTENT_ORIGIN = "https://@FQDN@"
 ANALYTICS = False
