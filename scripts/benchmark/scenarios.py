@@ -82,5 +82,6 @@ class Call:
     def pulps_tasks(self):
         """The steps of a health check that are nothing but waiting for a task of Pulp's."""
         waiting = ("sync", "publish", "delete_repository", "delete_orphan")
-        steps = self.reply.get("steps") or []
+        # Others reply with steps of their own.
+        steps = self.reply["steps"] if "healthy" in self.reply else []
         return sum(step["duration_seconds"] for step in steps if step["name"] in waiting)

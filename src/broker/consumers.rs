@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Broker;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
-use crate::service::{self, Line, Unit};
+use crate::service::{self, Line, PULP3_PREFIX, Unit};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
         }
         ages.look(&seen, expected.broker, Instant::now())?;
         let connected = ages.actors(&seen, begin);
-        let consumers = seen.iter().filter(|u| u.consumes()).count();
+        let consumers = seen.iter().filter(|u| uses(u, expected.broker)).count();
         Ok((connected.len() == consumers).then_some(connected))
     });
     reached.map_err(|error| {
@@ -94,8 +94,8 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
     })
 }
 
-/// Waits until every consumer has said, since it was started, that it could not reach the broker.
-/// Returns their names.
+/// Waits until every consumer has said, since it was started, that it could not reach the broker. One of
+/// Pulp 3 says nothing: it exits, or waits for an answer on the connection that it asked for. Returns their names.
 ///
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process is gone; at the deadline `VOID
@@ -103,8 +103,10 @@ pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> 
 pub(crate) fn wait_met(
     names: &[String],
     main_pids: &BTreeMap<String, u32>,
+    broker: Option<&Broker>,
     deadline: Deadline,
 ) -> Result<Vec<String>> {
+    let mut shown = BTreeSet::new();
     let mut silent = Vec::new();
     let reached = until(
         "every consumer to meet the absent broker",
@@ -113,8 +115,13 @@ pub(crate) fn wait_met(
         || {
             let seen = service::observe(names)?;
             refuse_exited(&seen, main_pids)?;
-            let consumers: Vec<&Unit> = seen.iter().filter(|u| u.consumes()).collect();
-            let met = said_met(&consumers)?;
+            let consumers: Vec<&Unit> = seen
+                .iter()
+                .filter(|u| broker.map_or(u.consumes(), |broker| uses(u, broker)))
+                .collect();
+            shown.extend(shows_met(&consumers, main_pids, broker)?);
+            let mut met = said_met(&consumers)?;
+            met.extend(shown.iter().cloned());
             silent = consumers
                 .iter()
                 .filter(|u| !met.contains(&u.name))
@@ -134,6 +141,34 @@ pub(crate) fn wait_met(
             service::log_of(silent.first().map_or("", String::as_str))
         ))
     })
+}
+
+/// It is to hold a standing connection to it.
+fn uses(unit: &Unit, broker: &Broker) -> bool {
+    unit.consumes() && !broker.caches_only
+}
+
+/// The consumers of Pulp 3 that show it: they have exited, or hold a connection to a broker that is away.
+fn shows_met(
+    consumers: &[&Unit],
+    before: &BTreeMap<String, u32>,
+    broker: Option<&Broker>,
+) -> Result<BTreeSet<String>> {
+    let of_3 = || {
+        consumers
+            .iter()
+            .filter(|u| u.name.starts_with(PULP3_PREFIX))
+    };
+    let pids: Vec<u32> = of_3().map(|u| u.main_pid).collect();
+    let waiting = match broker {
+        Some(broker) if !pids.is_empty() => sockets::reaching(&pids, broker.addresses())?,
+        _ => BTreeSet::new(),
+    };
+    let has_exited = |u: &Unit| before.get(&u.name).is_some_and(|pid| *pid != u.main_pid);
+    Ok(of_3()
+        .filter(|u| has_exited(u) || waiting.contains(&u.main_pid))
+        .map(|u| u.name.clone())
+        .collect())
 }
 
 /// The consumers that have said so since they were started.
@@ -187,6 +222,17 @@ fn exit_of(unit: &Unit, before: Option<u32>) -> Option<String> {
         "" => "does not run".to_owned(),
         how => how.to_owned(),
     };
+    if unit.name.starts_with(PULP3_PREFIX) {
+        // They exit, and count on being started again.
+        let told = || {
+            format!(
+                "{} and is not started again (Restart={})",
+                how(),
+                unit.restart
+            )
+        };
+        return unit.is_down().then(told);
+    }
     match before {
         Some(pid) if unit.running && unit.main_pid != pid => Some(format!(
             "exited and was started again (its main process was {pid} and is {})",
@@ -273,66 +319,4 @@ impl Ages {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unit(main_pid: u32, active_state: &str) -> Unit {
-        Unit {
-            name: "pulp_worker-0.service".to_owned(),
-            active_state: active_state.to_owned(),
-            sub_state: String::new(),
-            main_pid,
-            running: main_pid != 0,
-            umbrella: false,
-            found: true,
-            last_exit: "exited with status 1".to_owned(),
-            restarts: 0,
-            active_since_us: 100,
-        }
-    }
-
-    #[test]
-    fn a_service_that_its_supervisor_started_again_has_exited() {
-        assert_eq!(exit_of(&unit(7, "active"), Some(7)), None);
-        let how = exit_of(&unit(8, "active"), Some(7)).unwrap();
-        assert!(how.starts_with("exited and was started again"), "{how}");
-        assert!(exit_of(&unit(0, "activating"), Some(7)).is_some());
-        assert_eq!(exit_of(&unit(0, "activating"), None), None);
-    }
-
-    #[test]
-    fn an_exited_service_is_named_with_how_it_ended() {
-        let error = refuse_exited(&[unit(0, "failed")], &BTreeMap::new()).unwrap_err();
-        let expected = "FAILED service_exited: pulp_worker-0.service exited with status 1;";
-        assert!(error.to_string().starts_with(expected), "{error}");
-    }
-
-    #[test]
-    fn only_a_consumers_words_about_its_broker_since_it_started_count() {
-        let said = |at_us, message: &str| Line {
-            unit: "pulp_worker-0.service".to_owned(),
-            message: message.to_owned(),
-            at_us,
-            dated: true,
-        };
-        let unit = unit(7, "active");
-        let refused = "consumer: Cannot connect to amqp://u:**@h:5672//: [Errno 111]";
-        assert!(tells_of_outage(&unit, &said(100, refused)));
-        assert!(!tells_of_outage(&unit, &said(99, refused)));
-        assert!(!tells_of_outage(
-            &unit,
-            &said(100, "mongodb: Connection refused")
-        ));
-    }
-
-    #[test]
-    fn a_connection_counts_only_after_five_seconds_without_a_break() {
-        let mut ages = Ages::default();
-        let begin = Instant::now();
-        ages.note(7, 1, begin);
-        assert_eq!(ages.standing_since(7), None);
-        ages.note(7, 1, begin + STANDING);
-        assert_eq!(ages.standing_since(7), Some(begin));
-        assert_eq!(ages.standing_since(8), None);
-    }
-}
+mod tests;

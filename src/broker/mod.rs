@@ -27,6 +27,7 @@ use crate::host::sockets::{self, Listener};
 use crate::service::{self, Manager, Unit, full_name};
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
+use settings::Target;
 
 /// How long one probe of a broker may take.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -145,6 +146,8 @@ pub(crate) struct Broker {
     pub(crate) source: String,
     /// It is on this host.
     pub(crate) local: bool,
+    /// It only caches: no task is carried by it, so no worker connects to it.
+    pub(crate) caches_only: bool,
     /// Its unit on this host.
     pub(crate) unit: Option<String>,
     /// What listens at its port and is no broker's unit, such as a proxy or a container engine.
@@ -159,6 +162,7 @@ pub(crate) struct Broker {
 pub(crate) struct Overrides<'a> {
     pub(crate) url: Option<&'a str>,
     pub(crate) unit: Option<&'a str>,
+    pub(crate) target: Target,
 }
 
 impl Broker {
@@ -167,7 +171,9 @@ impl Broker {
     /// # Errors
     /// A configuration cannot be read, its URL makes no sense or its host does not resolve.
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
-        let Some((url, source)) = locate(said)? else {
+        let settings = settings::read()?;
+        let caches_only = settings::caches_only(settings.as_ref(), said.target);
+        let Some((url, source)) = locate(said, settings)? else {
             return Ok(None);
         };
         for secret in endpoint::secrets(&url) {
@@ -189,6 +195,7 @@ impl Broker {
             endpoint,
             source,
             local,
+            caches_only,
             unit: owner.unit,
             foreign: owner.foreign,
             addresses,
@@ -232,10 +239,16 @@ impl Broker {
 }
 
 /// The broker's URL, and what said so.
-fn locate(said: Overrides<'_>) -> Result<Option<(String, String)>> {
-    match (said.url, settings::read()?) {
+fn locate(
+    said: Overrides<'_>,
+    settings: Option<settings::Settings>,
+) -> Result<Option<(String, String)>> {
+    for secret in settings.iter().flat_map(settings::Settings::secrets) {
+        secrets::add(secret);
+    }
+    match (said.url, settings) {
         (Some(url), _) => Ok(Some((url.to_owned(), "parameter `broker_url`".to_owned()))),
-        (None, Some(found)) => Ok(Some((found.broker_url, found.source))),
+        (None, Some(found)) => found.place(said.target).map(Some),
         (None, None) => {
             let names = said
                 .unit
@@ -374,6 +387,7 @@ mod tests {
             found: true,
             last_exit: String::new(),
             restarts: 0,
+            restart: String::new(),
             active_since_us: 1,
         };
         let units = [umbrella];

@@ -21,6 +21,9 @@ const PULPS_UNITS: &[&str] = &["httpd.service", "goferd.service"];
 /// The same where processes have no unit.
 const PULPS_PROGRAMS: &[&str] = &["httpd", "goferd", "pulp_streamer"];
 
+/// What the names of Pulp's units begin with: Pulp 2's and Pulp 3's.
+const PULPS_PREFIXES: &[&str] = &["pulp_", "pulpcore-"];
+
 /// What stands in the command line of each of Pulp 2's Celery processes.
 const PULPS_APPLICATION: &str = "pulp.server.async";
 
@@ -146,7 +149,8 @@ fn is_observer(program: &Program) -> bool {
 }
 
 fn is_pulps(unit: Option<&str>, program: Option<&Program>) -> bool {
-    if unit.is_some_and(|u| u.starts_with("pulp_") || PULPS_UNITS.contains(&u)) {
+    let named = |u: &str| PULPS_PREFIXES.iter().any(|p| u.starts_with(p));
+    if unit.is_some_and(|u| named(u) || PULPS_UNITS.contains(&u)) {
         return true;
     }
     program.is_some_and(|p| {

@@ -1,12 +1,40 @@
-//! Where Pulp's own configuration says the broker is: `/etc/pulp/server.conf`, `[tasks] broker_url`
-//! for the workers and `[messaging] url` for the agents. Read as Python's `ConfigParser` does, which
-//! is what Pulp 2 uses; the defaults are those of Pulp's `server/pulp/server/config.py`.
+//! Where Pulp's own configuration says the broker is. Pulp 2: `/etc/pulp/server.conf`, `[tasks] broker_url`
+//! for the workers and `[messaging] url` for the agents, read as Python's `ConfigParser` does; the defaults are
+//! those of Pulp's `server/pulp/server/config.py`. Pulp 3: settings in Python and `PULP_*` of its units, read and
+//! never executed.
+
+mod dynaconf;
+mod found;
+mod literal;
+mod pulp3;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::host::files;
+use dynaconf::{Known, Layers};
+use literal::{Reader, Value, is_name};
+pub(crate) use pulp3::Pulp3;
+
+/// What of Pulp's is taken away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Target {
+    /// What carries its tasks.
+    #[default]
+    Broker,
+    /// Pulp 3's PostgreSQL, whatever carries the tasks.
+    Database,
+    /// Pulp 3's Redis, where it keeps published content.
+    Cache,
+}
+
+impl Target {
+    /// The names that users write.
+    pub(crate) const NAMES: &[&str] = &["broker", "database", "cache"];
+}
 
 /// Pulp 2's configuration file.
 pub(crate) const SERVER_CONF: &str = "/etc/pulp/server.conf";
@@ -36,15 +64,81 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// `[database] seeds`: the hosts and ports of the database, without credentials.
     pub(crate) seeds: Vec<(String, u16)>,
+    /// What only a Pulp 3 has.
+    pub(crate) pulp3: Option<Pulp3>,
 }
 
-/// Reads Pulp's configuration, if this host has one.
+/// Whether what is to be taken away only keeps published content; a Redis may carry tasks too.
+pub(super) fn caches_only(settings: Option<&Settings>, target: Target) -> bool {
+    let pulp3 = settings.and_then(|settings| settings.pulp3.as_ref());
+    let carrier = pulp3.and_then(|pulp3| pulp3.carrier.as_ref().ok());
+    target == Target::Cache && carrier.is_none_or(|kind| *kind != "redis")
+}
+
+impl Settings {
+    /// The URL of what is to be taken away, with its credentials, and where it is from.
+    ///
+    /// # Errors
+    /// It is not known, or this Pulp has nothing of the kind.
+    pub(crate) fn place(&self, target: Target) -> Result<(String, String)> {
+        match (&self.pulp3, target) {
+            (Some(pulp3), _) => pulp3.place(target).map_err(|why| {
+                anyhow::anyhow!("failed to find what is to be taken away in Pulp's settings: {why}")
+            }),
+            (None, Target::Broker) => Ok((self.broker_url.clone(), self.source.clone())),
+            (None, Target::Database | Target::Cache) => bail!(
+                "failed to find what is to be taken away: Pulp 2's database is no broker, and it has no cache; \
+                 use `pulp_broker_test_target: broker`"
+            ),
+        }
+    }
+
+    /// What must not be shown of it, beside what stands in URLs.
+    pub(crate) fn secrets(&self) -> &[String] {
+        self.pulp3.as_ref().map_or(&[], |pulp3| &pulp3.secrets)
+    }
+
+    fn of(pulp3: Pulp3) -> Self {
+        let (broker_url, source) = pulp3.place(Target::Broker).unwrap_or_default();
+        Self {
+            broker_url,
+            source,
+            messaging_url: None,
+            server_name: None,
+            database: pulp3.database_name.clone().unwrap_or_default(),
+            seeds: pulp3.database_at.iter().cloned().collect(),
+            pulp3: Some(pulp3),
+        }
+    }
+
+    /// The configuration file that people know.
+    pub(crate) fn file(&self) -> &'static str {
+        match self.pulp3 {
+            Some(_) => found::SETTINGS_PY,
+            None => SERVER_CONF,
+        }
+    }
+
+    /// The URL under which users reach Pulp, as far as it is configured.
+    pub(crate) fn url(&self) -> Option<String> {
+        let origin = self.pulp3.as_ref().and_then(|pulp3| pulp3.origin.clone());
+        let named = |name: &String| format!("https://{name}");
+        origin.or_else(|| self.server_name.as_ref().map(named))
+    }
+}
+
+/// Reads Pulp's configuration, if this host has one. Where both are here, Pulp 2's counts as long as its
+/// services are installed.
 ///
 /// # Errors
 /// It is there but cannot be read.
 pub(crate) fn read() -> Result<Option<Settings>> {
     let text = files::read_if_present(Path::new(SERVER_CONF))?;
-    Ok(text.map(|text| parse(&text)))
+    match text {
+        Some(text) if !found::has_replaced_pulp_2() => Ok(Some(parse(&text))),
+        _ if found::is_here() => Ok(Some(Settings::of(found::read()?))),
+        text => Ok(text.map(|text| parse(&text))),
+    }
 }
 
 fn parse(text: &str) -> Settings {
@@ -65,6 +159,7 @@ fn parse(text: &str) -> Settings {
         server_name: option(text, "server", "server_name"),
         database: option(text, "database", "name").unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
         seeds: seeds(option(text, "database", "seeds").as_deref()),
+        pulp3: None,
     }
 }
 

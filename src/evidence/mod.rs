@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 
 use crate::broker::{self, Broker, rabbitmqctl};
 use crate::host::wait::Deadline;
-use crate::pulp::Door;
+use crate::pulp::{self, Door};
 use crate::service;
 
 /// The most that is kept of one source, and of all, in bytes.
@@ -29,6 +29,9 @@ const STATUS_LIMIT: Duration = Duration::from_secs(10);
 /// The largest status document that is read.
 const STATUS_CAP: u64 = 1024 * 1024;
 
+/// The kind of broker that tells about its clients.
+const RABBITMQ: &str = "rabbitmq";
+
 /// Of what evidence is wanted.
 pub(crate) struct Wanted<'a> {
     /// Pulp's services on this host.
@@ -36,8 +39,8 @@ pub(crate) struct Wanted<'a> {
     /// Microseconds of the monotonic clock from which on logs are of interest.
     pub(crate) since_us: u64,
     pub(crate) broker: Option<&'a Broker>,
-    /// Where Pulp is asked for its status.
-    pub(crate) pulp: Option<&'a Door>,
+    /// Where Pulp is asked for its status, and below which path Pulp 3 has its API.
+    pub(crate) pulp: Option<(&'a Door, &'a str)>,
 }
 
 /// Which end of a text that is too long says more.
@@ -54,8 +57,9 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
         "Evidence of this host, taken at {}\n",
         humantime::format_rfc3339_millis(SystemTime::now())
     );
-    if let Some(pulp) = wanted.pulp {
-        add(&mut text, "Pulp's status", Keep::Beginning, status(pulp));
+    if let Some((pulp, api_root)) = wanted.pulp {
+        let said = status(pulp, api_root);
+        add(&mut text, "Pulp's status", Keep::Beginning, said);
     }
     add(
         &mut text,
@@ -68,7 +72,11 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
         Some(broker) => sockets::table(broker),
     };
     add(&mut text, "Sockets of the broker", Keep::Beginning, table);
-    for (question, answer) in rabbitmq() {
+    let asked = match wanted.broker {
+        Some(broker) if broker.kind != RABBITMQ => Vec::new(),
+        _ => rabbitmq(),
+    };
+    for (question, answer) in asked {
         let title = format!("rabbitmqctl {question}");
         add(&mut text, &title, Keep::Beginning, answer);
     }
@@ -96,8 +104,15 @@ fn all_units(wanted: &Wanted) -> Vec<String> {
     names.into_iter().collect()
 }
 
-fn status(pulp: &Door) -> Result<String> {
-    let url = format!("{}/pulp/api/v2/status/", pulp.base);
+fn status(pulp: &Door, api_root: &str) -> Result<String> {
+    let [two, three] = pulp::status_paths(api_root)?;
+    said(pulp, &two).or_else(|no_two| {
+        said(pulp, &three).map_err(|no_three| no_two.context(format!("{no_three:#}")))
+    })
+}
+
+fn said(pulp: &Door, path: &str) -> Result<String> {
+    let url = format!("{}{path}", pulp.base);
     let deadline = Deadline::for_cleanup(STATUS_LIMIT);
     let answer = pulp.content(&url, STATUS_CAP, deadline)?;
     String::from_utf8(answer.body).context("failed to read Pulp's status: it is no text")

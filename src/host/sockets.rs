@@ -49,6 +49,27 @@ pub(crate) fn connections(
         .collect()
 }
 
+/// Those of the processes that have a connection to any of `peers`, or try to: nobody need answer.
+///
+/// # Errors
+/// The kernel's table cannot be read.
+pub(crate) fn reaching(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u32>> {
+    let wanted: BTreeSet<u64> = table()?
+        .iter()
+        .filter(|e| matches!(e.state, TcpState::Established | TcpState::SynSent))
+        .filter(|e| peers.contains(&plain(e.remote_address)))
+        .map(|e| e.inode)
+        .collect();
+    let reaches = |pid: &u32| {
+        let process = i32::try_from(*pid)
+            .ok()
+            .and_then(|pid| Process::new(pid).ok());
+        let own = process.and_then(|process| inodes(&process).ok());
+        own.is_some_and(|own| !own.is_disjoint(&wanted))
+    };
+    Ok(pids.iter().copied().filter(reaches).collect())
+}
+
 /// Every TCP socket of this host; a kernel without IPv6 has one table only.
 fn table() -> Result<Vec<TcpNetEntry>> {
     let mut table = procfs::net::tcp().context("failed to read `/proc/net/tcp`")?;
@@ -262,6 +283,7 @@ mod tests {
         let me = std::process::id();
         let held = |pid: u32| connections(&[pid], &[peer]).unwrap()[&pid].len();
         assert_eq!(held(me), 1);
+        assert_eq!(reaching(&[me, 1], &[peer]).unwrap(), BTreeSet::from([me]));
         assert_eq!(held(1), 0);
         drop(client);
         assert_eq!(held(me), 0);

@@ -16,12 +16,13 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID};
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET};
 use super::{discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Broker;
 use crate::broker::outage::methods::{ApplyAt, Method};
+use crate::broker::settings::Target;
 use crate::broker::undo;
 use crate::host::identity;
 
@@ -43,6 +44,7 @@ pub(super) const MODULE: Module = Module {
         RESTORE_AFTER,
         BROKER_URL,
         BROKER_UNIT,
+        TARGET,
     ],
     work: run,
 };
@@ -58,6 +60,7 @@ struct Params {
     restore_after: Option<i64>,
     broker_url: Option<String>,
     broker_unit: Option<String>,
+    target: Target,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -104,7 +107,7 @@ fn run(call: &Call) -> Result<Outcome> {
     }
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
+    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref(), params.target)?.context(
         "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
          rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
     )?;

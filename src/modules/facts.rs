@@ -15,17 +15,17 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, discover, pulp_units, typed};
+use super::{BROKER_UNIT, BROKER_URL, TARGET, discover, pulp_units, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::cluster::Found;
 use crate::broker::others::Others;
 use crate::broker::outage::methods::{ApplyAt, Method};
-use crate::broker::settings::Settings;
+use crate::broker::settings::{Pulp3, Settings, Target};
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::{addresses, identity, rights};
-use crate::service::{self, Manager, Unit};
+use crate::service::{self, Manager, PULP3_PREFIX, Unit};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_facts",
@@ -41,9 +41,13 @@ pub(super) const MODULE: Module = Module {
         Opt::new("accept_shared", Kind::Bool).default(Default::Bool(false)),
         BROKER_URL,
         BROKER_UNIT,
+        TARGET,
     ],
     work: run,
 };
+
+/// The units that serve the API.
+const API: &[&str] = &["httpd.service", "pulpcore-api.service"];
 
 /// How much has to be free where the undo is written.
 const SMALLEST_RUN: u64 = 1 << 20;
@@ -57,6 +61,7 @@ struct Params {
     accept_shared: bool,
     broker_url: Option<String>,
     broker_unit: Option<String>,
+    target: Target,
 }
 
 /// What is asked for, as far as it decides what is refused.
@@ -67,11 +72,20 @@ struct Wish {
     accept_shared: bool,
 }
 
+/// Which Pulp is here, where one is.
+#[derive(Debug, PartialEq)]
+enum Generation {
+    Two,
+    /// Of this version, as far as it is known.
+    Three(Option<String>),
+}
+
 /// What the pre-flight saw of this host.
 #[derive(Debug)]
 struct Sight {
-    /// This host has Pulp's configuration file.
-    configured: bool,
+    /// Pulp's configuration file on this host.
+    configured: Option<&'static str>,
+    generation: Generation,
     /// Pulp's units.
     units: Vec<Unit>,
     /// Such as `systemd 252`.
@@ -132,7 +146,7 @@ enum Heard {
 
 impl Sight {
     fn has_pulp(&self) -> bool {
-        self.configured || !self.units.is_empty()
+        self.configured.is_some() || !self.units.is_empty()
     }
 
     /// Whether something may be taken away on this host.
@@ -175,12 +189,20 @@ fn run(call: &Call) -> Result<Outcome> {
     identity::require_root("read Pulp's configuration and its processes")?;
     let settings = settings::read()?;
     let own = addresses::reachable();
-    let said = url_sight(params.broker_url.as_deref(), settings.as_ref());
+    let said = url_sight(
+        params.broker_url.as_deref(),
+        settings.as_ref(),
+        params.target,
+    );
     let broker = if params.preflight && said.names_several {
         // Told as a refusal, with all the others.
         None
     } else {
-        discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?
+        discover(
+            params.broker_url.as_deref(),
+            params.broker_unit.as_deref(),
+            params.target,
+        )?
     };
     let units = pulp_units()?;
     let answer = broker.as_ref().map(Broker::ask);
@@ -190,7 +212,9 @@ fn run(call: &Call) -> Result<Outcome> {
         "selinux": rights::selinux(),
         "addresses": &own,
         "pulp_url": pulp_url(params.pulp_url, settings.as_ref())?,
-        "api": units.iter().any(|u| u.name == "httpd.service" && u.is_up()),
+        "pulp": generation(settings.as_ref(), &units),
+        "pulp3": settings.as_ref().and_then(|s| s.pulp3.as_ref()).map(pulp3),
+        "api": units.iter().any(|u| API.contains(&u.name.as_str()) && u.is_up()),
         "services": &units,
         "running": running(&units),
         "database": settings.as_ref().map(|s| database(s, &own)),
@@ -227,25 +251,40 @@ fn run(call: &Call) -> Result<Outcome> {
 }
 
 fn pulp_url(said: Option<String>, settings: Option<&Settings>) -> Result<String> {
-    let configured = || settings.and_then(|found| found.server_name.clone());
-    Ok(match (said, configured()) {
-        (Some(url), _) => url,
-        (None, Some(name)) => format!("https://{name}"),
-        (None, None) => format!("https://{}", identity::host_name()?),
+    let configured = || settings.and_then(Settings::url);
+    Ok(match said.or_else(configured) {
+        Some(url) => url,
+        None => format!("https://{}", identity::host_name()?),
+    })
+}
+
+/// `2` or `3`; null where there is none.
+fn generation(settings: Option<&Settings>, units: &[Unit]) -> Option<u8> {
+    let is_3 = settings.is_some_and(|s| s.pulp3.is_some())
+        || units.iter().any(|u| u.name.starts_with(PULP3_PREFIX));
+    let found = settings.is_some() || !units.is_empty();
+    found.then_some(if is_3 { 3 } else { 2 })
+}
+
+/// What settings and files tell of a Pulp 3; null where they cannot be told.
+fn pulp3(found: &Pulp3) -> Value {
+    json!({
+        "version": found.version,
+        "tasks": found.carrier.as_ref().ok(),
+        "cache": found.caches,
     })
 }
 
 /// What the broker's URL tells by itself, wherever it is from.
-fn url_sight(said: Option<&str>, settings: Option<&Settings>) -> UrlSight {
-    let (text, source) = match (said, settings) {
-        (Some(text), _) => (text, "parameter `broker_url`"),
-        (None, Some(found)) => (found.broker_url.as_str(), found.source.as_str()),
-        (None, None) => return UrlSight::default(),
-    };
-    UrlSight {
-        source: source.to_owned(),
-        names_several: url::names_several(text),
-    }
+fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) -> UrlSight {
+    let configured = || settings?.place(target).ok();
+    let by_user = said.map(|url| (url.to_owned(), "parameter `broker_url`".to_owned()));
+    by_user
+        .or_else(configured)
+        .map_or_else(UrlSight::default, |(url, source)| UrlSight {
+            source,
+            names_several: url::names_several(&url),
+        })
 }
 
 /// The names of the units that do what a start brings about.

@@ -14,10 +14,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
 
-use crate::ansible::spec::{Kind, Opt};
+use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module};
+use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides, settings};
-use crate::service::{self, PULP, Unit};
+use crate::service::{self, PULP, PULP3_PREFIX, Unit};
 
 /// Every module, by the name that playbooks use.
 pub(crate) const ALL: &[Module] = &[
@@ -34,6 +35,11 @@ const BROKER_URL: Opt = Opt::new("broker_url", Kind::Str).secret();
 
 /// The broker's unit, instead of the one that listens.
 const BROKER_UNIT: Opt = Opt::new("broker_unit", Kind::Str);
+
+/// Which of Pulp 3's services is taken away as the broker.
+const TARGET: Opt = Opt::new("target", Kind::Str)
+    .default(Default::Str("broker"))
+    .choices(Target::NAMES);
 
 /// The run that takes things away and gives back only what it took.
 const RUN_ID: Opt = Opt::new("run_id", Kind::Str);
@@ -54,22 +60,27 @@ fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
 }
 
 /// The broker, found with what the user says of it.
-fn discover(url: Option<&str>, unit: Option<&str>) -> Result<Option<Broker>> {
-    Broker::discover(Overrides { url, unit })
+fn discover(url: Option<&str>, unit: Option<&str>, target: Target) -> Result<Option<Broker>> {
+    Broker::discover(Overrides { url, unit, target })
 }
 
-/// Pulp's units on this host. A web server or anything else alone is no Pulp.
+/// Pulp's units on this host. A web server or anything else alone is no Pulp, and is not Pulp 3's part: it
+/// uses neither broker nor database.
 fn pulp_units() -> Result<Vec<Unit>> {
     if service::manager().is_none() {
         return Ok(Vec::new());
     }
     let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    let units: Vec<Unit> = service::observe(&names)?
+    let mut units: Vec<Unit> = service::observe(&names)?
         .into_iter()
         .filter(|u| u.found)
         .collect();
-    let pulp = units.iter().any(|u| u.name.starts_with("pulp_"))
-        || Path::new(settings::SERVER_CONF).exists();
+    let has = |prefix: &str| units.iter().any(|u| u.name.starts_with(prefix));
+    let (pulp_2, pulp_3) = (has("pulp_"), has(PULP3_PREFIX));
+    if pulp_3 && !pulp_2 {
+        units.retain(|u| u.name.starts_with(PULP3_PREFIX));
+    }
+    let pulp = pulp_2 || pulp_3 || Path::new(settings::SERVER_CONF).exists();
     Ok(if pulp { units } else { Vec::new() })
 }
 

@@ -13,11 +13,12 @@ use anyhow::{Context as _, Error, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID};
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET};
 use super::{discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
+use crate::broker::settings::Target;
 use crate::broker::undo::{self, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
@@ -40,6 +41,7 @@ pub(super) const MODULE: Module = Module {
         RESTORE_AFTER,
         BROKER_URL,
         BROKER_UNIT,
+        TARGET,
     ],
     work: run,
 };
@@ -62,6 +64,17 @@ struct Params {
     restore_after: Option<i64>,
     broker_url: Option<String>,
     broker_unit: Option<String>,
+    target: Target,
+}
+
+impl Params {
+    fn broker(&self) -> Result<Option<Broker>> {
+        discover(
+            self.broker_url.as_deref(),
+            self.broker_unit.as_deref(),
+            self.target,
+        )
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -116,9 +129,7 @@ fn run(call: &Call) -> Result<Outcome> {
         deadline: Deadline::after(timeout),
         run_id: params.run_id.as_deref(),
     };
-    set.reach(call, restore_after, &|| {
-        discover(params.broker_url.as_deref(), params.broker_unit.as_deref())
-    })
+    set.reach(call, restore_after, &|| params.broker())
 }
 
 /// A name that the user wrote must be a unit of this host, or a worker's that `pulp_workers` writes.
@@ -289,7 +300,8 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
     let names: Vec<String> = units.iter().map(|u| u.name.clone()).collect();
     let main_pids = params.main_pids.clone().unwrap_or_default();
     if params.met_outage {
-        let met = consumers::wait_met(&names, &main_pids, deadline)?;
+        let broker = params.broker()?;
+        let met = consumers::wait_met(&names, &main_pids, broker.as_ref(), deadline)?;
         let msg = format!("MET the absent broker: {}", listed(&met));
         return Ok(Outcome {
             msg: Some(msg),
@@ -297,7 +309,7 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
         }
         .with("met", met));
     }
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref())?.context(
+    let broker = params.broker()?.context(
         "failed to find the broker that the services should be connected to; set `broker_url`",
     )?;
     let expectation = Expectation {

@@ -16,9 +16,10 @@ use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, seconds, typed};
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
+use crate::broker::settings::Target;
 use crate::broker::undo;
 use crate::host::wait::Deadline;
 use crate::host::{identity, sockets};
@@ -36,11 +37,14 @@ pub(super) const MODULE: Module = Module {
         Opt::new("timeout", Kind::Int).default(Default::Int(90)),
         Opt::new("deadline", Kind::Int).default(Default::Int(900)),
         Opt::new("main_pids", Kind::Dict),
+        Opt::list_of("met", Kind::Str),
         Opt::list_of("name", Kind::Str),
         RUN_ID,
         BROKER_URL,
         BROKER_UNIT,
+        TARGET,
         Opt::new("pulp_url", Kind::Str),
+        Opt::new("pulp_api_root", Kind::Str).default(Default::Str("/pulp/")),
         Opt::new("ca_path", Kind::Path),
         Opt::new("validate_certs", Kind::Bool).default(Default::Bool(true)),
         Opt::new("evidence", Kind::Bool).default(Default::Bool(false)),
@@ -58,11 +62,14 @@ struct Params {
     timeout: i64,
     deadline: i64,
     main_pids: Option<BTreeMap<String, u32>>,
+    met: Option<Vec<String>>,
     name: Option<Vec<String>>,
     run_id: Option<String>,
     broker_url: Option<String>,
     broker_unit: Option<String>,
+    target: Target,
     pulp_url: Option<String>,
+    pulp_api_root: String,
     ca_path: Option<PathBuf>,
     validate_certs: bool,
     evidence: bool,
@@ -112,6 +119,7 @@ fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
         url,
         ca_path: params.ca_path,
         validate_certs: params.validate_certs,
+        api_root: params.pulp_api_root,
     });
     let mut order = Order {
         run_id,
@@ -121,6 +129,7 @@ fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
             .unwrap_or_else(|| PULP.iter().map(|n| (*n).to_owned()).collect()),
         broker_url: params.broker_url,
         broker_unit: params.broker_unit,
+        target: params.target,
         pulp,
         listeners: BTreeMap::new(),
     };
@@ -277,6 +286,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         .evidence
         .then(|| witness::evidence(&timeline.begin, params));
     let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
+    timeline.seen_met = params.met.clone().unwrap_or_default();
     let actors = timeline.actors(&main_pids, now);
     let msg = match &recovered {
         None => "COLLECTED what was observed".to_owned(),

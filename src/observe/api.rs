@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::{Change, Scene};
 use crate::host::wait;
+use crate::pulp::Status;
 use crate::pulp::onlooker::{Glance, Onlooker};
-use crate::pulp::v2::Status;
 use crate::timeline::Event;
 
 pub(super) const NAME: &str = "api";
@@ -64,9 +64,9 @@ pub(super) async fn sample(scene: Rc<Scene>, onlooker: Onlooker, told: Rc<RefCel
         let glance = onlooker.look().await;
         let (now, took) = (Instant::now(), asked.elapsed());
         let written = Written::of(&glance, took);
-        told.borrow_mut().add(&onlooker.url, &written);
+        told.borrow_mut().add(&onlooker.base, &written);
         if last.as_ref().is_none_or(|last| written.differs(last)) {
-            scene.note(now, written.event(&onlooker.url));
+            scene.note(now, written.event(&onlooker.base));
             last = Some(written);
         }
         if let Some(status) = &glance.status {
@@ -201,7 +201,7 @@ fn local(words: &str, server: SystemTime, now: SystemTime) -> Option<SystemTime>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pulp::v2::Worker;
+    use crate::pulp::Worker;
 
     fn at(text: &str) -> SystemTime {
         humantime::parse_rfc3339(text).unwrap()
@@ -209,7 +209,6 @@ mod tests {
 
     fn status(server: &str, heartbeats: &[(&str, &str)]) -> Status {
         Status {
-            objection: None,
             version: None,
             database: None,
             messaging: None,
@@ -223,6 +222,7 @@ mod tests {
                     .collect(),
             ),
             at: Some(at(server)),
+            three: None,
         }
     }
 

@@ -68,7 +68,8 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
         }
         // Nobody connects to one that refuses.
         let stirs = stirred.is_some_and(|at| at.elapsed() < STIR);
-        let expects = stirs && scene.change.get().is_none_or(|c| c.up);
+        let is_up = scene.change.get().is_none_or(|c| c.up);
+        let expects = stirs && is_up && one_is_missing(&scene, &known);
         let is_calm = walked.is_some_and(|at| !expects && at.elapsed() < CALM);
         let same = is_calm.then(|| again(&table, &known)).flatten();
         let looked = if let Some(seen) = same {
@@ -87,6 +88,18 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
         scene.looked(NAME);
         wait::pass(PACE).await;
     }
+}
+
+/// A consumer holds no connection, so that a new one is to be noticed at once. To find it all sockets of the
+/// host are gone through, a millisecond of the kernel's time where its table of them is large.
+fn one_is_missing(scene: &Scene, known: &BTreeMap<u64, Known>) -> bool {
+    let holds = |unit: &Unit| {
+        let mut sockets = known.values();
+        sockets.any(|it| matches!(&it.whose, Whose::Of(name) if *name == unit.name))
+    };
+    let units = scene.units.borrow();
+    let mut consumers = units.values().filter(|unit| unit.consumes());
+    consumers.any(|unit| !holds(unit))
 }
 
 /// The units' known connections, if all of them are there still and can be asked for.

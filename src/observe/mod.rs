@@ -25,6 +25,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use tokio::task::LocalSet;
 
+use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides};
 use crate::host::wait::{self, interrupt};
 use crate::host::{identity, process};
@@ -52,6 +53,7 @@ pub(crate) struct Order {
     pub(crate) names: Vec<String>,
     pub(crate) broker_url: Option<String>,
     pub(crate) broker_unit: Option<String>,
+    pub(crate) target: Target,
     pub(crate) pulp: Option<Pulp>,
     /// See [`Begin::listeners`].
     pub(crate) listeners: BTreeMap<String, u64>,
@@ -63,6 +65,8 @@ pub(crate) struct Pulp {
     pub(crate) url: String,
     pub(crate) ca_path: Option<std::path::PathBuf>,
     pub(crate) validate_certs: bool,
+    /// Where Pulp 3 has its API.
+    pub(crate) api_root: String,
 }
 
 impl Order {
@@ -74,6 +78,7 @@ impl Order {
         Broker::discover(Overrides {
             url: self.broker_url.as_deref(),
             unit: self.broker_unit.as_deref(),
+            target: self.target,
         })
     }
 
@@ -88,11 +93,12 @@ impl Order {
         let access = Access {
             url: &pulp.url,
             credentials: None,
+            certificate: None,
             validate_certs: pulp.validate_certs,
             ca_path: pulp.ca_path.as_deref(),
             request_timeout: LIMIT,
         };
-        Onlooker::new(&access).map(Some)
+        Onlooker::new(&access, &pulp.api_root).map(Some)
     }
 
     /// The units that are observed as they are now: those that exist and are processes.
@@ -153,6 +159,7 @@ fn begin() -> Result<()> {
             .as_secs_f64(),
         monotonic: clock,
         broker: broker.map(|b| b.endpoint.to_string()).unwrap_or_default(),
+        caches_only: broker.is_some_and(|b| b.caches_only),
         units: seen.map_or_else(Vec::new, |(units, _, _)| {
             units.iter().map(|u| u.name.clone()).collect()
         }),

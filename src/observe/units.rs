@@ -86,5 +86,6 @@ fn event(unit: &Unit) -> Event {
         main_pid: if unit.running { unit.main_pid } else { 0 },
         restarts: unit.restarts,
         exit: unit.last_exit.clone(),
+        restart: unit.restart.clone(),
     }
 }

@@ -1,8 +1,9 @@
 //! One HTTP request and its answer: every timeout set, every body capped, every failure in words
 //! that say what to look at.
 
+use std::cell::Cell;
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
@@ -20,7 +21,11 @@ const NO_ADDRESS: &str = "the host name has no address; check the name, and this
 
 /// A connection pool with our rules.
 #[derive(Debug)]
-pub(super) struct Client(Agent);
+pub(super) struct Client {
+    agent: Agent,
+    /// What all requests have taken together.
+    spent: Cell<Duration>,
+}
 
 impl Client {
     pub(super) fn new(tls: TlsConfig) -> Self {
@@ -33,10 +38,31 @@ impl Client {
             .max_idle_age(IDLE)
             .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self(config.new_agent())
+        Self {
+            agent: config.new_agent(),
+            spent: Cell::default(),
+        }
+    }
+
+    /// What all requests have taken together.
+    pub(super) fn spent(&self) -> Duration {
+        self.spent.get()
     }
 
     pub(super) fn send(
+        &self,
+        ask: &Ask,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<Answer> {
+        let begun = Instant::now();
+        let answer = self.sent(ask, url, headers, limit);
+        self.spent.set(self.spent.get() + begun.elapsed());
+        answer
+    }
+
+    fn sent(
         &self,
         ask: &Ask,
         url: &str,
@@ -75,9 +101,10 @@ impl Client {
             Some(value.to_owned())
         };
         let cookies = answer.headers().get_all("Set-Cookie").iter();
-        let cookies = cookies.filter_map(|set| cookie(set.to_str().ok()?));
         Ok(Answer {
-            cookies: cookies.collect(),
+            cookies: cookies
+                .filter_map(|value| value.to_str().ok().map(str::to_owned))
+                .collect(),
             date: header("Date").and_then(|date| moment(&date)),
             method: ask.method,
             url: url.to_owned(),
@@ -93,13 +120,13 @@ impl Client {
         limit: Duration,
     ) -> Result<http::Response<Body>, ureq::Error> {
         let request = self
-            .0
+            .agent
             .configure_request(request)
             .timeout_global(Some(limit))
             .timeout_resolve(Some(limit))
             .timeout_connect(Some(limit))
             .build();
-        self.0.run(request)
+        self.agent.run(request)
     }
 }
 
@@ -112,12 +139,6 @@ pub(super) fn moment(date: &str) -> Option<SystemTime> {
     };
     let month = MONTHS.find(month)? / 3 + 1;
     humantime::parse_rfc3339(&format!("{year}-{month:02}-{day:0>2}T{time}Z")).ok()
-}
-
-/// Name and value of a cookie that an answer sets.
-fn cookie(set: &str) -> Option<(String, String)> {
-    let (name, value) = set.split(';').next()?.split_once('=')?;
-    Some((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 /// The value of the `Authorization` header.

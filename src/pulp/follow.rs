@@ -20,11 +20,14 @@ const OLD_PACE: Pace = Pace {
 
 /// Returns the task once it has ended well.
 ///
+/// `unbegun` is what may keep it from being begun.
+///
 /// # Errors
 /// It ended otherwise, with Pulp's reason; or it did not end in time, with where it stood.
 pub(super) fn to_its_end(
     id: &str,
     deadline: Deadline,
+    unbegun: &str,
     mut look: impl FnMut() -> Result<Task>,
 ) -> Result<Task> {
     let what = format!("task `{id}` to end");
@@ -49,7 +52,7 @@ pub(super) fn to_its_end(
     match (waited, last) {
         (Ok(()), Some(task)) if task.state == TaskState::Done => Ok(task),
         (Ok(()), Some(task)) => bail!(failed(&task)),
-        (Err(error), Some(task)) => Err(error.context(unfinished(&task))),
+        (Err(error), Some(task)) => Err(error.context(unfinished(&task, unbegun))),
         (Ok(()), None) => bail!("failed to wait for {what}"),
         (Err(error), None) => Err(error),
     }
@@ -65,16 +68,20 @@ fn failed(task: &Task) -> String {
     )
 }
 
-fn unfinished(task: &Task) -> String {
-    match &task.worker {
-        Some(worker) => format!(
+fn unfinished(task: &Task, unbegun: &str) -> String {
+    match (&task.worker, &task.started_at) {
+        (Some(worker), _) => format!(
             "task `{}` is still `{}` on `{worker}`; set a longer `timeout` if it is merely slow, else see \
              that worker's log",
             task.id, task.word
         ),
-        None => format!(
-            "task `{}` is still `{}` and no worker has begun it; the workers may be busy with \
-             other tasks, or a worker, the broker or (Pulp 2) pulp_resource_manager is not there",
+        (None, Some(begun)) => format!(
+            "task `{}` is still `{}`, begun at {begun}; set a longer `timeout` if it is merely slow, else see \
+             the workers' logs: of a worker that died a task stays so",
+            task.id, task.word
+        ),
+        (None, None) => format!(
+            "task `{}` is still `{}` and no worker has begun it; {unbegun}",
             task.id, task.word
         ),
     }
@@ -96,7 +103,7 @@ mod tests {
     #[test]
     fn it_looks_until_the_task_has_ended() {
         let mut looks = 0;
-        let ended = to_its_end("t1", Deadline::after(Duration::from_secs(5)), || {
+        let ended = to_its_end("t1", Deadline::after(Duration::from_secs(5)), "", || {
             looks += 1;
             Ok(if looks < 3 {
                 task("running", TaskState::Open)
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_failed_task_tells_pulps_reason() {
-        let error = to_its_end("t1", Deadline::after(Duration::ZERO), || {
+        let error = to_its_end("t1", Deadline::after(Duration::ZERO), "", || {
             Ok(Task {
                 error: Some("No space left on device".to_owned()),
                 ..task("error", TaskState::Failed)
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_task_that_never_ends_is_told_with_its_state_and_worker() {
-        let error = to_its_end("t1", Deadline::after(Duration::ZERO), || {
+        let error = to_its_end("t1", Deadline::after(Duration::ZERO), "", || {
             Ok(Task {
                 worker: Some("w-0@h".to_owned()),
                 ..task("running", TaskState::Open)
@@ -135,7 +142,7 @@ mod tests {
             "task `t1` is still `running` on `w-0@h`; set a longer `timeout` if it is merely slow, else see \
              that worker's log: timed out after 0 s while waiting for task `t1` to end"
         );
-        let error = to_its_end("t1", Deadline::after(Duration::ZERO), || {
+        let error = to_its_end("t1", Deadline::after(Duration::ZERO), "", || {
             Ok(task("waiting", TaskState::Open))
         });
         let text = format!("{:#}", error.expect_err("late"));

@@ -7,20 +7,20 @@
 //! check means the same in every shell.
 
 mod address;
-mod any;
 mod client;
+mod either;
 mod follow;
 pub(crate) mod onlooker;
 pub(crate) mod repodata;
+mod session;
 pub(crate) mod steps;
-mod things;
+mod told;
 mod trouble;
 mod trust;
 pub(crate) mod v2;
-mod v3;
+pub(crate) mod v3;
 
 use std::cell::RefCell;
-use std::fmt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -28,16 +28,14 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
-pub(crate) use any::Pulp;
 use client::moment;
-use follow::to_its_end;
-use things::remember;
-pub(crate) use things::{Created, Orphan, Status, Task, TaskState, Worker};
+pub(crate) use either::{Found, Pulp, Site, Wanted, objection, place, status_paths};
+pub(crate) use told::{Created, Orphan, Sent, Status, Task, TaskState, Version3, Worker};
 use trouble::Trouble;
 pub(crate) use trouble::{verdict_on_api, verdict_on_request};
 use trust::plain_config;
-use v2::{Pulp2, STATUS_PATH, read_status};
-use v3::Pulp3;
+use v2::{Pulp2, read_status};
+use v3::{Place, Pulp3};
 
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;
@@ -51,6 +49,8 @@ pub(crate) struct Access<'a> {
     pub(crate) url: &'a str,
     /// Without credentials only what needs none is asked.
     pub(crate) credentials: Option<(&'a str, &'a str)>,
+    /// A client's certificate and its key, in PEM form.
+    pub(crate) certificate: Option<(&'a Path, &'a Path)>,
     pub(crate) validate_certs: bool,
     pub(crate) ca_path: Option<&'a Path>,
     /// One request's limit.
@@ -75,8 +75,8 @@ pub(crate) struct Answer {
     pub(crate) url: String,
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
-    /// Those that it sets.
-    pub(crate) cookies: Vec<(String, String)>,
+    /// Cookies that it sets; only a log-in's are kept.
+    cookies: Vec<String>,
     /// The server's clock, to the second.
     pub(crate) date: Option<SystemTime>,
     pub(crate) body: Vec<u8>,
@@ -102,33 +102,6 @@ impl Answer {
     }
 }
 
-/// Somebody who has logged in.
-struct Session {
-    cookie: String,
-    token: String,
-}
-
-impl Session {
-    /// As Django answers a log-in.
-    fn of(answer: &Answer) -> Option<Self> {
-        let value = |wanted: &str| {
-            let mut all = answer.cookies.iter();
-            all.find(|(name, _)| name == wanted).map(|(_, value)| value)
-        };
-        let (id, token) = (value("sessionid")?, value("csrftoken")?);
-        Some(Self {
-            cookie: format!("sessionid={id}; csrftoken={token}"),
-            token: token.clone(),
-        })
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Session")
-    }
-}
-
 /// The only way to Pulp.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -137,23 +110,34 @@ pub(crate) struct Door {
     /// Empty: it has no credentials.
     pub(crate) username: String,
     authorization: Option<String>,
-    session: RefCell<Option<Session>>,
+    /// A certificate stands for the user.
+    certified: bool,
+    session: RefCell<Option<session::Session>>,
+    /// What Pulp 3 keeps with each task that a request of ours starts.
+    mark: Option<String>,
     client: client::Client,
     request_timeout: Duration,
 }
 
 impl Door {
+    /// What all requests have taken together.
+    pub(crate) fn request_time(&self) -> Duration {
+        self.client.spent()
+    }
+
     /// Checks how Pulp is to be reached; nothing is sent yet.
     pub(crate) fn new(access: &Access) -> Result<Self> {
         let base = address::base(access.url)?;
-        let tls = trust::config(access.validate_certs, access.ca_path)?;
+        let tls = trust::config(access.validate_certs, access.ca_path, access.certificate)?;
         Ok(Self {
             base,
             username: access.credentials.unwrap_or_default().0.to_owned(),
             authorization: access
                 .credentials
                 .map(|(username, password)| client::basic(username, password)),
-            session: RefCell::default(),
+            certified: access.certificate.is_some(),
+            session: RefCell::new(None),
+            mark: None,
             client: client::Client::new(tls),
             request_timeout: access.request_timeout,
         })
@@ -161,25 +145,25 @@ impl Door {
 
     /// Whether it has no credentials, and so may ask only what needs none.
     pub(crate) fn is_anonymous(&self) -> bool {
-        self.authorization.is_none()
+        self.authorization.is_none() && !self.certified
+    }
+
+    /// Has every request of the API carry this as its `Correlation-ID`.
+    pub(crate) fn marked(self, mark: &str) -> Self {
+        Self {
+            mark: Some(mark.to_owned()),
+            ..self
+        }
     }
 
     /// Asks the API, with credentials if there are any.
     pub(crate) fn call(&self, ask: &Ask, deadline: Deadline) -> Result<Answer> {
         let url = format!("{}{}", self.base, ask.path);
-        let session = self.session.borrow();
-        let referer = format!("{}/", self.base);
-        let headers = match (session.as_ref(), self.authorization.as_deref()) {
-            (Some(session), _) if ask.method == "GET" => vec![("Cookie", session.cookie.as_str())],
-            (Some(session), _) => vec![
-                ("Cookie", session.cookie.as_str()),
-                ("X-CSRFToken", session.token.as_str()),
-                ("Referer", referer.as_str()),
-            ],
-            (None, Some(authorization)) => vec![("Authorization", authorization)],
-            (None, None) => Vec::new(),
-        };
-        let answer = self.send(ask, &url, &headers, deadline)?;
+        let mut answer = self.send(ask, &url, &self.rights(), deadline)?;
+        if answer.status == 401 && self.session.take().is_some() {
+            // The session is over; the password still counts.
+            answer = self.send(ask, &url, &self.rights(), deadline)?;
+        }
         if let (300..400, Some(location)) = (answer.status, &answer.location) {
             bail!(
                 "failed to {} `{url}`: it redirects to `{location}`, where the credentials are \
@@ -188,17 +172,6 @@ impl Door {
             );
         }
         Ok(answer)
-    }
-
-    /// Logs in, so that the password is not checked with each request, which is made to cost the server a
-    /// second of its time. Where there is nothing to log in to, each request carries the password.
-    pub(crate) fn log_in(&self, ask: &Ask, deadline: Deadline) -> Result<()> {
-        if self.is_anonymous() || self.session.borrow().is_some() {
-            return Ok(());
-        }
-        let answer = self.call(ask, deadline)?;
-        *self.session.borrow_mut() = Session::of(&answer);
-        Ok(())
     }
 
     /// Fetches published content, without credentials, following redirects.
@@ -226,17 +199,57 @@ impl Door {
         bail!("failed to GET `{url}`: more than {REDIRECTS} redirects")
     }
 
+    /// What tells Pulp who asks.
+    fn rights(&self) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if let Some(mark) = &self.mark {
+            headers.push(("Correlation-ID", mark.clone()));
+        }
+        match (&*self.session.borrow(), &self.authorization) {
+            (Some(session), _) => headers.extend([
+                ("Cookie", session.cookies.clone()),
+                ("X-CSRFToken", session.token.clone()),
+                ("Referer", format!("{}/", self.base)),
+            ]),
+            (None, Some(basic)) => headers.push(("Authorization", basic.clone())),
+            (None, None) => {}
+        }
+        headers
+    }
+
+    /// Logs in, if there is a password and a log-in; without a session each request carries the password.
+    fn log_in(&self, ask: &Ask, deadline: Deadline) -> Result<()> {
+        if self.authorization.is_some() && self.session.borrow().is_none() {
+            let answer = self.call(ask, deadline)?;
+            if answer.status < 300 {
+                let cookies = answer.cookies.iter().map(String::as_str);
+                *self.session.borrow_mut() = session::read(cookies);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the session, if there is one.
+    fn log_out(&self, ask: &Ask, deadline: Deadline) {
+        if self.session.borrow().is_some() {
+            // It ends by itself two weeks later.
+            let _ = self.call(ask, deadline);
+            self.session.take();
+        }
+    }
+
     fn send(
         &self,
         ask: &Ask,
         url: &str,
-        headers: &[(&str, &str)],
+        headers: &[(&'static str, String)],
         deadline: Deadline,
     ) -> Result<Answer> {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let left = deadline.remaining().max(LAST_LOOK);
         let limit = self.request_timeout.min(left);
         self.client
-            .send(ask, url, headers, limit)
+            .send(ask, url, &headers, limit)
             .with_context(|| format!("failed to {} `{url}`", ask.method))
     }
 }

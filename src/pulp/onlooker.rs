@@ -2,6 +2,7 @@
 //! request at a time, without credentials, following no redirect, and holding no connection in between,
 //! which would keep a process of the web server busy.
 
+use std::cell::Cell;
 use std::error::Error as _;
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -9,10 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use reqwest::{Client, Error, Response, redirect};
 
-use super::{Access, Answer, STATUS_PATH, Status, address, moment, plain_config, read_status};
+use super::{Access, Answer, Status, address, moment, plain_config, read_status, status_paths, v3};
 
 /// The largest status document that is read.
 const CAP: usize = 4 * 1024 * 1024;
+
+/// What a server answers for a Pulp that it does not serve.
+const NOT_THERE: u16 = 404;
 
 /// How much of an error's words is told.
 const TOLD: usize = 200;
@@ -30,15 +34,20 @@ pub(crate) struct Glance {
 #[derive(Debug)]
 pub(crate) struct Onlooker {
     client: Client,
-    pub(crate) url: String,
+    /// Pulp's address, by which all answers are one story.
+    pub(crate) base: String,
+    /// Where Pulp 2 and Pulp 3 say it.
+    urls: [String; 2],
+    /// Which of them is asked: the other one as soon as this one is not there.
+    asked: Cell<usize>,
 }
 
 impl Onlooker {
     /// Checks how Pulp is to be reached; nothing is sent yet.
     ///
     /// # Errors
-    /// The address makes no sense, or `ca_path` cannot be read.
-    pub(crate) fn new(access: &Access) -> Result<Self> {
+    /// The address or the API's root makes no sense, or `ca_path` cannot be read.
+    pub(crate) fn new(access: &Access, api_root: &str) -> Result<Self> {
         let base = address::base(access.url)?;
         let client = Client::builder()
             .tls_backend_preconfigured(plain_config(access.validate_certs, access.ca_path)?)
@@ -52,26 +61,47 @@ impl Onlooker {
             .context("failed to prepare requests to Pulp")?;
         Ok(Self {
             client,
-            url: format!("{base}{STATUS_PATH}"),
+            urls: status_paths(api_root)?.map(|path| format!("{base}{path}")),
+            asked: Cell::new(0),
+            base,
         })
     }
 
-    /// Asks once.
+    fn url(&self) -> &str {
+        &self.urls[self.asked.get()]
+    }
+
+    /// Asks once; also the other Pulp, where this one is not there.
     pub(crate) async fn look(&self) -> Glance {
-        match self.ask().await {
+        let mut answer = self.ask().await;
+        if answer
+            .as_ref()
+            .is_ok_and(|answer| answer.status == NOT_THERE)
+        {
+            self.asked.set(1 - self.asked.get());
+            answer = self.ask().await;
+        }
+        match answer {
             Err(error) => Glance {
                 outcome: outcome_of(&error),
                 status: None,
             },
             Ok(answer) => Glance {
                 outcome: answer.status.to_string(),
-                status: read_status(&answer).ok(),
+                status: self.read(&answer).ok(),
             },
         }
     }
 
+    fn read(&self, answer: &Answer) -> Result<Status> {
+        match self.asked.get() {
+            0 => read_status(answer),
+            _ => v3::read_status(answer),
+        }
+    }
+
     async fn ask(&self) -> Result<Answer, Error> {
-        let mut response = self.client.get(&self.url).send().await?;
+        let mut response = self.client.get(self.url()).send().await?;
         let date = header(&response, "Date").and_then(|date| moment(&date));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -82,7 +112,7 @@ impl Onlooker {
         }
         Ok(Answer {
             method: "GET",
-            url: self.url.clone(),
+            url: self.url().to_owned(),
             status: response.status().as_u16(),
             location: None,
             cookies: Vec::new(),
@@ -137,13 +167,15 @@ mod tests {
     use std::net::TcpListener;
 
     fn look(url: &str, limit: Duration) -> Glance {
-        let onlooker = Onlooker::new(&Access {
+        let access = Access {
             url,
             credentials: None,
+            certificate: None,
             validate_certs: true,
             ca_path: None,
             request_timeout: limit,
-        });
+        };
+        let onlooker = Onlooker::new(&access, "/pulp/");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -189,6 +221,33 @@ mod tests {
         let status = glance.status.unwrap();
         assert_eq!(status.messaging, Some(false));
         assert!(status.at.is_some() && status.workers.unwrap().len() == 1);
+    }
+
+    #[test]
+    fn where_there_is_no_pulp_2_its_successor_is_asked() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let thread = std::thread::spawn(move || {
+            let mut paths = Vec::new();
+            for answer in [
+                "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"versions\":[{\"component\":\"core\",\
+                 \"version\":\"3.9\"}],\"online_workers\":[{\"name\":\"7@h\"}]}",
+            ] {
+                let (mut stream, _) = server.accept().unwrap();
+                let mut request = [0; 4096];
+                let length = stream.read(&mut request).unwrap();
+                let asked = String::from_utf8_lossy(&request[..length]).into_owned();
+                paths.extend(asked.split(' ').nth(1).map(str::to_owned));
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            paths
+        });
+        let glance = look(&url, LIMIT);
+        assert_eq!(glance.outcome, "200");
+        assert_eq!(glance.status.unwrap().workers.unwrap().len(), 1);
+        let paths = thread.join().unwrap();
+        assert_eq!(paths, ["/pulp/api/v2/status/", "/pulp/api/v3/status/"]);
     }
 
     #[test]

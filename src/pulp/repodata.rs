@@ -71,6 +71,27 @@ pub(crate) fn primary(repomd: &[u8]) -> Result<Primary> {
     Ok(found)
 }
 
+/// How many files of metadata repomd.xml makes with itself, and how many bytes they hold.
+pub(crate) fn extent(repomd: &[u8]) -> Result<(u64, u64)> {
+    let (mut files, mut bytes) = (1, repomd.len() as u64);
+    let mut text = String::new();
+    read(repomd, |event| {
+        match event {
+            Event::Start(_) => text.clear(),
+            Event::Text(part) => text.push_str(&part),
+            Event::End(tag) => match tag.local_name().as_ref() {
+                "data" => files += 1,
+                "size" => bytes += text.trim().parse::<u64>().unwrap_or_default(),
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    })
+    .context("failed to read repomd.xml")?;
+    Ok((files, bytes))
+}
+
 /// Calls `each` for every package of primary.xml, compressed or not, and counts them.
 pub(crate) fn packages(bytes: &[u8], mut each: impl FnMut(Listed)) -> Result<u64> {
     let mut count = 0;
@@ -187,6 +208,13 @@ mod tests {
         let found = primary(REPOMD.as_bytes()).expect("repomd");
         assert_eq!(found.href, "repodata/p.xml.gz");
         assert_eq!(found.sha256.as_deref(), Some("aa"));
+    }
+
+    #[test]
+    fn what_was_published_is_counted() {
+        let sized = REPOMD.replace("</data>", "<size>100</size></data>");
+        let (files, bytes) = extent(sized.as_bytes()).expect("repomd");
+        assert_eq!((files, bytes), (3, sized.len() as u64 + 200));
     }
 
     #[test]

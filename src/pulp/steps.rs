@@ -17,6 +17,7 @@ pub(crate) enum Kind {
     Cancel,
     DeleteRepository,
     DeleteOrphan,
+    ForgetTasks,
 }
 
 /// A step, its name in the reply, and what it does in words.
@@ -77,7 +78,7 @@ pub(crate) const ALL: &[Step] = &[
     proves(
         Kind::Distributor,
         "distributor",
-        "add a distributor to the repository",
+        "add a distributor to the repository, or with Pulp 3, once it is published, a distribution",
     ),
     proves(Kind::Publish, "publish", "publish the repository"),
     proves(
@@ -95,12 +96,17 @@ pub(crate) const ALL: &[Step] = &[
     cleans(
         Kind::DeleteRepository,
         "delete_repository",
-        "delete the repository",
+        "delete the repository, and with Pulp 3 its distribution, publication and remote",
     ),
     cleans(
         Kind::DeleteOrphan,
         "delete_orphan",
-        "delete exactly our package, by its type and unit id",
+        "delete exactly our package, by its type and unit id, or by its reference",
+    ),
+    cleans(
+        Kind::ForgetTasks,
+        "forget_tasks",
+        "delete the records of our tasks (Pulp 3)",
     ),
 ];
 

@@ -3,16 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::host::tls::Anybody;
 
 /// The TLS settings of every request.
-pub(super) fn config(validate: bool, ca_path: Option<&Path>) -> Result<TlsConfig> {
+pub(super) fn config(
+    validate: bool,
+    ca_path: Option<&Path>,
+    client: Option<(&Path, &Path)>,
+) -> Result<TlsConfig> {
+    let own = client.map(|(cert, key)| own(cert, key)).transpose()?;
     let config = TlsConfig::builder()
+        .client_cert(own)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
     if !validate {
         return Ok(config.disable_verification(true).build());
@@ -23,6 +29,38 @@ pub(super) fn config(validate: bool, ca_path: Option<&Path>) -> Result<TlsConfig
         .iter()
         .map(|root| Certificate::from_der(root).to_owned());
     Ok(config.root_certs(RootCerts::from(roots)).build())
+}
+
+/// The certificate by which Pulp knows us.
+fn own(cert: &Path, key: &Path) -> Result<ClientCert> {
+    let items = |name: &str, path: &Path| -> Result<Vec<PemItem<'static>>> {
+        let failed = || format!("failed to read {name} `{}`", path.display());
+        let bytes = std::fs::read(path).with_context(failed)?;
+        parse_pem(&bytes)
+            .collect::<Result<_, _>>()
+            .with_context(failed)
+    };
+    let mut chain = Vec::new();
+    for item in items("user_cert", cert)? {
+        if let PemItem::Certificate(certificate) = item {
+            chain.push(certificate);
+        }
+    }
+    if chain.is_empty() {
+        bail!(
+            "failed to read user_cert `{}`: it holds no certificate in PEM form",
+            cert.display()
+        );
+    }
+    for item in items("user_key", key)? {
+        if let PemItem::PrivateKey(key) = item {
+            return Ok(ClientCert::new_with_certs(&chain, key));
+        }
+    }
+    bail!(
+        "failed to read user_key `{}`: it holds no private key in PEM form",
+        key.display()
+    )
 }
 
 /// The same for a client that takes rustls's own settings.
@@ -72,10 +110,10 @@ mod tests {
     #[test]
     fn a_ca_path_without_certificates_is_refused_by_name() {
         for path in ["/etc/passwd", "/nonexistent/ca.pem"] {
-            let error = config(true, Some(Path::new(path))).expect_err(path);
+            let error = config(true, Some(Path::new(path)), None).expect_err(path);
             assert!(error.to_string().contains(path), "{error}");
         }
-        assert!(config(false, Some(Path::new("/nonexistent"))).is_ok());
+        assert!(config(false, Some(Path::new("/nonexistent")), None).is_ok());
         assert!(plain_config(true, Some(Path::new("/etc/passwd"))).is_err());
         assert!(plain_config(false, Some(Path::new("/nonexistent"))).is_ok());
     }

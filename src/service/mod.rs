@@ -3,7 +3,9 @@
 //! "active" proves nothing.
 
 mod journal;
+mod names;
 pub(crate) mod plan;
+mod setup;
 mod systemd;
 pub(crate) mod sysv;
 mod unit;
@@ -15,22 +17,9 @@ use anyhow::{Context as _, Result};
 use crate::host::processes::Process;
 use crate::host::wait::Deadline;
 
+pub(crate) use names::{PULP, PULP3_PREFIX, PULP3_WORKERS, WORKER_PREFIX, WORKERS};
+pub(crate) use setup::Setup;
 pub(crate) use unit::{Line, Unit};
-
-/// Pulp 2's services, in the order in which they are started.
-/// Source: Pulp's own `server/usr/lib/systemd/system/`, the same from 2.4 to 2.21.
-pub(crate) const PULP: &[&str] = &[
-    "httpd.service",
-    "pulp_workers.service",
-    "pulp_resource_manager.service",
-    "pulp_celerybeat.service",
-];
-
-/// The umbrella that starts the workers and stays "active (exited)" whatever becomes of them.
-pub(crate) const WORKERS: &str = "pulp_workers.service";
-
-/// What the name of each worker's own unit begins with.
-pub(crate) const WORKER_PREFIX: &str = "pulp_worker-";
 
 /// What a service manager is asked to do with a set of units; the words are systemd's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,6 +132,25 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     match require()? {
         Manager::Systemd => systemd::observe(names),
         Manager::Sysv => sysv::observe(names),
+    }
+}
+
+/// The units of systemd whose names begin so: their files, and the instances that are enabled.
+pub(crate) fn unit_files(prefix: &str) -> std::collections::BTreeSet<String> {
+    systemd::unit_files(prefix)
+}
+
+/// How the first of the units that runs, or else is there, is started.
+///
+/// # Errors
+/// The service manager does not answer.
+pub(crate) fn setup(units: &[&str]) -> Result<Setup> {
+    match manager() {
+        Some(Manager::Systemd) => {
+            let text = systemd::show(units, setup::PROPERTIES)?;
+            Ok(setup::first(&text, units))
+        }
+        _ => Ok(Setup::default()),
     }
 }
 

@@ -106,6 +106,7 @@ mod tests {
             found: true,
             last_exit: String::new(),
             restarts: 0,
+            restart: String::new(),
             active_since_us: 0,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Unit, Verb, WORKER_PREFIX, WORKERS, full_name};
+use super::{PULP3_WORKERS, Unit, Verb, WORKER_PREFIX, WORKERS, full_name};
 use crate::host::process;
 use crate::host::processes::{self, Process};
 
@@ -22,7 +22,7 @@ const UNIT_DIRS: &[&str] = &[
 ];
 
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,MainPID,Type,\
-    ExecMainCode,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic";
+    ExecMainCode,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic,Restart";
 
 /// Whether systemd is this host's service manager, by systemd's own rule (`sd_booted(3)`).
 pub(crate) fn is_manager() -> bool {
@@ -39,9 +39,13 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     let mut wanted: Vec<String> = names.iter().map(|n| full_name(n)).collect();
     let names_workers = wanted.iter().any(|n| n.starts_with(WORKER_PREFIX));
     if wanted.iter().any(|n| n == WORKERS) && !names_workers {
-        wanted.extend(worker_files());
+        wanted.extend(unit_files(WORKER_PREFIX));
         // Also workers whose unit file is gone while they run.
         wanted.push(format!("{WORKER_PREFIX}*"));
+    }
+    if wanted.iter().any(|n| n == PULP3_WORKERS) {
+        // A pattern stands for what is in systemd's memory: not for what is stopped.
+        wanted.extend(instances());
     }
     if wanted.is_empty() {
         return Ok(Vec::new());
@@ -52,14 +56,49 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     Ok(parse(&text, processes::runs))
 }
 
-fn worker_files() -> BTreeSet<String> {
-    UNIT_DIRS
-        .iter()
-        .filter_map(|dir| std::fs::read_dir(dir).ok())
-        .flat_map(Iterator::flatten)
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(WORKER_PREFIX) && name.ends_with(".service"))
-        .collect()
+/// The instances of Pulp 3's template of workers.
+fn instances() -> impl Iterator<Item = String> {
+    let template = PULP3_WORKERS.trim_end_matches("*.service");
+    let files = unit_files(template).into_iter();
+    files.filter(move |name| name.len() > template.len() + ".service".len())
+}
+
+/// The units whose names begin so: their files, and the links that enable them.
+pub(super) fn unit_files(prefix: &str) -> BTreeSet<String> {
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
+    };
+    let mut found = BTreeSet::new();
+    for dir in UNIT_DIRS.iter().map(Path::new) {
+        for name in names(dir) {
+            if Path::new(&name).extension() == Some("wants".as_ref()) {
+                found.extend(names(&dir.join(name)));
+            } else {
+                found.insert(name);
+            }
+        }
+    }
+    found.retain(|name| name.starts_with(prefix) && name.ends_with(".service"));
+    found
+}
+
+/// What systemd knows of units, a block of text each.
+///
+/// # Errors
+/// systemd does not answer.
+pub(super) fn show(units: &[&str], properties: &str) -> Result<String> {
+    let mut argv = vec!["systemctl", "show", properties, "--"];
+    argv.extend(units);
+    let enabled: Vec<String> = if units.contains(&PULP3_WORKERS) {
+        instances().collect()
+    } else {
+        Vec::new()
+    };
+    argv.extend(enabled.iter().map(String::as_str));
+    process::run_ok(&argv, ANSWER_LIMIT)
 }
 
 /// Reads the blocks that `systemctl show` prints, one a unit, each unit once.
@@ -94,6 +133,7 @@ fn parse_block(block: &str, runs: &impl Fn(u32) -> bool) -> Option<Unit> {
         last_exit: last_exit(value("ExecMainCode"), value("ExecMainStatus")),
         // Unknown before systemd 235.
         restarts: value("NRestarts").parse().unwrap_or(0),
+        restart: value("Restart").to_owned(),
         active_since_us: value("ActiveEnterTimestampMonotonic").parse().unwrap_or(0),
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::WORKER_PREFIX;
+use super::{PULP3_WORKERS, WORKER_PREFIX};
 
 /// One line that a unit wrote, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub(crate) struct Unit {
     /// How often its manager has started it again by itself; 0 where that is not counted.
     #[serde(skip)]
     pub(crate) restarts: u32,
+    /// systemd's `Restart=`; empty where nothing is started again.
+    #[serde(skip)]
+    pub(crate) restart: String,
     /// When the unit became active: microseconds of the monotonic clock; 0 when never.
     pub(crate) active_since_us: u64,
 }
@@ -60,10 +63,17 @@ impl Unit {
     /// Whether this is a worker's own unit.
     pub(crate) fn is_worker(&self) -> bool {
         self.name.starts_with(WORKER_PREFIX)
+            || self
+                .name
+                .starts_with(PULP3_WORKERS.trim_end_matches("*.service"))
     }
 
     /// Whether the process holds a consumer's standing connection to the broker.
     pub(crate) fn consumes(&self) -> bool {
-        self.is_worker() || self.name == "pulp_resource_manager.service"
+        const MANAGERS: [&str; 2] = [
+            "pulp_resource_manager.service",
+            "pulpcore-resource-manager.service",
+        ];
+        self.is_worker() || MANAGERS.contains(&self.name.as_str())
     }
 }

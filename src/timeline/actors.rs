@@ -2,14 +2,16 @@
 //! exited, when it lost its connection and had one again, and whether that stood.
 
 mod listed;
+mod supervised;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use supervised::Supervision;
 
 use super::{
     Connection, Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict,
-    role_of,
+    role_beside,
 };
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
@@ -43,6 +45,8 @@ pub(crate) struct Actor {
     pub(crate) exits: Vec<Seen>,
     /// How often its manager started it again by itself meanwhile.
     pub(crate) restarts: u32,
+    #[serde(flatten)]
+    supervision: Supervision,
     /// Its last connection was gone.
     pub(crate) lost_at: Option<f64>,
     /// It had one again.
@@ -136,7 +140,7 @@ impl Story<'_> {
     }
 
     fn actor(&self, expected: Option<u32>) -> Actor {
-        let role = role_of(self.unit);
+        let role = role_beside(self.unit, self.timeline.begin.caches_only);
         let consumes = matches!(role, "worker" | "resource_manager");
         let held = Held::by(self.timeline, self.unit, consumes);
         let mains = self.mains();
@@ -160,6 +164,9 @@ impl Story<'_> {
         let retries = self.said(Said::Refused);
         let prediction = self.prediction(consumes, lost_at, &retries);
         let (worker, unlisted_at, listed_at) = self.listed();
+        let exits = self.exits(&mains, main_pid, expected);
+        let met = self.met(lost_at, &held).or_else(|| exits.first().cloned());
+        let met = met.or_else(|| self.seen_met());
         let further_losses = connected_at.map_or(0, |at| {
             let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
             losses.after(at).max(logged)
@@ -170,8 +177,9 @@ impl Story<'_> {
             worker,
             main_pid,
             running: main_pid != 0,
-            met: self.met(lost_at, &held),
-            exits: self.exits(&mains, main_pid, expected),
+            met,
+            exits,
+            supervision: self.supervision(),
             restarts: self.restarts(),
             lost_at,
             connected_at,

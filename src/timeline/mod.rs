@@ -18,7 +18,7 @@ use backoff::{Prediction, next_try, predict};
 use connections::{Connection, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
-use roles::{listed_as, role_of, same_host};
+use roles::{listed_as, role_beside, same_host};
 
 /// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
 pub(crate) const DIR: &str = "/run/pulp_broker_watch";
@@ -35,6 +35,9 @@ pub(crate) struct Timeline {
     /// The last line was cut off: the observer, or its machine, died while it wrote.
     #[serde(default)]
     pub(crate) torn: bool,
+    /// Services that were seen to meet the absent broker by whoever waited for that.
+    #[serde(skip)]
+    pub(crate) seen_met: Vec<String>,
 }
 
 /// The first line: who observed what, and when.
@@ -48,6 +51,9 @@ pub(crate) struct Begin {
     pub(crate) monotonic: f64,
     /// The broker's endpoint; empty when none is known here.
     pub(crate) broker: String,
+    /// It only keeps published content: no worker connects to it.
+    #[serde(default)]
+    pub(crate) caches_only: bool,
     /// The units that are observed.
     pub(crate) units: Vec<String>,
     /// How many listened for the agents' replies, by queue; empty where nobody could tell.
@@ -79,6 +85,9 @@ pub(crate) enum Event {
         restarts: u32,
         /// How the last main process ended, as a person would say it; empty when none has.
         exit: String,
+        /// systemd's `Restart=`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        restart: String,
     },
     /// A unit's process holds a connection to the broker.
     Opened {
@@ -162,6 +171,7 @@ impl Timeline {
             begin,
             entries,
             torn,
+            seen_met: Vec::new(),
         })
     }
 
@@ -224,6 +234,7 @@ mod tests {
                 host: "a.example.com".to_owned(),
                 wall: 1_000_000.0,
                 monotonic: 500.0,
+                caches_only: false,
                 broker: "b:5672".to_owned(),
                 units: units.map(str::to_owned).to_vec(),
                 listeners: BTreeMap::new(),
@@ -233,6 +244,7 @@ mod tests {
                 .map(|(at, event)| Entry { at, event })
                 .collect(),
             torn: false,
+            seen_met: Vec::new(),
         }
     }
 

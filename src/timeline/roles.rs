@@ -20,6 +20,14 @@ pub(super) fn role_of(unit: &str) -> &'static str {
         .map_or("broker_user", |(_, role)| role)
 }
 
+/// The same where workers have nothing to do with what is taken away.
+pub(super) fn role_beside(unit: &str, caches_only: bool) -> &'static str {
+    match role_of(unit) {
+        "worker" | "resource_manager" if caches_only => "bystander",
+        role => role,
+    }
+}
+
 /// What Pulp's name for a unit begins with, up to the host's name.
 pub(super) fn listed_as(unit: &str) -> Option<String> {
     let number = |prefix| {

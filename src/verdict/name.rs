@@ -114,7 +114,7 @@ names! {
     ServiceExited "service_exited" Failed ["F02" "F09" "F10" "F26" "F28" "F47"]
         "A service's main process exited because the broker was away.";
         "the main process that ran before is gone, whether or not its supervisor started another";
-        "Read its last words with `journalctl -u {unit}`; look for a retry budget (`broker_connection_max_retries`) and start the unit: `systemctl start {unit}`."
+        "Read its last words with `journalctl -u {unit}`; look for a retry budget (`broker_connection_max_retries`) and start the unit: `systemctl start {unit}`. Pulp 3's services exit when they lose their database: give their units `Restart=always` (`on-failure` leaves out exit status 0)."
     NotRecovered "not_recovered" Failed ["F04" "F05" "F06" "F08" "F31"]
         "A service runs, and did not connect to the broker again.";
         "the broker answers, the main process runs, and no standing connection was seen until the wait was over";
@@ -148,9 +148,9 @@ names! {
         "a task of ours stays waiting while workers that could run it are idle, and no message of it is in a queue";
         "Cancel it (`pulp-admin tasks cancel --task-id ID`); look for a publisher that writes to a dead connection."
     TaskStuck "task_stuck" Failed ["F12" "F23" "F29" "F39" "F40" "F44"]
-        "A task of ours began or waited, and did not end.";
-        "a task of ours is still waiting or running at the deadline";
-        "See its state and worker (`pulp-admin tasks details --task-id ID`), cancel it, and restart the resource manager if its worker is null."
+        "A task began or waited, and did not end.";
+        "a task of ours is still waiting or running at the deadline, or Pulp 3 shows a task, whoever's it is, as running that began before each of its workers";
+        "See its state and worker (`pulp-admin tasks details --task-id ID`, `pulp task show --href HREF`), cancel it, and restart Pulp 2's resource manager if its worker is null."
     TaskDuplicated "task_duplicated" Failed ["F35"]
         "One task ran twice.";
         "two workers report the same task of ours, or its effect is there twice";

@@ -115,6 +115,10 @@ fn recovered(judgement: &Judgement<'_>) -> String {
     names.sort_unstable();
     names.dedup();
     let all = match names.len() {
+        0 => {
+            return "it does its job as before, and no worker has to do with what was away"
+                .to_owned();
+        }
         1 => "the one service that holds a connection came back by itself".to_owned(),
         n => format!("all {n} services that hold a connection came back by themselves"),
     };

@@ -85,7 +85,7 @@ fn an_address_that_is_no_pulp_is_named() {
 }
 
 #[test]
-fn a_pulp_3_that_cannot_be_tested_says_what_it_lacks() {
+fn a_pulp_3_without_the_plugin_says_what_it_lacks() {
     let server = Server::start(None, |asked| match asked.path.as_str() {
         "/pulp/api/v3/status/" => reply(
             200,
@@ -93,7 +93,7 @@ fn a_pulp_3_that_cannot_be_tested_says_what_it_lacks() {
         ),
         _ => reply(404, "<html>Not Found</html>"),
     });
-    call(&server.url(), json!({})).failed_with(&["Pulp 3.49.1 at", "has no plugin pulp_rpm"]);
+    call(&server.url(), json!({})).failed_with(&["Pulp 3.49.1 has no plugin for RPM packages"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod answers;
 mod certificates;
+mod pulp3;
 mod states;
 mod support;
 mod working;

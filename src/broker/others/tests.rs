@@ -163,3 +163,24 @@ fn another_virtual_host_than_pulps_is_told_with_who_uses_it_from_where() {
         "user billing of vhost bills from 10.0.0.9 with 2 connections"
     );
 }
+
+#[test]
+fn pulp_3s_own_services_are_no_others() {
+    for unit in ["pulpcore-worker@1.service", "pulpcore-api.service"] {
+        let own = caller(
+            7,
+            Some(unit),
+            "pulpcore-worker",
+            &["pulpcore-worker"],
+            40_001,
+        );
+        let found = judge(
+            &Seen {
+                callers: vec![own],
+                ..seen()
+            },
+            &is_own,
+        );
+        assert_eq!(found.users, [], "{unit}");
+    }
+}

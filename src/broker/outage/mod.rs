@@ -243,7 +243,13 @@ fn processes_doubt(taken: &Taken) -> Option<String> {
         Method::Freeze => State::Stopped,
         Method::Partition | Method::Reset => return None,
     };
-    let other = taken.processes.iter().find(|p| p.state() != wanted)?;
+    // A client's process that ended just before is not stopped, as long as the broker's others are.
+    let holds = |state| taken.processes.iter().any(|p| p.state() == state);
+    let may_be_gone = wanted == State::Stopped && holds(State::Stopped);
+    let other = taken.processes.iter().find(|p| {
+        let state = p.state();
+        state != wanted && !(may_be_gone && state == State::Gone)
+    })?;
     let is = match other.state() {
         State::Runs => "runs",
         State::Stopped => "is stopped",

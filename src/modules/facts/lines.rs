@@ -1,6 +1,6 @@
 //! The pre-flight's lines, one a fact, each beginning with its word, for a person on call.
 
-use super::{BrokerSight, Sight, Wish};
+use super::{BrokerSight, Generation, Sight, Wish};
 use crate::broker::Answer;
 use crate::service::{Unit, WORKERS};
 
@@ -18,16 +18,22 @@ fn found(sight: &Sight) -> String {
     let host = format!("{}; SELinux: {}", sight.manager, sight.selinux);
     if !sight.has_pulp() {
         return format!(
-            "FOUND no Pulp on this host (no /etc/pulp/server.conf, no unit pulp_*); {host}"
+            "FOUND no Pulp on this host (no /etc/pulp/server.conf or settings.py, no unit pulp_* or pulpcore-*); {host}"
         );
     }
-    let configuration = if sight.configured {
-        "configuration /etc/pulp/server.conf"
-    } else {
-        "no /etc/pulp/server.conf"
+    let (pulp, file) = match &sight.generation {
+        Generation::Two => ("Pulp 2".to_owned(), "/etc/pulp/server.conf"),
+        Generation::Three(version) => (
+            format!("Pulp {}", version.as_deref().unwrap_or("3")),
+            "/etc/pulp/settings.py",
+        ),
+    };
+    let configuration = match sight.configured {
+        Some(file) => format!("configuration {file}"),
+        None => format!("no {file}"),
     };
     format!(
-        "FOUND Pulp 2 ({configuration}): {}; {host}",
+        "FOUND {pulp} ({configuration}): {}; {host}",
         services(&sight.units)
     )
 }
@@ -36,7 +42,9 @@ fn services(units: &[Unit]) -> String {
     if units.is_empty() {
         return "no units of it".to_owned();
     }
-    let own = || units.iter().filter(|u| !u.is_worker());
+    // Pulp 2's workers are told with their umbrella.
+    let has_umbrella = units.iter().any(|u| u.name == WORKERS);
+    let own = || units.iter().filter(|u| !u.is_worker() || !has_umbrella);
     let up: Vec<String> = own()
         .filter(|u| u.is_up())
         .map(|u| named(u, units))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{ApplyAt, BrokerSight, Heard, Sight, UrlSight, Wish};
+use super::{ApplyAt, BrokerSight, Generation, Heard, Sight, UrlSight, Wish};
 use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
@@ -16,7 +16,7 @@ use crate::broker::{Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
-use crate::service::{self, Manager, PULP, Unit};
+use crate::service::{self, Manager, PULP, PULP3_PREFIX, Unit};
 
 /// Where brokers keep their data, by kind; the first that is there counts.
 const DATA: &[(&str, &[&str])] = &[
@@ -72,7 +72,8 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
     let cuts = wish.method.cuts() && (local || wish.apply_at == ApplyAt::Pulp);
     let (there, missing) = tools(cuts, needs_v6(place.broker.as_ref().map(|(b, _)| *b)));
     Ok(Sight {
-        configured: place.settings.is_some(),
+        configured: place.settings.map(Settings::file),
+        generation: generation(&place),
         manager: manager(),
         selinux: rights::selinux(),
         spaces: spaces(kind, local)?,
@@ -87,6 +88,15 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         missing,
         there,
     })
+}
+
+fn generation(place: &Place<'_>) -> Generation {
+    let mut units = place.units.iter();
+    match place.settings.and_then(|settings| settings.pulp3.as_ref()) {
+        Some(pulp3) => Generation::Three(pulp3.version.clone()),
+        None if units.any(|unit| unit.name.starts_with(PULP3_PREFIX)) => Generation::Three(None),
+        None => Generation::Two,
+    }
 }
 
 fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSight> {

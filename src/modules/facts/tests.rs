@@ -30,6 +30,7 @@ fn unit(name: &str, umbrella: bool) -> Unit {
         found: true,
         last_exit: String::new(),
         restarts: 0,
+        restart: String::new(),
         active_since_us: 0,
     }
 }
@@ -46,7 +47,8 @@ fn space(path: &str) -> Space {
 /// A host with all of Pulp 2 and a broker of its own.
 fn healthy() -> Sight {
     Sight {
-        configured: true,
+        configured: Some("/etc/pulp/server.conf"),
+        generation: Generation::Two,
         units: vec![
             unit("httpd", false),
             unit("pulp_workers", true),
@@ -178,7 +180,7 @@ fn what_does_not_run_is_told_apart() {
 #[test]
 fn a_host_without_pulp_and_broker_needs_no_undo() {
     let sight = Sight {
-        configured: false,
+        configured: None,
         units: Vec::new(),
         broker: None,
         missing: vec!["systemd-run"],
@@ -385,7 +387,7 @@ fn the_firewall_has_to_be_changeable_only_where_packets_are_cut() {
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
     assert!(refused(&sight, AT_PULP)[0].contains("CAP_NET_ADMIN"));
     let broker_only = Sight {
-        configured: false,
+        configured: None,
         units: Vec::new(),
         ..sight
     };

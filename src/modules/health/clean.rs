@@ -27,6 +27,7 @@ pub(super) fn is_needed(check: &Check, kind: Kind) -> bool {
         && match kind {
             Kind::Cancel => check.has_failed(),
             Kind::DeleteOrphan => check.feed.is_some(),
+            Kind::ForgetTasks => check.pulp.is_three(),
             _ => true,
         }
 }
@@ -42,28 +43,22 @@ pub(super) fn step(
             Ok(detail([("canceled", canceled.into())]))
         }
         Kind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
-            leave(
-                &mut check.leftovers,
-                check.pulp.remedy(),
-                "repository",
-                &check.name,
-                cause,
-            );
+            leave(&mut check.leftovers, "repository", &check.name, cause);
         }),
+        Kind::ForgetTasks => {
+            let deleted = check.pulp.forget_tasks(deadline).inspect_err(|cause| {
+                leave(&mut check.leftovers, "tasks", &check.name, cause);
+            })?;
+            Ok(detail([("deleted", deleted.into())]))
+        }
         _ => delete_orphan(check, deadline).inspect_err(|cause| {
-            leave(
-                &mut check.leftovers,
-                check.pulp.remedy(),
-                "package",
-                &check.name,
-                cause,
-            );
+            leave(&mut check.leftovers, "package", &check.name, cause);
         }),
     }
 }
 
 fn delete_repository(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
-    let existed = check.pulp.delete_repository(&check.name, deadline)?;
+    let existed = check.pulp.delete(&check.name, deadline)?;
     if let Some(before) = check.orphans_before {
         let after = check.pulp.orphan_count(deadline).ok();
         check.orphans_left = after.map(|after| after.saturating_sub(before));
@@ -83,18 +78,15 @@ fn delete_orphan(check: &mut Check, deadline: Deadline) -> Result<Map<String, Va
         }
         return Ok(detail([("found", false.into())]));
     }
-    let look = || {
-        check
-            .pulp
-            .find_orphan(&package.name, &package.sha256, deadline)
-    };
-    let mut orphan = look()?;
     // A sync that Pulp canceled may still be running on its worker.
     let canceled = check
         .pulp
         .tasks()
         .iter()
         .any(|t| t.state == TaskState::Failed);
+    let pulp = &mut check.pulp;
+    let mut look = || pulp.find_orphan(&package.name, &package.sha256, deadline);
+    let mut orphan = look()?;
     if orphan.is_none() && fetched && canceled {
         let late = deadline.at_most(LATE);
         orphan = until("the package", late, LATE_PACE, || look().map(Some))

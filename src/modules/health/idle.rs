@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none};
+use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none, site};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::pulp::{Pulp, Status, Task};
+use crate::pulp::{self, Pulp, Status, Task};
 
 /// Why nothing may be taken away now.
 struct Refusal {
@@ -45,8 +45,8 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     };
     let whole = seconds("timeout", params.timeout)? + wait;
     let begun = Instant::now();
-    let mut seen = match door(params) {
-        Ok(door) => look(&mut Pulp::new(door), wait, Deadline::after(whole)),
+    let mut seen = match door(params).and_then(|door| Ok((door, site(params)?))) {
+        Ok((door, site)) => look(&mut Pulp::new(door, site), wait, Deadline::after(whole)),
         Err(cause) => Seen::nothing(&cause),
     };
     let waits = call.check_mode && !wish.drain.is_zero();
@@ -84,10 +84,8 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         Err(cause) => return Seen::nothing(&cause),
     };
     let answered_in = begun.elapsed();
-    let objection = status
-        .objection
-        .as_ref()
-        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door().base)));
+    let objection = pulp::objection(&status)
+        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door.base)));
     let mut seen = Seen {
         refusals: objection.into_iter().collect(),
         answered_in,
@@ -124,12 +122,12 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
 }
 
 /// The tasks that have not ended and are not of a health check.
-fn others(pulp: &Pulp, deadline: Deadline) -> Result<Vec<Task>> {
-    if pulp.door().is_anonymous() {
+fn others(pulp: &mut Pulp, deadline: Deadline) -> Result<Vec<Task>> {
+    if pulp.door.is_anonymous() {
         bail!(
             "failed to list the tasks of `{}`: no password was given; set `password` \
              (pulp_broker_test_password)",
-            pulp.door().base
+            pulp.door.base
         );
     }
     let mut tasks = pulp.open_tasks(deadline)?;
@@ -214,6 +212,16 @@ fn found_line(seen: &Seen, url: &str) -> String {
         return format!("FOUND no Pulp that can be asked at `{url}`");
     };
     let names = alive(Some(status));
+    if let Some(three) = &status.three {
+        return format!(
+            "FOUND Pulp {} at `{url}`, which answers after {:.2} s and lists {} workers and {} \
+             content apps",
+            status.version.as_deref().unwrap_or("3"),
+            seen.answered_in.as_secs_f64(),
+            names.len(),
+            three.content.as_ref().map_or(0, Vec::len),
+        );
+    }
     let of = |prefix: &str| names.iter().filter(|n| n.starts_with(prefix)).count();
     let one = |prefix: &str, name: &str| {
         let there = if of(prefix) == 0 { "no" } else { "a" };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::pulp::v2::Worker;
+use crate::pulp::{Status, Worker};
 
 /// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
 /// Pulp lists dead ones for some minutes more.
@@ -24,6 +24,31 @@ pub(super) fn is_alive(worker: &Worker, now: SystemTime) -> bool {
         || heard >= now
 }
 
+/// Who of these is not listed. A worker of Pulp 3 has its process's number in its name, and so another name
+/// after a restart: there it counts how many of a host are listed.
+pub(super) fn absent<'a>(status: &Status, expected: &'a [String]) -> Vec<&'a str> {
+    let Some(mut listed) = status.names() else {
+        return Vec::new();
+    };
+    let is_three = status.three.is_some();
+    let mut missing = Vec::new();
+    for name in expected {
+        let same = |other: &&str| *other == name || (is_three && host(other) == host(name));
+        match listed.iter().position(same) {
+            Some(index) => {
+                listed.swap_remove(index);
+            }
+            None => missing.push(name.as_str()),
+        }
+    }
+    missing
+}
+
+/// What follows the `@`.
+pub(super) fn host(name: &str) -> &str {
+    name.split_once('@').map_or("", |(_, host)| host)
+}
+
 /// The unit behind a name of Pulp's list.
 pub(super) fn unit(name: &str) -> String {
     let number = name
@@ -33,6 +58,7 @@ pub(super) fn unit(name: &str) -> String {
         Some(number) => format!("pulp_worker-{number}"),
         None if name.starts_with(RESOURCE_MANAGER) => "pulp_resource_manager".to_owned(),
         None if name.starts_with(SCHEDULER) => "pulp_celerybeat".to_owned(),
+        None if name.starts_with(|c: char| c.is_ascii_digit()) => "'pulpcore-worker@*'".to_owned(),
         None => "'pulp_worker-*'".to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
-use crate::pulp::{Access, Door};
+use crate::pulp::{self, Access, Door, Site, Wanted};
 
 pub(super) const SPEC: &[Opt] = &[
     Opt::new("pulp_url", Type::Str).required(),
@@ -16,6 +16,13 @@ pub(super) const SPEC: &[Opt] = &[
         .choices(&["healthy", "idle", "ready", "working"]),
     Opt::new("username", Type::Str),
     Opt::new("password", Type::Str).secret(),
+    Opt::new("user_cert", Type::Path),
+    Opt::new("user_key", Type::Path),
+    Opt::new("pulp_api", Type::Str)
+        .default(Preset::Str("auto"))
+        .choices(&["auto", "v2", "v3"]),
+    Opt::new("pulp_api_root", Type::Str).default(Preset::Str("/pulp/")),
+    Opt::new("domain", Type::Str).default(Preset::Str("default")),
     Opt::new("validate_certs", Type::Bool).default(Preset::Bool(true)),
     Opt::new("ca_path", Type::Path),
     Opt::new("feed", Type::Str),
@@ -39,12 +46,25 @@ pub(super) enum State {
     Working,
 }
 
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Api {
+    Auto,
+    V2,
+    V3,
+}
+
 #[derive(Deserialize)]
 pub(super) struct Params {
     pub(super) pulp_url: String,
     pub(super) state: State,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
+    pub(super) user_cert: Option<PathBuf>,
+    pub(super) user_key: Option<PathBuf>,
+    pulp_api: Api,
+    pulp_api_root: String,
+    domain: String,
     pub(super) validate_certs: bool,
     pub(super) ca_path: Option<PathBuf>,
     pub(super) feed: Option<String>,
@@ -61,6 +81,9 @@ pub(super) struct Params {
 
 /// In the words of Ansible's `required_if`.
 pub(super) fn refuse_missing(params: &Params, state: &str) -> Result<()> {
+    if params.user_cert.is_some() && params.user_key.is_some() {
+        return Ok(());
+    }
     let given = [
         ("username", &params.username),
         ("password", &params.password),
@@ -99,9 +122,22 @@ pub(super) fn door(params: &Params) -> Result<Door> {
     Door::new(&Access {
         url: &params.pulp_url,
         credentials: params.username.as_deref().zip(params.password.as_deref()),
+        certificate: params.user_cert.as_deref().zip(params.user_key.as_deref()),
         validate_certs: params.validate_certs,
         ca_path: params.ca_path.as_deref(),
         request_timeout: seconds("request_timeout", params.request_timeout)?,
+    })
+}
+
+/// Which Pulp is asked, and where its API is.
+pub(super) fn site(params: &Params) -> Result<Site> {
+    Ok(Site {
+        wanted: match params.pulp_api {
+            Api::Auto => Wanted::Any,
+            Api::V2 => Wanted::Two,
+            Api::V3 => Wanted::Three,
+        },
+        place: pulp::place(&params.pulp_api_root, &params.domain)?,
     })
 }
 

@@ -9,10 +9,9 @@ use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::pulp;
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
-use crate::pulp::{Created, Task, TaskState};
+use crate::pulp::{self, Created, Task, TaskState};
 
 /// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
 const REPOMD_CAP: u64 = 1024 * 1024;
@@ -48,7 +47,9 @@ pub(super) fn step(
         Kind::Find => find(check, deadline),
         Kind::Download => download(check, deadline),
         Kind::Compare => compare(check, deadline),
-        Kind::Cancel | Kind::DeleteRepository | Kind::DeleteOrphan => Ok(Map::new()),
+        Kind::Cancel | Kind::DeleteRepository | Kind::DeleteOrphan | Kind::ForgetTasks => {
+            Ok(Map::new())
+        }
     }
 }
 
@@ -58,12 +59,12 @@ fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     let status = until("Pulp to be ready for tasks", ready, PACE, || {
         let status = check.pulp.status(deadline)?;
         check.version.clone_from(&status.version);
-        objection.clone_from(&status.objection);
+        objection = pulp::objection(&status);
         Ok(objection.is_none().then_some(status))
     });
     let status = match (status, objection) {
         (Err(error), Some(objection)) if error.is::<TimedOut>() => {
-            bail!("failed to use `{}`: {objection}", check.pulp.door().base)
+            bail!("failed to use `{}`: {objection}", check.pulp.door.base)
         }
         (status, _) => status?,
     };
@@ -83,7 +84,7 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         bail!(
             "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}; wait until \
              they have ended, or call without require_idle",
-            check.pulp.door().base,
+            check.pulp.door.base,
             named(&check.busy)
         );
     }
@@ -123,7 +124,8 @@ fn create(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         check.orphans_before = check.pulp.orphan_count(deadline).ok();
     }
     let name = &check.name;
-    let created = check.pulp.create(name, feed_url(check), deadline);
+    let feed = feed_url(check).to_owned();
+    let created = check.pulp.create(name, &feed, deadline);
     check.created = !matches!(created, Created::No(_));
     match created {
         Created::Yes => Ok(detail([("repository", name.as_str().into())])),
@@ -168,7 +170,8 @@ fn sync(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
 /// A worker had the time to look at the feed.
 fn has_tried(check: &Check) -> bool {
     let last = check.pulp.tasks().last();
-    interrupt::pending().is_none() && last.is_some_and(|task| task.worker.is_some())
+    interrupt::pending().is_none()
+        && last.is_some_and(|task| task.worker.is_some() || task.started_at.is_some())
 }
 
 /// A sync that ended well may have added nothing; only the counts tell.
@@ -205,14 +208,18 @@ fn witness(url: &str, requests: &[feed::Request]) -> String {
 }
 
 fn find(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
-    let base = check.pulp.published(&check.name);
+    let base = check.pulp.published(&check.name)?;
     let get = |path: &str, cap: u64| -> Result<Vec<u8>> {
         let url = pulp::below(&base, path)?;
-        Ok(check.pulp.door().content(&url, cap, deadline)?.body)
+        let answer = check.pulp.door.content(&url, cap, deadline);
+        Ok(answer
+            .map_err(|cause| check.pulp.explain_content(cause))?
+            .body)
     };
     let unreadable = || format!("failed to read what is published at `{base}`");
-    let primary =
-        repodata::primary(&get("repodata/repomd.xml", REPOMD_CAP)?).with_context(unreadable)?;
+    let repomd = get("repodata/repomd.xml", REPOMD_CAP)?;
+    let primary = repodata::primary(&repomd).with_context(unreadable)?;
+    let extent = repodata::extent(&repomd).with_context(unreadable)?;
     let bytes = get(&primary.href, PRIMARY_CAP)?;
     if primary
         .sha256
@@ -251,6 +258,7 @@ fn find(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         ("packages", count.into()),
         ("href", listed.href.clone().into()),
     ]);
+    check.remains = check.pulp.is_three().then_some(extent);
     check.published = Some(Published {
         listed,
         url,
@@ -265,8 +273,9 @@ fn download(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>>
     };
     let answer = check
         .pulp
-        .door()
-        .content(&published.url, PACKAGE_CAP, deadline)?;
+        .door
+        .content(&published.url, PACKAGE_CAP, deadline)
+        .map_err(|cause| check.pulp.explain_content(cause))?;
     published.bytes = answer.body;
     Ok(detail([
         ("url", published.url.clone().into()),
@@ -305,10 +314,12 @@ fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
     let id = &check.name;
     let asked = "our sync to be in Pulp's history twice";
     let twice = until(asked, deadline, PACE, || {
-        let ended = check.pulp.syncs_ended(id, deadline)?;
-        Ok((ended > 1).then_some(ended))
+        Ok(match check.pulp.syncs_ended(id, deadline)? {
+            Some(0 | 1) => None,
+            told => Some(told),
+        })
     });
-    let Ok(ended) = twice else {
+    let Ok(Some(ended)) = twice else {
         return Ok(());
     };
     bail!(

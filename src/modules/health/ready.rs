@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{PACE, Params, SCHEDULER, door, seconds, unit};
+use super::{PACE, Params, SCHEDULER, door, host, seconds, site, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::pulp;
-use crate::pulp::{Pulp, Status, Worker};
+use crate::pulp::{self, Pulp, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
 const NEEDED: &[&str] = &[
@@ -21,18 +20,18 @@ const NEEDED: &[&str] = &[
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let limit = seconds("ready_timeout", params.ready_timeout)?;
-    let mut pulp = Pulp::new(door(params)?);
+    let mut pulp = Pulp::new(door(params)?, site(params)?);
     if call.check_mode {
         let msg = format!(
             "would wait up to {} s until Pulp at `{}` lists its workers; nothing was sent",
             limit.as_secs(),
-            pulp.door().base
+            pulp.door.base
         );
         return Ok(Outcome {
             msg: Some(msg),
             ..Outcome::default()
         }
-        .with("pulp_url", pulp.door().base.as_str()));
+        .with("pulp_url", pulp.door.base.as_str()));
     }
     let deadline = Deadline::after(limit);
     let mut watch = Watch::of(params.expected.as_deref());
@@ -55,7 +54,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Err(error) if error.is::<TimedOut>() => {
             let verdict = match unanswered {
                 Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
-                None => watch.verdict(&pulp.door().base, limit.as_secs()),
+                None => watch.verdict(&pulp.door.base, limit.as_secs()),
             };
             Err(error.context(verdict))
         }
@@ -70,7 +69,7 @@ fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
     Outcome {
         msg: Some(format!(
             "READY: Pulp at `{}` has just heard of {}",
-            pulp.door().base,
+            pulp.door.base,
             if names.is_empty() {
                 "nobody, because so old a Pulp lists no workers".to_owned()
             } else {
@@ -79,7 +78,7 @@ fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
         )),
         ..Outcome::default()
     }
-    .with("pulp_url", pulp.door().base.as_str())
+    .with("pulp_url", pulp.door.base.as_str())
     .with("pulp_version", version)
     .with("workers", names)
 }
@@ -111,7 +110,7 @@ impl<'a> Watch<'a> {
                     .collect(),
             );
         }
-        let objected = status.objection.is_some();
+        let objected = pulp::objection(&status).is_some();
         let tells = status.workers.is_some();
         self.last = Some(status);
         !objected && (!tells || (self.silent().is_empty() && self.absent_kinds().is_empty()))
@@ -135,9 +134,13 @@ impl<'a> Watch<'a> {
         workers.find(|worker| worker.name == name)
     }
 
+    fn is_three(&self) -> bool {
+        self.last.as_ref().is_some_and(|s| s.three.is_some())
+    }
+
     /// Who is wanted and was not heard of since the first answer.
     fn silent(&self) -> Vec<&str> {
-        let heard = |name: &str| {
+        let is_heard = |name: &str| {
             let Some(now) = self.listed(name) else {
                 return false;
             };
@@ -145,13 +148,24 @@ impl<'a> Watch<'a> {
             before.is_none_or(|before| *before != now.heartbeat || before.is_none())
         };
         let mut wanted = self.wanted();
-        wanted.retain(|name| !heard(name));
+        if self.expected.is_some() && self.is_three() {
+            // A worker that was started again has another name, at the same host.
+            let listed = self.last.as_ref().and_then(Status::names);
+            let mut heard: Vec<_> = listed.unwrap_or_default();
+            heard.retain(|name| is_heard(name));
+            wanted.retain(|name| {
+                let same = heard.iter().position(|other| host(other) == host(name));
+                same.map(|index| heard.swap_remove(index)).is_none()
+            });
+        } else {
+            wanted.retain(|name| !is_heard(name));
+        }
         wanted
     }
 
     /// Where nobody is named: of each kind there must be one.
     fn absent_kinds(&self) -> Vec<&'static str> {
-        if self.expected.is_some() {
+        if self.expected.is_some() || self.is_three() {
             return Vec::new();
         }
         let names = self.last.as_ref().and_then(Status::names);
@@ -165,7 +179,7 @@ impl<'a> Watch<'a> {
         let mut missing = self.silent();
         missing.extend(self.absent_kinds());
         if missing.is_empty() {
-            let objection = self.last.as_ref().and_then(|s| s.objection.clone());
+            let objection = self.last.as_ref().and_then(pulp::objection);
             return format!(
                 "FAILED not_recovered: failed to use `{base}`: {}",
                 objection.unwrap_or_default()
@@ -206,7 +220,6 @@ mod tests {
 
     fn status(workers: &[(&str, &str)]) -> Status {
         Status {
-            objection: None,
             version: None,
             database: Some(true),
             messaging: Some(true),
@@ -220,6 +233,7 @@ mod tests {
                     .collect(),
             ),
             at: None,
+            three: None,
         }
     }
 

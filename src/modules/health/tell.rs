@@ -1,5 +1,6 @@
 //! What the module replies: the plan in check mode, else what happened, step by step.
 
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
@@ -36,7 +37,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         ..Outcome::default()
     }
     .with("healthy", healthy)
-    .with("pulp_url", check.pulp.door().base.as_str())
+    .with("pulp_url", check.pulp.door.base.as_str())
     .with("pulp_version", check.version.as_deref())
     .with("repository", check.name.as_str())
     .with("steps", check.taken.iter().map(step).collect::<Vec<_>>())
@@ -45,6 +46,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         check.pulp.tasks().iter().map(task).collect::<Vec<_>>(),
     )
     .with("leftovers", leftovers(&check.leftovers))
+    .with("request_seconds", rounded(check.pulp.door.request_time()))
     .with("feed", feed(check));
     if healthy {
         outcome = outcome.with("healthy_at", instant(SystemTime::now()));
@@ -63,6 +65,9 @@ pub(super) fn outcome(check: &Check) -> Outcome {
             }),
         );
     }
+    if let Some((files, bytes)) = check.remains {
+        outcome = outcome.with("remains", json!({"files": files, "bytes": bytes}));
+    }
     if check.request.feed.is_some() {
         outcome = outcome.with("orphans_left", check.orphans_left);
     }
@@ -75,7 +80,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
 }
 
 fn message(check: &Check) -> String {
-    let base = &check.pulp.door().base;
+    let base = &check.pulp.door.base;
     let mut text = match proof_failure(check) {
         Some(Taken {
             error: Some(error), ..
@@ -100,6 +105,13 @@ fn message(check: &Check) -> String {
             proof_time(check).as_secs_f64()
         ),
     };
+    if let Some((files, bytes)) = check.remains {
+        let _ = write!(
+            text,
+            "; {files} files of published metadata ({bytes} bytes) go with Pulp's next regular \
+             orphan clean-up"
+        );
+    }
     text.push_str(&left_behind(&check.leftovers));
     text
 }

@@ -13,20 +13,20 @@ mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::{
-    CLEAN_UP, Leftover, OWN_TAG, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, door,
+    CLEAN_UP, Failure, Leftover, OWN_TAG, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, door,
     feed_port, is_alive, leave, left_behind, leftovers, nonce, refuse_missing, rounded, seconds,
-    seconds_or_none, task, unit,
+    seconds_or_none, site, task, tasked, unit,
 };
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::pulp;
-use crate::pulp::v2::canary::Sent;
-use crate::pulp::v2::{Created, Pulp2, Status, Task, TaskState};
+use crate::pulp::v2::Pulp2;
+use crate::pulp::{Created, Found, Pulp, Sent, Status, Task, TaskState};
 use scheduler::Story;
 
 /// How long nothing that we sent may get on before that is a verdict: a worker that waits for its next
@@ -55,27 +55,6 @@ struct By {
     worked_at: Option<String>,
     /// From the call until we learned of it.
     after: Duration,
-}
-
-/// What is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Failure {
-    /// The verdict's name; empty where the cause alone is known.
-    name: &'static str,
-    /// Who failed, by Pulp's name; empty where nobody in particular did.
-    actor: String,
-    text: String,
-}
-
-impl Failure {
-    /// What we asked for was not done.
-    fn of(cause: &anyhow::Error) -> Self {
-        Self {
-            name: pulp::verdict_on_request(cause),
-            actor: String::new(),
-            text: format!("{cause:#}"),
-        }
-    }
 }
 
 /// What was done and seen so far.
@@ -112,7 +91,8 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let timeout = seconds("timeout", params.timeout)?;
     let ready = seconds_or_none("ready_timeout", params.ready_timeout)?;
     let feed_port = feed_port(params)?;
-    let pulp = Pulp2::new(door(params)?.into());
+    let name = format!("pulp-broker-test-{}", nonce()?);
+    let mut pulp = Pulp::new(door(params)?.marked(&name), site(params)?);
     if call.check_mode {
         return Ok(tell::plan(
             &pulp.door.base,
@@ -121,10 +101,29 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         ));
     }
     let now = Instant::now();
+    let whole = Deadline::after(timeout);
+    let kept = CLEAN_UP.min(timeout / 4);
+    let proof = whole.at_most(timeout.saturating_sub(kept));
+    // Which Pulp it is; what is wrong with it is found below.
+    let _ = until("Pulp to answer", proof.at_most(ready), PACE, || {
+        Ok(pulp.status(proof).is_ok().then_some(()))
+    });
+    let ready = ready.saturating_sub(now.elapsed());
+    let door = Rc::clone(&pulp.door);
+    if let Some(Found::Three(mut three)) = pulp.into_found() {
+        let wish = tasked::Wish {
+            name,
+            expected: params.expected.clone().unwrap_or_default(),
+            ready,
+            proof,
+            kept,
+        };
+        return Ok(tasked::run(&mut three, &door, &wish, now));
+    }
     let mut work = Work {
-        pulp,
+        pulp: Pulp2::new(door),
         begun: now,
-        name: format!("pulp-broker-test-{}", nonce()?),
+        name,
         feed_host: params.feed_host.clone(),
         feed_port,
         expected: params.expected.clone().unwrap_or_default(),
@@ -141,9 +140,6 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         failures: Vec::new(),
         leftovers: Vec::new(),
     };
-    let whole = Deadline::after(timeout);
-    let kept = CLEAN_UP.min(timeout / 4);
-    let proof = whole.at_most(timeout.saturating_sub(kept));
     if let Err(cause) = work.prove(ready, proof) {
         work.failures.push(Failure::of(&cause));
     }
@@ -191,7 +187,7 @@ impl Work {
             let status = self.pulp.status(deadline);
             let ready = status
                 .as_ref()
-                .is_ok_and(|status| status.objection.is_none());
+                .is_ok_and(|status| Pulp2::objection(status).is_none());
             last = Some(status);
             Ok(ready.then_some(()))
         });

@@ -32,19 +32,29 @@ pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
 
 /// The same once more.
 pub(super) fn listeners_after(params: &Params) -> BTreeMap<String, u64> {
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref());
+    let broker = discover(
+        params.broker_url.as_deref(),
+        params.broker_unit.as_deref(),
+        params.target,
+    );
     listeners(broker.ok().flatten().as_ref())
 }
 
 /// One text for a person.
 pub(super) fn evidence(begin: &Begin, params: &Params) -> String {
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref());
+    let broker = discover(
+        params.broker_url.as_deref(),
+        params.broker_unit.as_deref(),
+        params.target,
+    );
     let pulp = door(params).ok().flatten();
     evidence::collect(&Wanted {
         units: &begin.units,
         since_us: microseconds(begin.monotonic),
         broker: broker.ok().flatten().as_ref(),
-        pulp: pulp.as_ref(),
+        pulp: pulp
+            .as_ref()
+            .map(|pulp| (pulp, params.pulp_api_root.as_str())),
     })
 }
 
@@ -55,6 +65,7 @@ fn door(params: &Params) -> Result<Option<Door>> {
     Door::new(&Access {
         url,
         credentials: None,
+        certificate: None,
         validate_certs: params.validate_certs,
         ca_path: params.ca_path.as_deref(),
         request_timeout: LIMIT,

@@ -4,18 +4,9 @@
 
 use anyhow::Result;
 
-use super::{Created, Pulp2, Task, ask, remember, task, tasks};
+use super::{Pulp2, ask, task, tasks};
 use crate::host::wait::Deadline;
-
-/// What became of a request that starts a task.
-#[derive(Debug)]
-pub(crate) enum Sent {
-    Yes,
-    /// Pulp refused.
-    No(anyhow::Error),
-    /// The answer got lost, or is none: the task may exist, and is to be looked for before it is sent again.
-    Unknown(anyhow::Error),
-}
+use crate::pulp::{Created, Sent, Task};
 
 impl Pulp2 {
     /// Creates an empty repository that can be published.
@@ -61,7 +52,7 @@ impl Pulp2 {
         let ask = ask::tasks_of_any(ids);
         let answer = self.expect(&ask, &[200], "list the tasks of", "Pulp", deadline)?;
         for task in tasks(&answer)? {
-            remember(&mut self.tasks, task);
+            self.remember(task);
         }
         Ok(())
     }

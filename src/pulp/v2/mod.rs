@@ -3,7 +3,7 @@
 //! Requests are made and answers are read by pure functions; here they meet the door.
 
 mod ask;
-pub(crate) mod canary;
+mod canary;
 mod fault;
 mod history;
 mod orphan;
@@ -12,16 +12,25 @@ mod status;
 mod task;
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Answer, Ask, Door, Trouble, remember, to_its_end};
-pub(crate) use super::{Created, Orphan, Status, Task, TaskState, Worker};
+use super::{Answer, Ask, Created, Door, Orphan, Status, Task, TaskState, Trouble, follow};
 use crate::host::wait::Deadline;
+
+/// Why no worker may have begun a task.
+const UNBEGUN: &str = "the workers may be busy with other tasks, or pulp_resource_manager, a worker or the \
+     broker is not there";
 
 /// Where Pulp 2 says it; no credentials are needed for that.
 pub(crate) const STATUS_PATH: &str = "/pulp/api/v2/status/";
+
+/// Asks for it.
+pub(super) fn ask_status() -> Ask {
+    ask::status()
+}
 
 /// What an answer says about Pulp.
 ///
@@ -40,27 +49,22 @@ pub(crate) struct Pulp2 {
 }
 
 impl Pulp2 {
-    pub(crate) fn new(door: Rc<Door>) -> Self {
+    pub(crate) fn new(door: impl Into<Rc<Door>>) -> Self {
         Self {
-            door,
+            door: door.into(),
             tasks: Vec::new(),
         }
     }
 
     /// What Pulp says about itself. Something that is no Pulp 2 is an error.
     pub(crate) fn status(&self, deadline: Deadline) -> Result<Status> {
-        status::parse(&self.door.call(&ask::status(), deadline)?)
+        let answer = self.door.call(&ask::status(), deadline)?;
+        status::parse(&answer)
     }
 
-    /// How a person deletes what is left behind.
-    pub(crate) fn remedy(kind: &str, id: &str) -> String {
-        match kind {
-            "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-            _ => format!(
-                "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
-                 and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
-            ),
-        }
+    /// Why a check would neither work nor be able to clean up after itself.
+    pub(crate) fn objection(status: &Status) -> Option<String> {
+        status::objection(status)
     }
 
     /// Every task that has not ended.
@@ -190,7 +194,7 @@ impl Pulp2 {
         let ask = ask::tasks_of(id);
         let answer = self.expect(&ask, &[200], "list the tasks of repository", id, deadline)?;
         for task in tasks(&answer)? {
-            remember(&mut self.tasks, task);
+            self.remember(task);
         }
         let open: Vec<_> = self
             .tasks
@@ -203,7 +207,7 @@ impl Pulp2 {
             self.expect(&cancel, &[200, 404], "cancel task", id, deadline)?;
             let answer = self.expect(&read, &[200, 404], "read task", id, deadline)?;
             if answer.status == 200 {
-                remember(&mut self.tasks, task::parse(&answer)?);
+                self.remember(task::parse(&answer)?);
             }
         }
         Ok(open.len())
@@ -244,12 +248,24 @@ impl Pulp2 {
     /// Looks at a task until it has ended well.
     fn follow(&mut self, id: &str, deadline: Deadline) -> Result<Task> {
         let ask = ask::read_task(id);
-        to_its_end(id, deadline, || {
+        follow::to_its_end(id, deadline, UNBEGUN, || {
             let answer = self.expect(&ask, &[200], "read task", id, deadline)?;
             let task = task::parse(&answer)?;
-            remember(&mut self.tasks, task.clone());
+            self.remember(task.clone());
             Ok(task)
         })
+    }
+
+    /// Keeps what is known of a task of ours.
+    fn remember(&mut self, mut task: Task) {
+        task.known_at = (task.state != TaskState::Open).then(SystemTime::now);
+        match self.tasks.iter_mut().find(|known| known.id == task.id) {
+            Some(known) => {
+                task.known_at = known.known_at.or(task.known_at);
+                *known = task;
+            }
+            None => self.tasks.push(task),
+        }
     }
 
     fn expect(

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::Orphan;
+use crate::pulp::Orphan;
 
 /// Finds the package with this name, which carries our nonce, and this checksum. An id that could
 /// mean something else in a path is never used.

@@ -3,8 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::{Status, Worker};
-use crate::pulp::Answer;
+use crate::pulp::{Answer, Status, Worker};
 
 /// Reads the answer to `GET /status/`.
 pub(super) fn parse(answer: &Answer) -> Result<Status> {
@@ -41,8 +40,7 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
             answer.beginning()
         )));
     }
-    let mut status = Status {
-        objection: None,
+    Ok(Status {
         version: version.map(str::to_owned),
         database: body["database_connection"]["connected"].as_bool(),
         messaging: body["messaging_connection"]["connected"].as_bool(),
@@ -50,9 +48,8 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
             .as_array()
             .map(|list| list.iter().filter_map(worker).collect()),
         at: answer.date,
-    };
-    status.objection = objection(&status);
-    Ok(status)
+        three: None,
+    })
 }
 
 fn worker(listed: &Value) -> Option<Worker> {
@@ -66,7 +63,7 @@ fn worker(listed: &Value) -> Option<Worker> {
 
 /// Why a repository that is created now could neither be synced nor deleted again. A Pulp before
 /// 2.6 says nothing about its parts, and is given the benefit of the doubt.
-fn objection(status: &Status) -> Option<String> {
+pub(super) fn objection(status: &Status) -> Option<String> {
     if status.database == Some(false) {
         return Some(
             "Pulp is not connected to its database (database_connection.connected=false); is \

@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::{Task, TaskState};
-use crate::pulp::Answer;
+use crate::pulp::{Answer, Task, TaskState};
 
 /// Reads the answer to `GET /tasks/<id>/`.
 pub(super) fn parse(answer: &Answer) -> Result<Task> {
@@ -41,11 +40,10 @@ pub(super) fn from_value(value: &Value) -> Option<Task> {
             .flatten()
             .filter_map(|tag| tag.as_str().map(str::to_owned))
             .collect(),
-        created: Vec::new(),
         progress: progress_mark(&value["progress_report"]),
-        known_at: None,
         id,
         word,
+        ..Task::default()
     })
 }
 

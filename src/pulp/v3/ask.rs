@@ -1,113 +1,64 @@
-//! What Pulp 3 is asked. Paths are made here of the API's root and of addresses that were checked.
+//! What is asked of Pulp 3, as plain requests. Paths are made here, below the API's own; the reference of
+//! an object, which only an answer can tell, is checked before it becomes a path.
 
 use serde_json::{Value, json};
 
-use super::Kind;
 use crate::pulp::Ask;
 
-/// The largest answer about one thing, and of a list, in bytes.
-const CAP: u64 = 4 * 1024 * 1024;
-const LIST_CAP: u64 = 64 * 1024 * 1024;
+/// The largest answer.
+const CAP: u64 = 16 * 1024 * 1024;
 
-/// How many entries a list gives at once.
-pub(super) const PAGE: usize = 100;
+pub(super) const REMOTES: &str = "remotes/rpm/rpm/";
+pub(super) const REPOSITORIES: &str = "repositories/rpm/rpm/";
+pub(super) const PUBLICATIONS: &str = "publications/rpm/rpm/";
+pub(super) const DISTRIBUTIONS: &str = "distributions/rpm/rpm/";
+pub(super) const PACKAGES: &str = "content/rpm/packages/";
 
-pub(super) fn status(root: &str) -> Ask {
-    get(&format!("{root}status/"))
+/// What a reference may lead to is one object of ours, below the API.
+pub(super) fn href(value: &Value, api: &str) -> Option<String> {
+    let href = value.as_str()?;
+    let rest = href.strip_prefix(api)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/');
+    let is_one = rest.ends_with('/') && rest.split('/').count() > 2 && rest.bytes().all(plain);
+    is_one.then(|| href.to_owned())
 }
 
-pub(super) fn log_in(root: &str) -> Ask {
-    ask("POST", &format!("{root}login/"), None)
+/// The part of a reference that is the same in every way to name the object.
+pub(super) fn key(href: &str) -> &str {
+    let mut parts = href.trim_end_matches('/').rsplit('/');
+    parts.next().unwrap_or_default()
 }
 
-pub(super) fn read(href: &str) -> Ask {
-    get(href)
+pub(super) fn remote(name: &str, feed: &str) -> Value {
+    json!({"name": name, "url": feed, "policy": "immediate"})
 }
 
-pub(super) fn delete(href: &str) -> Ask {
-    ask("DELETE", href, None)
+pub(super) fn repository(name: &str) -> Value {
+    json!({"name": name, "description": "Made by pulp_health, which deletes it again"})
 }
 
-/// The things of a kind that have this name, of which there is one at most.
-pub(super) fn named(root: &str, kind: Kind, name: &str) -> Ask {
-    get(&format!("{root}{}?name={name}", kind.path()))
+pub(super) fn distribution(name: &str, publication: &str) -> Value {
+    json!({"name": name, "base_path": name, "publication": publication})
 }
 
-pub(super) fn create_remote(root: &str, name: &str, feed: &str) -> Ask {
-    let body = json!({"name": name, "url": feed, "policy": "immediate"});
-    post(&format!("{root}{}", Kind::Remote.path()), body)
+pub(super) fn cleanup(href: &str) -> Value {
+    json!({"content_hrefs": [href], "orphan_protection_time": 0})
 }
 
-/// `remote` is what it syncs from.
-pub(super) fn create_repository(root: &str, name: &str, remote: &str) -> Ask {
-    let body = json!({
-        "name": name,
-        "description": "Made by pulp_health, which deletes it again",
-        "remote": remote,
-    });
-    post(&format!("{root}{}", Kind::Repository.path()), body)
-}
-
-pub(super) fn sync(repository: &str) -> Ask {
-    post(&format!("{repository}sync/"), json!({}))
-}
-
-/// Serves whatever the repository's last publication is, under its own name.
-pub(super) fn create_distribution(root: &str, name: &str, repository: &str) -> Ask {
-    let body = json!({"name": name, "base_path": name, "repository": repository});
-    post(&format!("{root}{}", Kind::Distribution.path()), body)
-}
-
-pub(super) fn publish(root: &str, repository: &str) -> Ask {
-    let body = json!({"repository": repository});
-    post(&format!("{root}publications/rpm/rpm/"), body)
-}
-
-/// Tasks that have not ended, a page of them.
-pub(super) fn open_tasks(root: &str, offset: usize) -> Ask {
-    list(&format!(
-        "{root}tasks/?state__in=waiting,running,canceling&limit={PAGE}&offset={offset}"
-    ))
-}
-
-/// Tasks that lock this.
-pub(super) fn tasks_of(root: &str, href: &str) -> Ask {
-    list(&format!(
-        "{root}tasks/?reserved_resources={href}&limit={PAGE}"
-    ))
-}
-
-pub(super) fn cancel_task(href: &str) -> Ask {
-    ask("PATCH", href, Some(json!({"state": "canceled"})))
-}
-
-/// Packages with this name and checksum, wherever they are.
-pub(super) fn packages(root: &str, name: &str, sha256: &str) -> Ask {
-    list(&format!(
-        "{root}content/rpm/packages/?name={name}&sha256={sha256}&fields=pulp_href,name,sha256"
-    ))
-}
-
-/// Deletes this if no repository holds it, and nothing else: without `content_hrefs` every orphan of the server
-/// would go.
-pub(super) fn clean_up(root: &str, href: &str) -> Ask {
-    let body = json!({"content_hrefs": [href], "orphan_protection_time": 0});
-    post(&format!("{root}orphans/cleanup/"), body)
-}
-
-fn get(path: &str) -> Ask {
+pub(super) fn get(path: &str) -> Ask {
     ask("GET", path, None)
 }
 
-fn list(path: &str) -> Ask {
-    Ask {
-        cap: LIST_CAP,
-        ..get(path)
-    }
+pub(super) fn post(path: &str, body: Value) -> Ask {
+    ask("POST", path, Some(body))
 }
 
-fn post(path: &str, body: Value) -> Ask {
-    ask("POST", path, Some(body))
+pub(super) fn delete(path: &str) -> Ask {
+    ask("DELETE", path, None)
+}
+
+pub(super) fn cancel(task: &str) -> Ask {
+    ask("PATCH", task, Some(json!({"state": "canceled"})))
 }
 
 fn ask(method: &'static str, path: &str, body: Option<Value>) -> Ask {
@@ -116,5 +67,35 @@ fn ask(method: &'static str, path: &str, body: Option<Value>) -> Ask {
         path: path.to_owned(),
         body,
         cap: CAP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &str = "/pulp/api/v3/";
+
+    #[test]
+    fn a_reference_leads_to_one_object_below_the_api() {
+        let good = "/pulp/api/v3/tasks/01a20bb7-f4cd-7038/";
+        assert_eq!(href(&json!(good), API).as_deref(), Some(good));
+        assert_eq!(key(good), "01a20bb7-f4cd-7038");
+        for bad in [
+            json!("https://evil.example.com/pulp/api/v3/tasks/1/"),
+            json!("//evil.example.com/pulp/api/v3/tasks/1/"),
+            json!("/pulp/api/v3/../../x/"),
+            json!("/pulp/api/v3/tasks/"),
+            json!("/pulp/api/v3/tasks/1/?x=1"),
+            json!("/other/tasks/1/"),
+            json!(null),
+        ] {
+            assert_eq!(href(&bad, API), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_clean_up_names_what_it_cleans() {
+        assert_eq!(cleanup("/x/")["content_hrefs"], json!(["/x/"]));
     }
 }

@@ -5,34 +5,36 @@ use serde_json::Value;
 use crate::pulp::Answer;
 
 /// Why Pulp refused, with its own words where it gave some.
-pub(super) fn explain(answer: &Answer, username: &str) -> String {
+pub(super) fn explain(answer: &Answer, username: &str, domain: &str) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = words(&body);
+    let with = said.as_ref().map(|s| format!(", {s}")).unwrap_or_default();
     let answered = format!(
         "{} {} was answered with {}",
         answer.method, answer.url, answer.status
     );
-    let told = |advice: &str| match &said {
-        Some(said) => format!("{answered}: {said}; {advice}"),
-        None => format!("{answered}: `{}`; {advice}", answer.beginning()),
-    };
     match answer.status {
         401 => format!(
-            "Pulp refused the user `{username}` (401{}); check username and password",
-            said.map(|s| format!(", {s}")).unwrap_or_default()
+            "Pulp refused the user `{username}` (401{with}); check username and password, or \
+             user_cert and user_key"
         ),
-        403 => told(&format!(
-            "the user `{username}` may not do it; give it the role, or take another user"
-        )),
-        404 if body.is_null() => {
-            told("is this the root of Pulp 3's API, and does the domain exist?")
+        403 => format!(
+            "the user `{username}` is known to Pulp and may not do it (403{with}); give it the \
+             permission, or use an administrator"
+        ),
+        404 if body.is_null() && domain != "default" => {
+            format!("{answered}; does the domain `{domain}` exist in this Pulp?")
         }
-        // Pulp hides what a user may not see.
-        404 => told(&format!(
-            "it is gone, or the user `{username}` may not see it"
-        )),
-        500 => told("is Pulp's database running, and does the API reach it?"),
-        502..=504 => told("is pulpcore-api running behind the web server?"),
+        404 if body.is_null() => {
+            format!(
+                "{answered}, not in Pulp's words; is pulp_api_root right, and the plugin pulp_rpm installed?"
+            )
+        }
+        404 => format!(
+            "{answered}{with}; it does not exist, or the user `{username}` may not see it: Pulp 3 \
+             answers both with 404"
+        ),
+        500.. if body.is_null() => format!("{answered}: {}", broken(answer)),
         _ => match said {
             Some(said) => format!("{answered}: {said}"),
             None => format!("{answered}: `{}`", answer.beginning()),
@@ -40,17 +42,81 @@ pub(super) fn explain(answer: &Answer, username: &str) -> String {
     }
 }
 
-/// `detail`, or what is wrong with each field.
+/// A page instead of JSON: Pulp itself fell over, or the web server did not reach it.
+pub(super) fn broken(answer: &Answer) -> String {
+    let what = match answer.status {
+        500 => {
+            "Pulp's API runs and failed; is its database down? See that PostgreSQL runs and \
+                lets Pulp in"
+        }
+        502..=504 => "the web server does not reach Pulp's API; is pulpcore-api running?",
+        _ => "it is no answer of Pulp's",
+    };
+    format!(
+        "{what}, and `journalctl -u pulpcore-api` (it began with `{}`)",
+        answer.beginning()
+    )
+}
+
+/// Pulp's `detail`, or what it says of each field.
 fn words(body: &Value) -> Option<String> {
     if let Some(detail) = body["detail"].as_str() {
         return Some(detail.to_owned());
     }
-    let fields = body.as_object()?.iter();
-    let told: Vec<String> = fields
-        .filter_map(|(field, why)| {
-            let first = why.as_array()?.first()?.as_str()?;
-            Some(format!("{field}: {first}"))
-        })
-        .collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    let fields = body.as_object()?.iter().map(|(field, said)| match said {
+        Value::Array(list) => {
+            let list: Vec<_> = list.iter().filter_map(Value::as_str).collect();
+            format!("{field}: {}", list.join(" "))
+        }
+        other => format!("{field}: {other}"),
+    });
+    let fields: Vec<_> = fields.take(5).collect();
+    (!fields.is_empty()).then(|| fields.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: u16, body: &str, domain: &str) -> String {
+        let answer = Answer {
+            method: "POST",
+            url: "https://p/x".to_owned(),
+            status,
+            location: None,
+            cookies: Vec::new(),
+            date: None,
+            body: body.as_bytes().to_vec(),
+        };
+        explain(&answer, "admin", domain)
+    }
+
+    #[test]
+    fn who_one_is_and_what_one_may_are_two_things() {
+        let text = said(401, r#"{"detail":"Invalid username/password."}"#, "default");
+        assert!(
+            text.contains("refused the user `admin` (401, Invalid"),
+            "{text}"
+        );
+        let text = said(403, r#"{"detail":"You do not have permission"}"#, "default");
+        assert!(text.contains("may not do it (403, You do"), "{text}");
+        let text = said(404, r#"{"detail":"No RpmRepository matches"}"#, "default");
+        assert!(text.contains("may not see it"), "{text}");
+    }
+
+    #[test]
+    fn a_page_is_no_answer_of_pulp() {
+        assert!(said(404, "<html>", "lost").contains("does the domain `lost` exist"));
+        assert!(said(404, "<html>", "default").contains("pulp_api_root"));
+        assert!(said(500, "<h1>Server Error (500)</h1>", "default").contains("database down?"));
+        assert!(said(502, "<h1>Bad Gateway</h1>", "default").contains("pulpcore-api running?"));
+    }
+
+    #[test]
+    fn each_field_is_told() {
+        assert_eq!(
+            said(400, r#"{"name":["This field must be unique."]}"#, "default"),
+            "POST https://p/x was answered with 400: name: This field must be unique."
+        );
+    }
 }

@@ -1,346 +1,294 @@
-//! Pulp 3: one function for each thing the health check asks of it, by the same names as of Pulp 2.
+//! Pulp 3: one function for each thing the health check asks of it.
 //!
-//! Pulp 3 knows things by addresses (`pulp_href`). Those of ours are found by our names, which nobody else
-//! has, so that what a lost answer left unknown can still be deleted. An address that an answer names is used
-//! only below the API's own root, on the server that was asked.
+//! Every request carries our mark, which Pulp keeps with each task that it starts, and everything we make
+//! carries our name: so what became of a request whose answer got lost is looked up, and not guessed.
 
 mod ask;
+mod clean;
 mod fault;
-mod reach;
+mod made;
 mod status;
+mod stuck;
 mod task;
 
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Ask, Created, Door, Status, Task, TaskState, Worker, remember};
+use super::{Answer, Ask, Door, Status, Task, TaskState, Trouble, Version3, follow};
 use crate::host::wait::Deadline;
+use fault::broken;
+
+/// How many objects of a list are asked for at once, and how many such pages there may be.
+const PAGE: usize = 100;
+const PAGES: usize = 100;
+
+/// Why no worker may have begun a task.
+const UNBEGUN: &str = "the workers may be busy with other tasks, or none of them runs; see \
+                       `journalctl -u 'pulpcore-worker@*'`";
+
+/// Where Pulp 3's API is, below `pulp_url`.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// With a slash at both ends, such as `/pulp/`.
+    pub(crate) root: String,
+    pub(crate) domain: String,
+}
+
+impl Place {
+    /// Where all but the status is.
+    fn api(&self) -> String {
+        match self.domain.as_str() {
+            "default" => format!("{}api/v3/", self.root),
+            domain => format!("{}{domain}/api/v3/", self.root),
+        }
+    }
+
+    /// Every domain's status is that of the server; no credentials are needed for it.
+    pub(super) fn status(&self) -> Ask {
+        ask::get(&format!("{}api/v3/status/", self.root))
+    }
+}
+
+/// What we have made, by reference.
+#[derive(Debug, Default)]
+struct Made {
+    remote: Option<String>,
+    repository: Option<String>,
+    version: Option<String>,
+    publication: Option<String>,
+    base_url: Option<String>,
+}
+
+/// What an answer to `GET status/` says.
+///
+/// # Errors
+/// It is no Pulp 3's.
+pub(super) fn read_status(answer: &Answer) -> Result<Status> {
+    status::parse(answer)
+}
+
+/// Why a check would neither work nor be able to clean up after itself.
+pub(super) fn objection(status: &Status, three: &Version3) -> Option<String> {
+    status::objection(status, three)
+}
 
 /// Pulp 3 behind its door.
 #[derive(Debug)]
 pub(crate) struct Pulp3 {
-    pub(crate) door: Rc<Door>,
+    door: Rc<Door>,
+    place: Place,
+    api: String,
+    asked_log_in: bool,
     /// Every task that we started, as it was seen last.
     pub(crate) tasks: Vec<Task>,
-    /// Where the API begins, such as `/pulp/api/v3/`.
-    root: String,
-    /// What the repository held after its last sync.
-    version: Option<String>,
-    /// Where it is served.
-    served: Option<String>,
+    made: Made,
 }
 
-/// What is made for a check, in the order in which it can be deleted again. A publication goes with its
-/// repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Distribution,
-    Repository,
-    Remote,
-}
-
-impl Kind {
-    const ALL: [Self; 3] = [Self::Distribution, Self::Repository, Self::Remote];
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Distribution => "distributions/rpm/rpm/",
-            Self::Repository => "repositories/rpm/rpm/",
-            Self::Remote => "remotes/rpm/rpm/",
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Distribution => "distribution",
-            Self::Repository => "repository",
-            Self::Remote => "remote",
-        }
+impl Drop for Pulp3 {
+    fn drop(&mut self) {
+        let limit = std::time::Duration::from_secs(2);
+        self.door
+            .log_out(&self.ask_log_in("DELETE"), Deadline::for_cleanup(limit));
     }
 }
 
 impl Pulp3 {
-    pub(crate) fn new(door: Rc<Door>, root: String) -> Self {
+    pub(super) fn new(door: Rc<Door>, place: Place) -> Self {
         Self {
             door,
+            api: place.api(),
+            place,
+            asked_log_in: false,
             tasks: Vec::new(),
-            root,
-            version: None,
-            served: None,
+            made: Made::default(),
         }
     }
 
     /// What Pulp says about itself.
     pub(crate) fn status(&self, deadline: Deadline) -> Result<Status> {
-        status::parse(&self.door.call(&ask::status(&self.root), deadline)?)
+        let status = status::parse(&self.door.call(&self.place.status(), deadline)?)?;
+        self.checked(status)
     }
 
-    /// Whether its API is what answers: a status, or that there can be none while the database is away.
-    pub(crate) fn is_there(&self, deadline: Deadline) -> bool {
-        let answer = self.door.call(&ask::status(&self.root), deadline);
-        answer.is_ok_and(|answer| answer.status == 500 || status::is_pulp(&answer))
+    /// The same, unless what we are to use is not there.
+    pub(super) fn checked(&self, status: Status) -> Result<Status> {
+        let has_domains = status.three.as_ref().is_some_and(|three| three.has_domains);
+        if self.place.domain != "default" && !has_domains {
+            bail!(
+                "failed to use domain `{}`: this Pulp has no domains (domain_enabled=false); \
+                 leave `domain` out",
+                self.place.domain
+            );
+        }
+        Ok(status)
     }
 
-    /// How a person deletes what is left behind.
-    pub(crate) fn remedy(kind: &str, id: &str) -> String {
-        match kind {
-            "repository" => format!(
-                "delete it with `pulp rpm distribution destroy --name {id}`, `pulp rpm repository destroy --name {id}` \
-                 and `pulp rpm remote destroy --name {id}`, as far as they exist"
-            ),
-            _ => format!(
-                "find its href by its name {id} with `pulp rpm content list --name {id}` and delete it with \
-                 `pulp orphan cleanup --content-hrefs '[\"HREF\"]' --protection-time 0`"
-            ),
+    fn path(&self, rest: &str) -> String {
+        format!("{}{rest}", self.api)
+    }
+
+    fn ask_log_in(&self, method: &'static str) -> Ask {
+        Ask {
+            method,
+            ..ask::get(&self.path("login/"))
         }
     }
 
-    /// Every task that has not ended.
-    pub(crate) fn open_tasks(&self, deadline: Deadline) -> Result<Vec<Task>> {
-        let mut found: Vec<Task> = Vec::new();
-        loop {
-            let ask = ask::open_tasks(&self.root, found.len());
-            let answer = self.expect(&ask, &[200], "list the tasks of", "Pulp", deadline)?;
-            let page = reach::listed(&answer)?;
-            let is_last = page.len() < ask::PAGE;
-            found.extend(page.iter().filter_map(task::from_value));
-            if is_last {
+    /// The only way to Pulp's API but for its status.
+    fn call(&mut self, ask: &Ask, deadline: Deadline) -> Result<Answer> {
+        if !self.asked_log_in {
+            self.door.log_in(&self.ask_log_in("POST"), deadline)?;
+            self.asked_log_in = true;
+        }
+        self.door.call(ask, deadline)
+    }
+
+    fn expect(
+        &mut self,
+        ask: &Ask,
+        statuses: &[u16],
+        verb: &str,
+        object: &str,
+        deadline: Deadline,
+    ) -> Result<Answer> {
+        let answer = self.call(ask, deadline)?;
+        if statuses.contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(self.refusal(&answer, verb, object))
+    }
+
+    fn refusal(&self, answer: &Answer, verb: &str, object: &str) -> anyhow::Error {
+        let cause = fault::explain(answer, &self.door.username, &self.place.domain);
+        Trouble::Refused(format!("failed to {verb} `{object}`: {cause}")).into()
+    }
+
+    /// Every object of a list. Its own link to the next page may lead anywhere, so it is not followed.
+    fn list(&mut self, what: &str, query: &str, deadline: Deadline) -> Result<Vec<Value>> {
+        let mut found = Vec::new();
+        for page in 0..PAGES {
+            let offset = page * PAGE;
+            let path = self.path(&format!("{what}?limit={PAGE}&offset={offset}{query}"));
+            let answer = self.expect(&ask::get(&path), &[200], "list", what, deadline)?;
+            let mut body = answer.json()?;
+            let Value::Array(results) = body["results"].take() else {
+                bail!(
+                    "failed to read the answer of `{}`: it is no list",
+                    answer.url
+                );
+            };
+            found.extend(results);
+            if body["next"].is_null() {
                 return Ok(found);
             }
         }
+        bail!(
+            "failed to list `{what}`: there are more than {}",
+            PAGE * PAGES
+        )
     }
 
-    /// Creates a repository that syncs RPM packages from `feed`.
-    pub(crate) fn create(&self, name: &str, feed: &str, deadline: Deadline) -> Created {
-        if let Err(cause) = self.log_in(deadline) {
-            return Created::No(cause);
+    /// Every task that has not ended. One of a health check is named as a Pulp 2 would tag it.
+    pub(super) fn open_tasks(&mut self, deadline: Deadline) -> Result<Vec<Task>> {
+        let open = "&state__in=waiting,running,canceling";
+        let listed = self.list("tasks/", open, deadline)?;
+        let mut tasks: Vec<_> = listed.iter().filter_map(task::from_value).collect();
+        for task in &mut tasks {
+            let ours = task
+                .mark
+                .as_ref()
+                .filter(|m| m.starts_with("pulp-broker-test-"));
+            match ours {
+                Some(mark) => task.tags = vec![format!("pulp:repository:{mark}")],
+                None => task.tags.insert(0, task.kind.clone()),
+            }
         }
-        let ask = ask::create_remote(&self.root, name, feed);
-        let remote = match self.created(&ask, Kind::Remote, name, deadline) {
-            Ok(href) => href,
-            Err(other) => return other,
+        tasks.retain(|task| task.state == TaskState::Open);
+        Ok(tasks)
+    }
+
+    /// Looks at every task that a request of ours has started.
+    fn look_at_own_tasks(&mut self, deadline: Deadline) -> Result<()> {
+        let Some(mark) = self.door.mark.clone() else {
+            return Ok(());
         };
-        let ask = ask::create_repository(&self.root, name, &remote);
-        match self.created(&ask, Kind::Repository, name, deadline) {
-            Ok(_) => Created::Yes,
-            // The remote is there by now.
-            Err(Created::No(cause)) => Created::Unknown(cause),
-            Err(other) => other,
+        let listed = self.list("tasks/", &format!("&logging_cid={mark}"), deadline)?;
+        for task in listed.iter().filter_map(task::from_value) {
+            // An old Pulp ignores what it does not know.
+            if task.mark.as_deref() == Some(&mark) {
+                self.remember(task);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a task and returns its reference. When the answer got lost it is looked for before it is
+    /// asked for once more.
+    fn start(&mut self, ask: &Ask, verb: &str, object: &str, deadline: Deadline) -> Result<String> {
+        let answer = match self.call(ask, deadline) {
+            Ok(answer) => answer,
+            Err(lost) => {
+                let known: Vec<_> = self.tasks.iter().map(|task| task.id.clone()).collect();
+                self.look_at_own_tasks(deadline).map_err(|_| lost)?;
+                let new = self.tasks.iter().find(|task| !known.contains(&task.id));
+                if let Some(task) = new {
+                    return Ok(task.id.clone());
+                }
+                self.call(ask, deadline)?
+            }
+        };
+        if answer.status != 202 {
+            return Err(self.refusal(&answer, verb, object));
+        }
+        match ask::href(&answer.json()?["task"], &self.api) {
+            Some(href) => Ok(href),
+            None => bail!(
+                "failed to {verb} `{object}`: the answer of {} {} names no task",
+                answer.method,
+                answer.url
+            ),
         }
     }
 
-    fn created(
-        &self,
-        ask: &Ask,
-        kind: Kind,
-        name: &str,
+    /// Follows a task, and what it starts, to the end.
+    pub(crate) fn follow(
+        &mut self,
+        href: &str,
+        verb: &str,
+        object: &str,
         deadline: Deadline,
-    ) -> Result<String, Created> {
-        let answer = self.door.call(ask, deadline).map_err(Created::Unknown)?;
-        let verb = format!("create {}", kind.word());
-        match answer.status {
-            201 => answer
-                .json()
-                .and_then(|body| self.href(&body["pulp_href"]))
-                .map_err(Created::Unknown),
-            400..=499 => Err(Created::No(self.refusal(&answer, &verb, name))),
-            _ => Err(Created::Unknown(self.refusal(&answer, &verb, name))),
-        }
-    }
-
-    /// Starts a sync and follows it to its end; how many packages it added.
-    pub(crate) fn sync(&mut self, name: &str, deadline: Deadline) -> Result<Option<u64>> {
-        let repository = self.find(Kind::Repository, name, deadline)?;
-        let repository = repository
-            .with_context(|| format!("failed to sync repository `{name}`: it is gone"))?;
-        let done = self.perform(&ask::sync(&repository), "sync repository", name, deadline)?;
-        let Some(version) = done.created.first() else {
-            return Ok(Some(0));
-        };
-        let version = self.checked(version)?;
-        let told = self.summary(&version, name, deadline)?;
-        self.version = Some(version);
-        Ok(Some(packages_of(&told["added"])))
-    }
-
-    /// How many units of each type a repository holds; `None` if it does not exist.
-    pub(crate) fn counts(&self, name: &str, deadline: Deadline) -> Result<Option<Value>> {
-        let Some(repository) = self.find(Kind::Repository, name, deadline)? else {
-            return Ok(None);
-        };
-        let version = if let Some(version) = &self.version {
-            version.clone()
-        } else {
-            let answer = self.expect(
-                &ask::read(&repository),
-                &[200],
-                "read repository",
-                name,
-                deadline,
-            )?;
-            self.href(&answer.json()?["latest_version_href"])?
-        };
-        let present = &self.summary(&version, name, deadline)?["present"];
-        Ok(Some(serde_json::json!({"rpm": packages_of(present)})))
-    }
-
-    fn summary(&self, version: &str, name: &str, deadline: Deadline) -> Result<Value> {
-        let answer = self.expect(
-            &ask::read(version),
-            &[200],
-            "read the version of repository",
-            name,
-            deadline,
-        )?;
-        Ok(answer.json()?["content_summary"].clone())
-    }
-
-    /// Adds a distribution that serves the repository under its own name.
-    pub(crate) fn distribute(&mut self, name: &str, deadline: Deadline) -> Result<()> {
-        let repository = self
-            .find(Kind::Repository, name, deadline)?
-            .unwrap_or_default();
-        let ask = ask::create_distribution(&self.root, name, &repository);
-        let done = self.perform(&ask, "distribute repository", name, deadline)?;
-        let distribution = done.created.first().map(|href| self.checked(href));
-        let distribution = distribution.transpose()?.with_context(|| {
-            format!(
-                "failed to distribute repository `{name}`: its task ended well and made nothing"
-            )
-        })?;
-        let answer = self.expect(
-            &ask::read(&distribution),
-            &[200],
-            "read distribution",
-            name,
-            deadline,
-        )?;
-        let told = answer.json()?;
-        let url = told["base_url"].as_str().unwrap_or_default();
-        // Without CONTENT_ORIGIN it is a path of the server that was asked.
-        self.served = Some(super::below(&format!("{}/", self.door.base), url)?);
-        Ok(())
-    }
-
-    /// Publishes a repository.
-    pub(crate) fn publish(&mut self, name: &str, deadline: Deadline) -> Result<()> {
-        let repository = self
-            .find(Kind::Repository, name, deadline)?
-            .unwrap_or_default();
-        let ask = ask::publish(&self.root, &repository);
-        self.perform(&ask, "publish repository", name, deadline)?;
-        Ok(())
-    }
-
-    /// Where a repository is published.
-    pub(crate) fn published(&self) -> String {
-        self.served.clone().unwrap_or_default()
-    }
-
-    /// Deletes a repository and all that was made for it; `false` if there was none.
-    pub(crate) fn delete_repository(&mut self, name: &str, deadline: Deadline) -> Result<bool> {
-        let mut existed = false;
-        for kind in Kind::ALL {
-            let Some(href) = self.find(kind, name, deadline)? else {
-                continue;
+    ) -> Result<Task> {
+        let ask = ask::get(href);
+        let task = follow::to_its_end(ask::key(href), deadline, UNBEGUN, || {
+            let answer = self.expect(&ask, &[200], "read task", href, deadline)?;
+            let Some(task) = task::from_value(&answer.json()?) else {
+                bail!(
+                    "failed to read the answer of `{}`: it describes no task",
+                    answer.url
+                );
             };
-            existed |= kind == Kind::Repository;
-            let verb = format!("delete {}", kind.word());
-            self.perform(&ask::delete(&href), &verb, name, deadline)?;
-            if self.find(kind, name, deadline)?.is_some() {
-                bail!("failed to {verb} `{name}`: its task ended well, but it is still there");
+            self.remember(task.clone());
+            Ok(task)
+        });
+        task.with_context(|| format!("failed to {verb} `{object}`"))
+    }
+
+    fn perform(&mut self, ask: &Ask, verb: &str, object: &str, deadline: Deadline) -> Result<Task> {
+        let href = self.start(ask, verb, object, deadline)?;
+        self.follow(&href, verb, object, deadline)
+    }
+
+    fn remember(&mut self, mut task: Task) {
+        task.known_at = (task.state != TaskState::Open).then(SystemTime::now);
+        match self.tasks.iter_mut().find(|known| known.id == task.id) {
+            Some(known) => {
+                task.known_at = known.known_at.or(task.known_at);
+                *known = task;
             }
-        }
-        Ok(existed)
-    }
-
-    /// The packages with this name and checksum, which carry our nonce.
-    pub(crate) fn packages(
-        &self,
-        name: &str,
-        sha256: &str,
-        deadline: Deadline,
-    ) -> Result<Vec<String>> {
-        let ask = ask::packages(&self.root, name, sha256);
-        let answer = self.expect(&ask, &[200], "look for package", name, deadline)?;
-        let ours = |package: &&Value| package["name"] == name && package["sha256"] == sha256;
-        let found = reach::listed(&answer)?;
-        found
-            .iter()
-            .filter(ours)
-            .map(|package| self.href(&package["pulp_href"]))
-            .collect()
-    }
-
-    /// Deletes this package and nothing else, and makes sure that it is gone.
-    pub(crate) fn delete_package(&mut self, href: &str, deadline: Deadline) -> Result<()> {
-        let ask = ask::clean_up(&self.root, href);
-        self.perform(&ask, "delete package", href, deadline)?;
-        let gone = self.expect(
-            &ask::read(href),
-            &[200, 404],
-            "read package",
-            href,
-            deadline,
-        )?;
-        if gone.status == 200 {
-            bail!("failed to delete package `{href}`: its task ended well, but it is still there");
-        }
-        Ok(())
-    }
-
-    /// Cancels every task of the repository that has not ended, those included whose dispatch we were never
-    /// told of, and returns how many they were.
-    pub(crate) fn cancel(&mut self, name: &str, deadline: Deadline) -> Result<usize> {
-        if let Some(repository) = self.find(Kind::Repository, name, deadline)? {
-            let ask = ask::tasks_of(&self.root, &repository);
-            let answer =
-                self.expect(&ask, &[200], "list the tasks of repository", name, deadline)?;
-            for task in reach::listed(&answer)?.iter().filter_map(task::from_value) {
-                remember(&mut self.tasks, task);
-            }
-        }
-        let open = self
-            .tasks
-            .iter()
-            .filter(|task| task.state == TaskState::Open);
-        let open: Vec<String> = open.map(|task| task.id.clone()).collect();
-        for href in &open {
-            let href = self.checked(href)?;
-            // 409: it has ended meanwhile.
-            self.expect(
-                &ask::cancel_task(&href),
-                &[200, 404, 409],
-                "cancel task",
-                &href,
-                deadline,
-            )?;
-            let answer =
-                self.expect(&ask::read(&href), &[200, 404], "read task", &href, deadline)?;
-            if let Some(task) = task::from_value(&answer.json().unwrap_or_default()) {
-                remember(&mut self.tasks, task);
-            }
-        }
-        Ok(open.len())
-    }
-
-    /// Deletes the rows of our tasks, which Pulp would keep for a month. Nothing depends on them.
-    pub(crate) fn forget_tasks(&self, deadline: Deadline) {
-        let ended = self
-            .tasks
-            .iter()
-            .filter(|task| task.state != TaskState::Open);
-        for task in ended {
-            if let Ok(href) = self.checked(&task.id) {
-                let _ = self.door.call(&ask::delete(&href), deadline);
-            }
+            None => self.tasks.push(task),
         }
     }
-}
-
-/// How many packages are in a part of a version's summary.
-fn packages_of(summary: &Value) -> u64 {
-    summary["rpm.package"]["count"].as_u64().unwrap_or_default()
 }

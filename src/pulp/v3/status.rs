@@ -3,108 +3,89 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use super::{Status, Worker};
-use crate::pulp::Answer;
+use super::broken;
+use crate::pulp::{Answer, Status, Trouble, Version3, Worker};
 
-/// Reads the answer to `GET /pulp/api/v3/status/`.
+/// Reads the answer to `GET status/`. What an old Pulp does not tell is not held against it.
 pub(super) fn parse(answer: &Answer) -> Result<Status> {
-    let no_pulp = |why: &str| {
-        format!(
-            "failed to read the status of Pulp 3 at `{}`: {why}",
-            answer.url
-        )
-    };
-    if answer.status != 200 {
-        // The view counts its workers in the database before it tells anything.
-        let hint = if answer.status == 500 {
-            "; is Pulp's database running, and does the API reach it?"
-        } else {
-            "; check pulp_url"
-        };
-        bail!(no_pulp(&format!(
-            "status {}, `{}`{hint}",
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status >= 500 {
+        return Err(Trouble::Unreachable(format!(
+            "failed to read the status of Pulp 3 at `{}`: status {}: {}",
+            answer.url,
+            answer.status,
+            broken(answer)
+        ))
+        .into());
+    }
+    let Some(versions) = body["versions"].as_array().filter(|_| answer.status == 200) else {
+        bail!(
+            "failed to find Pulp 3 at `{}`: status {}, it begins with `{}`; check pulp_url and \
+             pulp_api_root",
+            answer.url,
             answer.status,
             answer.beginning()
-        )));
-    }
-    let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
-        bail!(no_pulp(&format!(
-            "the answer is not JSON, it begins with `{}`; check pulp_url",
-            answer.beginning()
-        )));
-    };
-    let Some(version) = component(&body, "core") else {
-        bail!(no_pulp(&format!(
-            "its status document is not Pulp's, it begins with `{}`; check pulp_url",
-            answer.beginning()
-        )));
-    };
-    if component(&body, "rpm").is_none() {
-        bail!(
-            "failed to use Pulp {version} at `{}`: it has no plugin pulp_rpm, with which it is tested; install it",
-            answer.url
         );
-    }
-    let mut status = Status {
-        objection: None,
-        version: Some(version.to_owned()),
+    };
+    let components = versions.iter().filter_map(|v| v["component"].as_str());
+    let core = versions
+        .iter()
+        .find(|v| matches!(v["component"].as_str(), Some("core" | "pulpcore")))
+        .or(versions.first());
+    Ok(Status {
+        version: core.and_then(|core| core["version"].as_str().map(str::to_owned)),
         database: body["database_connection"]["connected"].as_bool(),
-        // Redis is Pulp's cache, or hands out its tasks, and `connected` is false where the cache is off:
-        // it decides nothing.
+        // Whether Redis is there means nothing where it only caches, and false where it is not asked.
         messaging: None,
-        workers: body["online_workers"]
-            .as_array()
-            .map(|list| list.iter().filter_map(worker).collect()),
+        workers: listed(&body["online_workers"]),
         at: answer.date,
+        three: Some(Version3 {
+            has_rpm: components.clone().any(|c| matches!(c, "rpm" | "pulp_rpm")),
+            content: listed(&body["online_content_apps"]),
+            has_domains: body["domain_enabled"].as_bool().unwrap_or_default(),
+        }),
+    })
+}
+
+fn listed(list: &Value) -> Option<Vec<Worker>> {
+    let list = list.as_array()?.iter();
+    let worker = |listed: &Value| {
+        Some(Worker {
+            name: listed["name"].as_str()?.to_owned(),
+            heartbeat: listed["last_heartbeat"].as_str().map(str::to_owned),
+        })
     };
-    status.objection = objection(&status);
-    Ok(status)
+    Some(list.filter_map(worker).collect())
 }
 
-/// Whether a Pulp 3 says it.
-pub(super) fn is_pulp(answer: &Answer) -> bool {
-    let body = serde_json::from_slice::<Value>(&answer.body);
-    answer.status == 200 && body.is_ok_and(|body| component(&body, "core").is_some())
-}
-
-/// The version of a part of Pulp.
-fn component<'a>(status: &'a Value, name: &str) -> Option<&'a str> {
-    let parts = status["versions"].as_array()?;
-    let part = parts.iter().find(|part| part["component"] == name)?;
-    part["version"].as_str()
-}
-
-fn worker(listed: &Value) -> Option<Worker> {
-    Some(Worker {
-        name: listed["name"].as_str()?.to_owned(),
-        heartbeat: listed["last_heartbeat"].as_str().map(str::to_owned),
-    })
-}
-
-/// Why tasks that are sent now would wait for ever.
-fn objection(status: &Status) -> Option<String> {
-    if status.database == Some(false) {
-        return Some(
-            "Pulp is not connected to its database (database_connection.connected=false); is PostgreSQL running?"
-                .to_owned(),
-        );
+/// Why a repository that is created now could neither be synced, served, nor deleted again.
+pub(super) fn objection(status: &Status, three: &Version3) -> Option<String> {
+    let is_empty = |list: &Option<Vec<Worker>>| list.as_ref().is_some_and(Vec::is_empty);
+    if !three.has_rpm {
+        return Some(format!(
+            "Pulp {} has no plugin for RPM packages (its versions list no `rpm`); install pulp-rpm, \
+             migrate the database and restart Pulp's services",
+            status.version.as_deref().unwrap_or("3")
+        ));
     }
-    let nobody = status.workers.as_ref().is_some_and(Vec::is_empty);
-    nobody.then(|| {
-        "Pulp knows no running worker (online_workers is empty), so its tasks would wait for ever; start \
-         pulpcore-worker@*, or wait until one has reconnected"
-            .to_owned()
-    })
+    let why = if status.database == Some(false) {
+        "Pulp is not connected to its database (database_connection.connected=false); is \
+         PostgreSQL running?"
+    } else if is_empty(&status.workers) {
+        "Pulp knows no running worker (online_workers is empty), so its tasks would wait for \
+         ever; start pulpcore-worker@*, or see `journalctl -u 'pulpcore-worker@*'`"
+    } else if is_empty(&three.content) {
+        "Pulp knows no running content app (online_content_apps is empty), so nothing would be \
+         served; start pulpcore-content, or see `journalctl -u pulpcore-content`"
+    } else {
+        return None;
+    };
+    Some(why.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const STATUS: &str = r#"{"versions": [{"component": "core", "version": "3.123.1"},
-        {"component": "rpm", "version": "3.39.4"}],
-        "online_workers": [{"name": "53@h", "last_heartbeat": "2026-11-24T03:56:41.371423Z"}],
-        "database_connection": {"connected": true}, "redis_connection": {"connected": false}, "news": []}"#;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
@@ -118,26 +99,58 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_pulp_3_says_is_read_whatever_else_it_says() {
-        let status = parse(&answer(200, STATUS)).unwrap();
-        assert_eq!(status.version.as_deref(), Some("3.123.1"));
-        assert_eq!(status.names(), Some(vec!["53@h"]));
-        assert_eq!(objection(&status), None);
+    const GOOD: &str = r#"{"versions":[{"component":"core","version":"3.123.1"},
+        {"component":"rpm","version":"3.39.4"}],"online_workers":[{"name":"53@h",
+        "last_heartbeat":"2026-11-24T04:01:23.312087Z"}],"online_content_apps":[{"name":"98@h"}],
+        "database_connection":{"connected":true},"redis_connection":{"connected":false},
+        "content_settings":{"content_origin":null},"domain_enabled":false}"#;
+
+    fn objected(body: &str) -> Option<String> {
+        let status = parse(&answer(200, body)).expect("status");
+        let three = status.three.as_ref().expect("Pulp 3");
+        objection(&status, three)
     }
 
     #[test]
-    fn what_is_in_the_way_is_named_with_its_remedy() {
-        let told = |status, body: &str| parse(&answer(status, body)).unwrap_err().to_string();
-        assert!(told(500, "<h1>Server Error (500)</h1>").contains("is Pulp's database running"));
-        assert!(told(200, "{}").contains("not Pulp's"));
-        let without = STATUS.replace("\"rpm\"", "\"deb\"");
-        assert!(told(200, &without).contains("no plugin pulp_rpm"));
-        let idle = STATUS.replace(
-            r#"{"name": "53@h", "last_heartbeat": "2026-11-24T03:56:41.371423Z"}"#,
-            "",
+    fn a_healthy_pulp_is_read_and_a_cache_that_is_down_is_no_matter() {
+        let status = parse(&answer(200, GOOD)).expect("status");
+        assert_eq!(status.version.as_deref(), Some("3.123.1"));
+        assert_eq!(status.names(), Some(vec!["53@h"]));
+        assert_eq!(objected(GOOD), None);
+    }
+
+    #[test]
+    fn what_an_old_pulp_does_not_tell_is_not_held_against_it() {
+        let old = r#"{"versions":[{"component":"pulpcore","version":"3.0.0"},
+            {"component":"pulp_rpm","version":"3.0.0"}],"database_connection":{"connected":true}}"#;
+        assert_eq!(objected(old), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_to_do() {
+        for (from, to, told) in [
+            (r#""rpm""#, r#""file""#, "install pulp-rpm"),
+            (r#""connected":true"#, r#""connected":false"#, "PostgreSQL"),
+            (
+                r#""online_workers":[{"#,
+                r#""online_workers":[],"x":[{"#,
+                "pulpcore-worker@*",
+            ),
+            (r#"[{"name":"98@h"}]"#, "[]", "pulpcore-content"),
+        ] {
+            let text = objected(&GOOD.replacen(from, to, 1)).expect(told);
+            assert!(text.contains(told), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_with_500_is_a_database_that_is_down() {
+        let error = parse(&answer(500, "<h1>Server Error (500)</h1>")).expect_err("500");
+        assert!(
+            error.to_string().contains("is its database down?"),
+            "{error}"
         );
-        let status = parse(&answer(200, &idle)).unwrap();
-        assert!(objection(&status).unwrap().contains("pulpcore-worker@*"));
+        let error = parse(&answer(404, "<html>")).expect_err("404").to_string();
+        assert!(error.contains("pulp_api_root"), "{error}");
     }
 }

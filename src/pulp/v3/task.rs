@@ -4,36 +4,31 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-use super::{Task, TaskState};
+use crate::pulp::{Task, TaskState};
 
-/// Reads one task out of a list or of its own answer.
+/// Reads one task; its reference is its id, checked by whoever asks for it again.
 pub(super) fn from_value(value: &Value) -> Option<Task> {
     let text = |key: &str| value[key].as_str().map(str::to_owned);
     let word = text("state")?;
-    let list = |key: &str| {
-        let items = value[key].as_array().into_iter().flatten();
-        items.filter_map(|item| item.as_str().map(str::to_owned))
-    };
     Some(Task {
         id: text("pulp_href")?,
         kind: text("name").unwrap_or_default(),
         state: state(&word),
         worker: text("worker"),
-        queue: None,
         started_at: text("started_at"),
         finished_at: text("finished_at"),
-        error: error(&value["error"]),
-        added: None,
-        spawned: Vec::new(),
-        tags: list("reserved_resources_record").collect(),
-        created: list("created_resources").collect(),
-        progress: mark(&value["progress_reports"]),
-        known_at: None,
+        error: error(value),
+        spawned: texts(&value["child_tasks"]),
+        tags: texts(&value["reserved_resources_record"]),
+        made: texts(&value["created_resources"]),
+        mark: text("logging_cid"),
+        progress: progress_mark(&value["progress_reports"]),
         word,
+        ..Task::default()
     })
 }
 
-/// A state that nobody knows is not final.
+/// `skipped` is an end without work; a state that nobody knows is not final.
 fn state(word: &str) -> TaskState {
     match word {
         "completed" | "skipped" => TaskState::Done,
@@ -42,15 +37,29 @@ fn state(word: &str) -> TaskState {
     }
 }
 
-/// Why it failed, in Pulp's words.
-fn error(error: &Value) -> Option<String> {
-    let text = error["description"].as_str().or(error["reason"].as_str())?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+fn texts(list: &Value) -> Vec<String> {
+    let list = list.as_array().into_iter().flatten();
+    list.filter_map(|text| text.as_str().map(str::to_owned))
+        .collect()
 }
 
-/// A number that changes with the reports.
-fn mark(reports: &Value) -> u64 {
+/// Pulp's words, and the last line of the traceback where that says more.
+fn error(task: &Value) -> Option<String> {
+    let error = &task["error"];
+    let said = error["description"].as_str().or(error["reason"].as_str());
+    let traceback = error["traceback"].as_str();
+    let last = traceback.and_then(|t| t.lines().rfind(|line| !line.trim().is_empty()));
+    let last = last.filter(|line| said.is_none_or(|said| !line.contains(said.trim())));
+    let parts: Vec<_> = [said, last]
+        .into_iter()
+        .flatten()
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+fn progress_mark(reports: &Value) -> u64 {
     let mut hasher = DefaultHasher::new();
     reports.to_string().hash(&mut hasher);
     hasher.finish()
@@ -63,31 +72,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_state_is_final_or_not() {
-        let of = |word: &str| {
-            let task = from_value(&json!({"pulp_href": "/t/1/", "state": word})).unwrap();
-            task.state
-        };
-        for word in ["waiting", "running", "canceling", "dreaming"] {
-            assert_eq!(of(word), TaskState::Open, "{word}");
+    fn every_state_of_pulp_3_is_known() {
+        for open in ["waiting", "running", "canceling", "novel"] {
+            assert_eq!(state(open), TaskState::Open, "{open}");
         }
-        assert_eq!(of("completed"), TaskState::Done);
-        assert_eq!(of("skipped"), TaskState::Done);
-        assert_eq!(of("failed"), TaskState::Failed);
-        assert_eq!(of("canceled"), TaskState::Failed);
+        for done in ["completed", "skipped"] {
+            assert_eq!(state(done), TaskState::Done, "{done}");
+        }
+        for failed in ["failed", "canceled"] {
+            assert_eq!(state(failed), TaskState::Failed, "{failed}");
+        }
     }
 
     #[test]
-    fn a_failed_task_tells_pulps_reason() {
-        let task = json!({"pulp_href": "/t/1/", "state": "failed", "error": {"description": "no space left"}});
+    fn a_task_is_read_with_what_it_made() {
+        let task = from_value(&json!({
+            "pulp_href": "/pulp/api/v3/tasks/1/", "state": "completed", "name": "sync",
+            "logging_cid": "n", "worker": null, "error": null, "progress_reports": [],
+            "created_resources": ["/pulp/api/v3/repositories/rpm/rpm/2/versions/1/"],
+            "reserved_resources_record": ["prn:rpm.rpmrepository:2"],
+        }))
+        .expect("task");
         assert_eq!(
-            from_value(&task).unwrap().error.as_deref(),
-            Some("no space left")
+            task.made,
+            ["/pulp/api/v3/repositories/rpm/rpm/2/versions/1/"]
         );
-        let task = json!({"pulp_href": "/t/1/", "state": "failed", "error": {"reason": "Worker has gone missing."}});
-        assert_eq!(
-            from_value(&task).unwrap().error.as_deref(),
-            Some("Worker has gone missing.")
-        );
+        assert_eq!(task.mark.as_deref(), Some("n"));
+        assert!(from_value(&json!({"detail": "x"})).is_none());
+    }
+
+    #[test]
+    fn an_error_is_told_in_pulps_words() {
+        let failed = json!({"error": {"description": "404, message='Not Found'",
+            "traceback": "Traceback\n  File\nClientResponseError: 404, message='Not Found'\n"}});
+        assert_eq!(error(&failed).as_deref(), Some("404, message='Not Found'"));
+        let gone = json!({"error": {"reason": "Worker has gone missing."}});
+        assert_eq!(error(&gone).as_deref(), Some("Worker has gone missing."));
+        assert_eq!(error(&json!({"error": null})), None);
     }
 }

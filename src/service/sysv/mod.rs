@@ -249,6 +249,7 @@ fn unit(name: &str, found: bool, main: Main) -> Unit {
         found,
         last_exit,
         restarts: 0,
+        restart: String::new(),
         active_since_us: since_us(main_pid),
     }
 }

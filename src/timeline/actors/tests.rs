@@ -17,6 +17,7 @@ fn unit(main_pid: u32, exit: &str) -> Event {
         main_pid,
         restarts: 0,
         exit: exit.to_owned(),
+        restart: String::new(),
     }
 }
 
@@ -251,4 +252,66 @@ fn nothing_seen_is_no_recovery() {
         .map(|a| a.role)
         .collect();
     assert_eq!(roles, ["worker", "scheduler"]);
+}
+
+const WORKER_3: &str = "pulpcore-worker@1.service";
+
+fn unit_3(state: &str, main_pid: u32, exit: &str, restart: &str) -> Event {
+    Event::Unit {
+        unit: WORKER_3.to_owned(),
+        state: state.to_owned(),
+        main_pid,
+        restarts: 0,
+        exit: exit.to_owned(),
+        restart: restart.to_owned(),
+    }
+}
+
+fn worker_3(restart: &str, after: &[(f64, Event)]) -> Actor {
+    let mut seen = vec![
+        (0.0, unit_3("active/running", 7, "", restart)),
+        (0.0, broker("answers")),
+        (3.0, broker("refused")),
+        (
+            4.0,
+            unit_3(
+                "activating/auto-restart",
+                0,
+                "exited with status 0",
+                restart,
+            ),
+        ),
+    ];
+    seen.extend(after.iter().cloned());
+    seen.push((33.0, broker("answers")));
+    let timeline = timeline(seen);
+    let actors = tell(&timeline, timeline.outage(), &BTreeMap::new(), 70.0);
+    actors.into_iter().find(|a| a.name == WORKER_3).unwrap()
+}
+
+#[test]
+fn a_service_of_pulp_3_may_exit_as_long_as_it_is_started_again() {
+    let again = (
+        7.0,
+        unit_3("active/running", 8, "exited with status 0", "always"),
+    );
+    let actor = worker_3("always", &[again]);
+    assert!(actor.running && !actor.is_lost());
+    assert_eq!(actor.exits.len(), 1);
+    assert_eq!(actor.met.unwrap().how, "exited with status 0");
+    assert!(!worker_3("always", &[]).is_lost(), "it is on its way");
+}
+
+#[test]
+fn a_service_of_pulp_3_that_is_given_up_is_told_with_its_restart_setting() {
+    let dead = (
+        4.5,
+        unit_3("inactive/dead", 0, "exited with status 0", "on-failure"),
+    );
+    let actor = worker_3("on-failure", &[dead]);
+    assert!(actor.is_lost());
+    assert_eq!(
+        actor.ending(),
+        "exited with status 0 and is not started again (Restart=on-failure, which status 0 is not)"
+    );
 }

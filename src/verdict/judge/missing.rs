@@ -82,7 +82,7 @@ fn of_outage(run: &Run, scenario: &str, services: &[Service<'_>]) -> Vec<Finding
         for host in &run.hosts {
             found.extend(of_host(host, scenario));
         }
-        let consumer = |s: &Service<'_>| s.scenario == scenario && s.actor.role.consumes();
+        let consumer = |s: &Service<'_>| s.scenario == scenario && s.actor.role.works();
         if found.is_empty() && !services.iter().any(consumer) {
             found.push(void("no worker was observed on any host"));
         }

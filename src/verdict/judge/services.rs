@@ -115,10 +115,12 @@ fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
         _ => String::new(),
     };
     let restarted = !gone && actor.running.is_some();
+    let comes = gone && actor.given_up == Some(false);
     let times = actor.exits.len().max(1);
     let again = match (restarted, times) {
         (true, 1) => "; it was started again",
         (true, _) => "; it was started again each time",
+        (false, _) if comes => "; it is about to be started again",
         (false, _) => "",
     };
     let often = if times > 1 {
@@ -127,19 +129,47 @@ fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
         String::new()
     };
     let pulp_3 = seen.run.is_pulp_3() || name.starts_with("pulpcore");
-    let well = restarted && (actor.has_recovered() || !actor.role.consumes());
-    let verdict = if pulp_3 && well {
+    // Whether it recovered then is a question of its own.
+    let verdict = if pulp_3 && (restarted || comes) {
         Name::RestartedBySupervisor
     } else {
         Name::ServiceExited
     };
-    let finding = Finding::new(verdict, format!("{name} {how}{when}{often}{again}"))
-        .with("restarted", restarted)
-        .with("times", times);
+    let kept_down = if restarted || comes {
+        String::new()
+    } else {
+        kept_down(actor)
+    };
+    let finding = Finding::new(
+        verdict,
+        format!("{name} {how}{when}{often}{again}{kept_down}"),
+    )
+    .with("restarted", restarted)
+    .with("restart_setting", &*actor.restart_setting)
+    .with("exit_code", json!(exit_code(actor)))
+    .with("times", times);
     Some(actor.exits.iter().fold(finding, |finding, exit| {
         let at = exit.at.map_or("?".to_owned(), |at| format!("{at:.2}"));
         finding.because(format!("at {at} s of the observation {name} {}", exit.how))
     }))
+}
+
+/// The status with which it exited last; none where it was killed.
+fn exit_code(actor: &Actor) -> Option<u32> {
+    let how = &actor.exits.last()?.how;
+    how.strip_prefix("exited with status ")?.parse().ok()
+}
+
+/// Why nothing started it again, as far as its unit tells.
+fn kept_down(actor: &Actor) -> String {
+    match (actor.restart_setting.as_str(), exit_code(actor)) {
+        ("", _) => String::new(),
+        ("on-failure", Some(0)) => {
+            "; its unit has Restart=on-failure, which does not start it again after status 0"
+                .to_owned()
+        }
+        (setting, _) => format!("; its unit has Restart={setting}"),
+    }
 }
 
 /// Whether a consumer came back, and how.
@@ -296,8 +326,9 @@ fn by_use(actor: &Actor, proof: &Proof) -> (Option<Name>, String) {
             None => not_tried("no schedule was tried"),
         },
         Role::Web if proof.healthy => (None, "served the health check's requests".to_owned()),
+        Role::Bystander if proof.healthy => (None, "has nothing to do with the cache".to_owned()),
         Role::Content if proof.healthy => (None, "served the package".to_owned()),
-        Role::Web | Role::Content => not_tried("no health check used it"),
+        Role::Web | Role::Content | Role::Bystander => not_tried("no health check used it"),
         Role::Worker | Role::ResourceManager | Role::Other => (None, "runs".to_owned()),
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Role {
     Scheduler,
     Web,
     Content,
+    /// A worker, where only the cache was taken away.
+    Bystander,
     Other,
 }
 
@@ -24,6 +26,7 @@ impl Role {
             "scheduler" => Self::Scheduler,
             "web" => Self::Web,
             "content" => Self::Content,
+            "bystander" => Self::Bystander,
             _ => Self::of_unit(unit),
         }
     }
@@ -49,6 +52,11 @@ impl Role {
         }
     }
 
+    /// It runs tasks.
+    pub(crate) fn works(self) -> bool {
+        self.consumes() || self == Self::Bystander
+    }
+
     /// It holds a standing connection, which has to come back by itself.
     pub(crate) fn consumes(self) -> bool {
         matches!(self, Self::Worker | Self::ResourceManager)
@@ -61,6 +69,7 @@ impl Role {
             Self::Scheduler => "scheduler",
             Self::Web => "web server",
             Self::Content => "content",
+            Self::Bystander => "worker (the cache is none of its)",
             Self::Other => "service",
         }
     }
@@ -87,6 +96,10 @@ pub(crate) struct Actor {
     pub(crate) met_how: String,
     pub(crate) exits: Vec<Exit>,
     pub(crate) restarts: f64,
+    /// systemd's `Restart=`; empty where nobody told.
+    pub(crate) restart_setting: String,
+    /// Its manager does not start it again.
+    pub(crate) given_up: Option<bool>,
     pub(crate) lost_at: Option<f64>,
     pub(crate) connected_at: Option<f64>,
     pub(crate) settled_at: Option<f64>,
@@ -117,6 +130,8 @@ impl Actor {
             met_how: text(&met["how"]),
             exits: list(&value["exits"]).iter().map(exit).collect(),
             restarts: number(&value["restarts"]).unwrap_or_default(),
+            restart_setting: text(&value["restart_setting"]),
+            given_up: value["given_up"].as_bool(),
             lost_at: number(&value["lost_at"]),
             connected_at: number(&value["connected_at"]),
             settled_at: number(&value["settled_at"]),
@@ -143,7 +158,8 @@ impl Actor {
 
     /// From the broker's return to its first connection.
     pub(crate) fn recovery(&self, up_at: Option<f64>) -> Option<f64> {
-        Some(self.connected_at? - up_at?)
+        // One that connects to a frozen broker is connected before that answers.
+        Some((self.connected_at? - up_at?).max(0.0))
     }
 
     /// The same, as its backoff predicts it.

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod pulp;
+pub(crate) mod pulp3;
 pub(crate) mod server;
 
 use std::path::{Path, PathBuf};

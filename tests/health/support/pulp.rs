@@ -90,23 +90,28 @@ fn right(asked: &Asked, state: &mut State) -> Reply {
             state.orphan = None;
             dispatched("orphan")
         }
-        ("GET", path) if path.ends_with("/repodata/repomd.xml") => reply(
-            200,
-            r#"<repomd><data type="primary"><location href="repodata/primary.xml"/></data></repomd>"#,
-        ),
-        ("GET", path) if path.ends_with("/repodata/primary.xml") => reply(
-            200,
-            format!(
-                r#"<metadata packages="1"><package><name>{name}</name><checksum type="sha256">{}</checksum><location href="Packages/{name}.rpm"/></package></metadata>"#,
-                sha256(&state.package)
-            ),
-        ),
-        ("GET", path) if path.starts_with("/pulp/repos/") => reply(200, state.package.clone()),
+        ("GET", path) if path.starts_with("/pulp/repos/") => metadata(path, &name, &state.package),
         _ => reply(404, "null"),
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// A published repository: its metadata, or the one package in it.
+pub(super) fn metadata(path: &str, name: &str, package: &[u8]) -> Reply {
+    if path.ends_with("/repodata/repomd.xml") {
+        let text = r#"<repomd><data type="primary"><location href="repodata/primary.xml"/></data></repomd>"#;
+        reply(200, text)
+    } else if path.ends_with("/repodata/primary.xml") {
+        let sum = sha256(package);
+        let text = format!(
+            r#"<metadata packages="1"><package><name>{name}</name><checksum type="sha256">{sum}</checksum><location href="Packages/{name}.rpm"/></package></metadata>"#
+        );
+        reply(200, text)
+    } else {
+        reply(200, package)
+    }
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     use std::fmt::Write as _;
     let sum = sha2::Sha256::digest(bytes);

@@ -20,8 +20,14 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair 
         .map(|p| p.pid.to_string())
         .collect();
     let kill = format!("kill -KILL {}", pids.join(" "));
+    let shares = pids.len() < processes.len();
     // Some end with the others before it is their turn; that all are gone is proven afterwards.
-    let kill = Step::Try(command(["sh", "-c", &kill]));
+    let kill = Step::Try(if manager == Manager::Systemd && !shares {
+        // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
+        command(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
+    } else {
+        command(["sh", "-c", &kill])
+    });
     if manager == Manager::Sysv {
         return Pair {
             inject: vec![kill],
@@ -82,5 +88,13 @@ mod tests {
             Step::Try(command(["sh", "-c", "kill -KILL 7 9"]))
         );
         assert_eq!(pair.left, [command(["test", "-e", path])]);
+    }
+
+    #[test]
+    fn what_shares_nothing_is_killed_with_all_that_it_has_forked() {
+        let unit = "postgresql@15-main.service";
+        let pair = plan(unit, &[process(7, "postgres")], Manager::Systemd);
+        let kill = command(["systemctl", "kill", "--signal=SIGKILL", "--", unit]);
+        assert_eq!(pair.inject[2], Step::Try(kill));
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
-use crate::pulp;
-use crate::pulp::{Status, TaskState};
+use crate::pulp::v2::Pulp2;
+use crate::pulp::{self, Status, TaskState};
 use sentences::{Lying, Queues, Seen};
 
 /// How long Pulp may take to tell the details.
@@ -31,7 +31,7 @@ pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
 
 /// A Pulp that could neither run a task nor delete anything again.
 pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failure {
-    let why = status.objection.clone().unwrap_or_default();
+    let why = Pulp2::objection(status).unwrap_or_default();
     let listed = status.names().unwrap_or_default();
     let missing = |name: &&String| {
         let needed = name.starts_with(RESOURCE_MANAGER) || name.starts_with(WORKER);

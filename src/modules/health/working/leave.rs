@@ -8,8 +8,7 @@ use anyhow::{Result, anyhow};
 
 use super::{LOOK, TimedOut, Work, leave, tag};
 use crate::host::wait::{Deadline, until};
-use crate::pulp::v2::canary::Sent;
-use crate::pulp::v2::{Pulp2, Task, TaskState};
+use crate::pulp::{Sent, Task, TaskState};
 
 /// How long deletions may take once something has failed: what waits for a worker that does not work
 /// waits in vain, and Pulp gives what it had to others after half a minute, which is over by then.
@@ -42,7 +41,7 @@ pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
                 left.insert(id.as_str());
             }
             Ok(false) => {}
-            Err(cause) => leave(&mut work.leftovers, Pulp2::remedy, "repository", id, &cause),
+            Err(cause) => leave(&mut work.leftovers, "repository", id, &cause),
         }
     }
     let waited = until("our repositories to be deleted", deadline, LOOK, || {
@@ -58,7 +57,7 @@ pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
             continue;
         }
         if let Err(cause) = is_gone(work, id, waited.as_ref().err(), deadline) {
-            leave(&mut work.leftovers, Pulp2::remedy, "repository", id, &cause);
+            leave(&mut work.leftovers, "repository", id, &cause);
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{Work, tag};
 use crate::feed::Empty;
 use crate::host::wait::Deadline;
 use crate::pulp::v2::schedule::Scheduled;
-use crate::pulp::v2::{Status, Task, TaskState};
+use crate::pulp::{Status, Task, TaskState};
 
 /// How far ahead the schedule falls due, by Pulp's clock, which is told in whole seconds.
 const AHEAD: Duration = Duration::from_secs(2);

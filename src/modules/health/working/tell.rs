@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Proof, Story, Work, left_behind, leftovers, rounded, task};
+use super::{Failure, Proof, Story, Work, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
-use crate::pulp::v2::Status;
+use crate::pulp::Status;
 
 /// What would be done.
 pub(super) fn plan(base: &str, expected: Option<&[String]>, timeout: Duration) -> Outcome {
@@ -29,17 +29,7 @@ pub(super) fn plan(base: &str, expected: Option<&[String]>, timeout: Duration) -
 /// What was done.
 pub(super) fn outcome(work: &Work) -> Outcome {
     let works = work.failures.is_empty() && work.leftovers.is_empty();
-    let failures: Vec<_> = work
-        .failures
-        .iter()
-        .map(|failure| {
-            json!({
-                "name": failure.name,
-                "actor": failure.actor,
-                "text": failure.text,
-            })
-        })
-        .collect();
+    let failures: Vec<_> = work.failures.iter().map(Failure::json).collect();
     Outcome {
         // What is left behind is a change that the user did not ask for.
         changed: !work.leftovers.is_empty(),
@@ -69,14 +59,7 @@ pub(super) fn outcome(work: &Work) -> Outcome {
 
 fn message(work: &Work) -> String {
     let base = &work.pulp.door.base;
-    let told: Vec<_> = work
-        .failures
-        .iter()
-        .map(|failure| match failure.name {
-            "" => failure.text.clone(),
-            name => format!("FAILED {name}: {}", failure.text),
-        })
-        .collect();
+    let told: Vec<_> = work.failures.iter().map(Failure::told).collect();
     let text = if told.is_empty() {
         format!("WORKING: at `{base}` {}, {}", workers(work), fired(work))
     } else {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Failure;
 use crate::broker::rabbitmqctl::Queue;
-use crate::pulp::v2::{Task, Worker};
+use crate::pulp::{Task, Worker};
 
 /// The broker's queues by name, or why they cannot be told.
 pub(super) type Queues = Result<BTreeMap<String, Queue>, String>;

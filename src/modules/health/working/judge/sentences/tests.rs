@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::pulp::v2::TaskState;
+use crate::pulp::TaskState;
 
 const RM: &str = "resource_manager@h";
 const BEAT: &str = "scheduler@h";

@@ -1,9 +1,10 @@
-//! What every Pulp has, in one shape: its status, its workers and its tasks.
+//! What Pulp is told to have said or done, whichever Pulp it is: its status, its tasks, and what became
+//! of a wish.
 
 use std::time::SystemTime;
 
 /// What Pulp says about itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Status {
     pub(crate) version: Option<String>,
     pub(crate) database: Option<bool>,
@@ -12,8 +13,17 @@ pub(crate) struct Status {
     pub(crate) workers: Option<Vec<Worker>>,
     /// The server's clock when it said so.
     pub(crate) at: Option<SystemTime>,
-    /// Why a check would neither work nor be able to clean up after itself.
-    pub(crate) objection: Option<String>,
+    /// `None`: it is a Pulp 2.
+    pub(crate) three: Option<Version3>,
+}
+
+/// What only Pulp 3 says of itself.
+#[derive(Debug)]
+pub(crate) struct Version3 {
+    pub(crate) has_rpm: bool,
+    /// Those who serve content; `None`: it says nothing of them.
+    pub(crate) content: Option<Vec<Worker>>,
+    pub(crate) has_domains: bool,
 }
 
 impl Status {
@@ -59,8 +69,10 @@ pub(crate) struct Task {
     pub(crate) added: Option<u64>,
     pub(crate) spawned: Vec<String>,
     pub(crate) tags: Vec<String>,
-    /// What it made, by Pulp 3's addresses.
-    pub(crate) created: Vec<String>,
+    /// What it has made, by reference; Pulp 3 says so.
+    pub(crate) made: Vec<String>,
+    /// What the request that started it was marked with; Pulp 3 keeps that.
+    pub(crate) mark: Option<String>,
     /// Another number means that the task has got on.
     pub(crate) progress: u64,
     /// When we learned of its end.
@@ -83,14 +95,12 @@ pub(crate) struct Orphan {
     pub(crate) id: String,
 }
 
-/// Keeps what is known of a task of ours.
-pub(super) fn remember(tasks: &mut Vec<Task>, mut task: Task) {
-    task.known_at = (task.state != TaskState::Open).then(SystemTime::now);
-    match tasks.iter_mut().find(|known| known.id == task.id) {
-        Some(known) => {
-            task.known_at = known.known_at.or(task.known_at);
-            *known = task;
-        }
-        None => tasks.push(task),
-    }
+/// What became of a request that starts a task.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    Yes,
+    /// Pulp refused.
+    No(anyhow::Error),
+    /// The answer got lost, or is none: the task may exist, and is to be looked for before it is sent again.
+    Unknown(anyhow::Error),
 }
