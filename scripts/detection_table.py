@@ -17,8 +17,15 @@ os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
 from harness.detection import Found, cure, detect, table, version  # noqa: E402
-from harness.lab import PROJECT, labs  # noqa: E402
-from harness.subjects import SUBJECTS, healthy  # noqa: E402
+from harness.lab import PROJECT, Lab, labs  # noqa: E402
+from harness.pulp3 import Pulp3Lab  # noqa: E402
+from harness import subjects, subjects3  # noqa: E402
+
+PULP = os.environ.get("PULP", "2")
+KIND, CATALOGUE = (Pulp3Lab, subjects3) if PULP == "3" else (Lab, subjects)
+SUBJECTS, healthy = CATALOGUE.SUBJECTS, CATALOGUE.healthy
+# In the file that it writes.
+TITLE = f"## Pulp {PULP}\n"
 
 
 def main():
@@ -46,7 +53,7 @@ def judge_all(subjects):
         waiting.put(place)
 
     def work(inventory):
-        lab = labs(Path(inventory))[0]
+        lab = labs(Path(inventory), KIND)[0]
         while True:
             try:
                 place, subject = waiting.get_nowait()
@@ -84,17 +91,13 @@ def record(folder, found):
 
 
 def write(file, found, alarms, summary):
+    """Its section; the other one stays."""
     file.parent.mkdir(exist_ok=True)
-    text = f"""# Detection table
-
-Made by `make detection-table WRITE=1`: the shipped play on Pulps that are broken in a known way, live on the lab (real RabbitMQ, real
-Celery; *real* in a name: no code of ours makes the failure). The ids are those under which `docs/verdicts.md` lists what a name can
-stand for; the lab's README says what each defect does.
-
-{table(found + alarms)}
-{summary}
-"""
-    file.write_text(text, encoding="utf-8")
+    before, _, after = file.read_text(encoding="utf-8").partition(TITLE)
+    rest = after.partition("\n## ")
+    others = "".join(rest[1:]).lstrip("\n")
+    section = f"{TITLE}\n{table(found + alarms)}\n{summary}\n"
+    file.write_text("\n".join(filter(None, [before.rstrip("\n") + "\n", section, others])), encoding="utf-8")
 
 
 main()

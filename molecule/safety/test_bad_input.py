@@ -6,19 +6,7 @@ import unittest
 
 from harness.claims import Claims
 from harness.lab import password, variables
-from harness.module import call
-
-
-def connection(**other):
-    """How the lab's Pulp is reached, with something wrong in it."""
-    given = variables()
-    right = {
-        "pulp_url": given["pulp_broker_test_url"],
-        "username": "admin",
-        "password": password(),
-        "ca_path": given["pulp_broker_test_ca_path"],
-    }
-    return {key: value for key, value in (right | other).items() if value is not None}
+from harness.module import call, connection
 
 
 # What is wrong, the module, its parameters, and words of the message: the object, the expectation, the remedy.

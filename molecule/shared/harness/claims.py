@@ -4,7 +4,7 @@ import sys
 import time
 import unittest
 
-from harness.lab import labs
+from harness.lab import Lab, labs
 from harness.play import Play
 
 
@@ -12,10 +12,12 @@ class Claims(unittest.TestCase):
     # A message of ours says more than the comparison alone, and never less.
     longMessage = True
     maxDiff = None
+    # What the labs are.
+    KIND = Lab
 
     @classmethod
     def setUpClass(cls):
-        cls.labs = labs()
+        cls.labs = labs(kind=cls.KIND)
         cls.lab = cls.labs[0]
         for lab in cls.labs:
             cls.addClassCleanup(lab.leave)

@@ -6,7 +6,6 @@ import re
 import subprocess
 import time
 
-from harness.lab import until
 from harness.play import PLAYBOOKS, Play
 
 # The play's last words, and where it has none the last task's message.
@@ -27,6 +26,8 @@ class Found:
     # What the verdict was made of.
     results: dict | None = None
     value: str = ""
+    # All of it; `evidence` is its beginning.
+    sentence: str = ""
     # The try before this one.
     first: "Found | None" = None
 
@@ -55,7 +56,7 @@ def detect(lab, subject, inventory=None):
 def detect_once(lab, subject, inventory=None):
     """Plays it, and leaves the lab empty; the defect stays."""
     try:
-        lab.use_defect(subject.defect, subject.actors, subject.begins, subject.replies)
+        lab.use_subject(subject)
         if subject.prepare:
             lab.shell(subject.prepare)
         began = time.monotonic()
@@ -66,7 +67,9 @@ def detect_once(lab, subject, inventory=None):
             seconds = time.monotonic() - began
             given = [event["given"] for event in play.events() if "given" in event]
             value = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
-            return Found(subject, *named(play), seconds, given[-1] if given else None, value["verdict"] if value else "")
+            *told, sentence = named(play)
+            results = given[-1] if given else None
+            return Found(subject, *told, _short(sentence), seconds, results, value["verdict"] if value else "", sentence)
         finally:
             if play.process.poll() is None:
                 play.kill(9)
@@ -85,12 +88,12 @@ def named(play):
     line = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
     if line:
         name = line["name"] if line["name"] not in ("", "-") else line["verdict"]
-        return name, line["actor"], _short(evidence)
+        return name, line["actor"], evidence
     if cause:
-        return cause[1], evidence, _short(evidence)
+        return cause[1], evidence, evidence
     if play.process.returncode == 0:
-        return "survived", "", _short(evidence)
-    return "(no verdict)", "", _short(" ".join(told) or play.text())
+        return "survived", "", evidence
+    return "(no verdict)", "", " ".join(told) or play.text()
 
 
 def _short(text):
@@ -103,27 +106,15 @@ def cure(lab, subject):
     if subject.repair:
         lab.shell(subject.repair, check=False)
     lab.shell("[ ! -e /run/pulp_broker/heal ] || sh /run/pulp_broker/heal", check=False)
-    lab.shell("systemctl start rabbitmq-server.service")
+    lab.start_broker()
     try:
         left = lab.left_behind()
     except Exception:
         left = True
     if left:
         lab.use_defect()
-        empty(lab)
+        lab.empty()
         lab.remove_ansible_files()
-
-
-def empty(lab):
-    """Whatever a subject or its play has left in Pulp."""
-    for task in lab.tasks():
-        lab.api(f"tasks/{task['task_id']}/", method="DELETE")
-    for repository in lab.api("repositories/"):
-        lab.api(f"repositories/{repository['id']}/", method="DELETE")
-    until("the repositories to be deleted", lambda: not lab.api("repositories/") and not lab.tasks())
-    if lab.api("content/orphans/")["rpm"]["count"]:
-        lab.api("content/orphans/", method="DELETE")
-        until("the packages to be deleted", lambda: not lab.api("content/orphans/")["rpm"]["count"])
 
 
 def table(found):

@@ -31,6 +31,8 @@ def until(what, probe, seconds=PATIENCE):
 
 
 class Lab:
+    SERVICES = SERVICES
+
     def __init__(self, name, services, serves):
         self.name = name
         self.services = services
@@ -144,6 +146,23 @@ class Lab:
         self.exec("systemctl", "restart", *self.services)
         self.wait_until_ready()
 
+    def use_subject(self, subject):
+        self.use_defect(subject.defect, subject.actors, subject.begins, subject.replies)
+
+    def start_broker(self):
+        self.exec("systemctl", "start", BROKER)
+
+    def empty(self):
+        """Of whatever a subject or its play has left in Pulp."""
+        for task in self.tasks():
+            self.api(f"tasks/{task['task_id']}/", method="DELETE")
+        for repository in self.api("repositories/"):
+            self.api(f"repositories/{repository['id']}/", method="DELETE")
+        until("the repositories to be deleted", lambda: not self.api("repositories/") and not self.tasks())
+        if self.api("content/orphans/")["rpm"]["count"]:
+            self.api("content/orphans/", method="DELETE")
+            until("the packages to be deleted", lambda: not self.api("content/orphans/")["rpm"]["count"])
+
     # Nobody reaches it over the network any more: no new connection, and the standing ones are gone.
     LOSE = "systemctl stop ssh.service ssh.socket; pkill -KILL -x sshd; true"
 
@@ -160,8 +179,8 @@ def variables():
     return dict(line.split("=", 1) for line in lines)
 
 
-def labs(inventory=INVENTORY):
+def labs(inventory=INVENTORY, kind=Lab):
     """The scenario's labs; the first is the one with the broker and the API."""
     hosts = inventory.read_text(encoding="utf-8").partition("[pulp]\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in hosts.splitlines()]
-    return [Lab(names[0], SERVICES, True), *(Lab(name, WORKERS, False) for name in names[1:])]
+    return [kind(names[0], kind.SERVICES, True), *(kind(name, WORKERS, False) for name in names[1:])]

@@ -4,7 +4,19 @@ import json
 import os
 import subprocess
 
-from harness.lab import INVENTORY, PROJECT
+from harness.lab import INVENTORY, PROJECT, password, variables
+
+
+def connection(**other):
+    """How the lab's Pulp is reached, with something wrong in it."""
+    given = variables()
+    right = {
+        "pulp_url": given["pulp_broker_test_url"],
+        "username": "admin",
+        "password": password(),
+        "ca_path": given["pulp_broker_test_ca_path"],
+    }
+    return {key: value for key, value in (right | other).items() if value is not None}
 
 
 class Call:

@@ -3,6 +3,7 @@ lab, a setting of its host, or something that is done to it in the middle of the
 that it is modelled on (F01 to F47, and what the catalogue calls by its cause alone)."""
 
 import dataclasses
+import typing
 
 from harness.lab import BROKER, SHARED
 from harness.play import hook
@@ -53,8 +54,10 @@ class Subject:
     def playbook(self):
         return f"broker_{self.scenario}.yml"
 
+    BASE: typing.ClassVar[dict] = LIMITS
+
     def settings(self):
-        chosen = LIMITS | {"method": self.method} | self.variables
+        chosen = self.BASE | {"method": self.method} | self.variables
         return {f"pulp_broker_test_{name}": value for name, value in chosen.items()}
 
     def played_hooks(self, lab):

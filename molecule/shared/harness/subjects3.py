@@ -1,0 +1,72 @@
+"""Pulp 3s that are broken in a known way, by configuration of the real thing, and some that are not: what the shipped play has to name
+for each. See subjects.py; `pulp-lab` in the lab makes them, and `pulp-lab healthy` undoes them."""
+
+import dataclasses
+import typing
+
+from harness.pulp3 import CONTENT, OTHER, WORKER
+from harness.subjects import HELD, Subject
+
+# As short as a healthy lab passes with.
+LIMITS = {
+    "connect_hold": 5,
+    "reconnect_hold": 5,
+    # A busy worker hears late that its database is gone.
+    "recovery_timeout": 75,
+    "final_timeout": 30,
+    "health_timeout": 90,
+    "final_restart": "never",
+}
+REDIS_WORKERS = "pulp-lab worker-type redis"
+
+
+@dataclasses.dataclass
+class Subject3(Subject):
+    BASE: typing.ClassVar[dict] = LIMITS
+    # Words of the verdict's sentence.
+    told: tuple[str, ...] = ()
+
+
+def taken(target, method, scenario, before="", **variables):
+    name = f"real: {target} {method} in {scenario}" + (", Redis workers" if before else "")
+    return Subject3(name, "", "survived", scenario=scenario, method=method, prepare=before, variables={"target": target} | variables)
+
+
+def each():
+    for scenario in ("connect", "reconnect"):
+        for method in ("stop", "kill", "freeze", "partition"):
+            yield taken("database", method, scenario)
+        for method in ("stop", "freeze"):
+            yield taken("cache", method, scenario)
+            yield taken("broker", method, scenario, REDIS_WORKERS)
+
+
+SUBJECTS = [
+    *each(),
+    taken("database", "stop", "reconnect", REDIS_WORKERS),
+    # The test cannot tell.
+    Subject3("the content app is disabled", "", "unhealthy_before", prepare=f"pulp-lab disable {CONTENT}", told=("content",)),
+    Subject3("a sync of somebody's runs", "", "busy", prepare="pulp-lab task forever; sleep 3"),
+    Subject3("Foreman on the same PostgreSQL", "", "broker_shared", prepare="pulp-lab foreman", repair="systemctl stop pulp-lab-foreman"),
+    # Pulp does not survive.
+    Subject3("units that nobody starts again", "", "service_exited", prepare="pulp-lab restart-policy no", told=(WORKER, "Restart=no")),
+    Subject3("Redis workers that leave with exit code 0", "", "service_exited", WORKER,
+             prepare=f"{REDIS_WORKERS}; pulp-lab restart-policy on-failure {WORKER} {OTHER}",
+             # A worker asks Redis each 10 s, and takes some time to leave.
+             variables={"reconnect_hold": 30}, told=("Restart=on-failure", "status 0")),
+    Subject3("a worker that is disabled meanwhile", "", "service_exited", OTHER,
+             hooks={HELD["reconnect"]: f"pulp-lab disable {OTHER}"}),
+    Subject3("a content app that is disabled meanwhile", "", "service_exited", CONTENT,
+             hooks={HELD["reconnect"]: f"pulp-lab disable {CONTENT}"}),
+    Subject3("a database password that is another one afterwards", "", "not_recovered", WORKER, prepare="pulp-lab password-changes"),
+    Subject3("a long sync whose worker dies", "", "task_stuck", prepare="pulp-lab task forever; sleep 3",
+             variables={"accept_task_loss": True}, told=("locks repository `lab-", "clean-up is due between")),
+]  # fmt: skip
+
+
+# Those of the scenario pulp3; pulp3-all has the others.
+CHOSEN = {"real: database stop in reconnect", "real: broker stop in reconnect, Redis workers", "a long sync whose worker dies"}
+
+
+def healthy(number):
+    return taken("broker", "stop", ("reconnect", "connect")[number % 2])
