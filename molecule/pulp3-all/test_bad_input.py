@@ -59,6 +59,13 @@ class BadInput(Pulp3Claims):
         until("Pulp to list no content app", lambda: not self.lab.api("status/")["online_content_apps"], 150)
         self.demand_refusal("knows no running content app", "pulpcore-content")
 
+    def test_a_pooler_before_the_database_is_told_and_not_taken_for_it(self):
+        self.healed()
+        self.lab.exec("pulp-lab", "pooler", "on")
+        before = self.pids()
+        self.demand_failure(self.play(), "VOID unsupported", "pgbouncer.service listens at", "perhaps a proxy")
+        self.assertEqual(self.pids(), before)
+
     def test_a_database_that_is_down(self):
         self.healed()
         self.lab.exec("systemctl", "stop", DATABASE)

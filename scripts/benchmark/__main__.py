@@ -10,6 +10,7 @@ import sys
 import calls
 import health
 import observer
+import pulp3
 import recoveries
 import report
 import scenarios
@@ -19,7 +20,7 @@ from lab import Lab, Lost
 
 def main():
     options = arguments()
-    lab = Lab(options.lab, options.inventory)
+    lab = Lab(options.lab, "bench", options.inventory)
     plays = scenarios.Plays(lab, options.times)
     # The recoveries of the plays count among those that are measured after them.
     parts = {
@@ -30,6 +31,7 @@ def main():
         "scenarios": plays.rows,
         "recoveries": lambda: recoveries.rows(lab, plays.replies),
         "observer": lambda: observer.rows(lab),
+        "pulp3": lambda: pulp3.rows(Lab(options.lab, "bench-3", options.inventory_3)),
     }
     rows, lost = [], []
     for name, measure in parts.items():
@@ -48,6 +50,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="benchmark", description=__doc__.splitlines()[0])
     parser.add_argument("--binary", required=True, help="the static binary")
     parser.add_argument("--inventory", required=True, help="Ansible's inventory of the lab `bench`")
+    parser.add_argument("--inventory-3", required=True, help="that of the lab `bench-3`, a Pulp 3")
     parser.add_argument("--times", required=True, help="a file to write, for the times of a play")
     parser.add_argument("--lab", required=True, help="the script that reaches the lab")
     parser.add_argument("--only", default=".", help="a regular expression: which parts are measured")

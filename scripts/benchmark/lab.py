@@ -1,4 +1,4 @@
-"""The running lab `bench`: commands inside it, our modules inside it, and Ansible against it."""
+"""A running lab: commands inside it, our modules inside it, and Ansible against it."""
 
 import json
 import os
@@ -11,12 +11,13 @@ class Lost(Exception):
 
 
 class Lab:
-    def __init__(self, script, inventory):
+    def __init__(self, script, name, inventory):
         self.script = script
+        self.name = name
         self.inventory = inventory
 
     def sh(self, script):
-        return output([self.script, "exec", "bench", "sh", "-c", script])
+        return output([self.script, "exec", self.name, "sh", "-c", script])
 
     def module(self, name, /, **parameters):
         """The reply of a module of ours, started under the name and with the file that Ansible would give it."""
@@ -40,7 +41,7 @@ class Lab:
 
     def pulp(self, *wanted):
         """How Pulp is reached, as the play hands it to a module."""
-        variables = json.loads(output(["ansible-inventory", "--inventory", self.inventory, "--host", "bench"]))
+        variables = json.loads(output(["ansible-inventory", "--inventory", self.inventory, "--host", self.name]))
         known = {
             "pulp_url": variables["pulp_broker_test_url"],
             "username": variables["pulp_broker_test_username"],

@@ -5,7 +5,7 @@ import dataclasses
 import typing
 
 from harness.pulp3 import CONTENT, OTHER, WORKER
-from harness.subjects import HELD, Subject
+from harness.subjects import HELD, TAKEN, Subject
 
 # As short as a healthy lab passes with.
 LIMITS = {
@@ -59,7 +59,8 @@ SUBJECTS = [
     Subject3("a content app that is disabled meanwhile", "", "service_exited", CONTENT,
              hooks={HELD["reconnect"]: f"pulp-lab disable {CONTENT}"}),
     Subject3("a database password that is another one afterwards", "", "not_recovered", WORKER, prepare="pulp-lab password-changes"),
-    Subject3("a long sync whose worker dies", "", "task_stuck", prepare="pulp-lab task forever; sleep 3",
+    # It begins when the outage does. A worker that has crashed is there until its task's child has done its download.
+    Subject3("a long sync whose worker dies", "", "task_stuck", hooks={TAKEN["reconnect"]: "pulp-lab task 45; sleep 3"},
              variables={"accept_task_loss": True}, told=("locks repository `lab-", "clean-up is due between")),
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Why this exists: a Pulp that is known to be bad is the real one in a configuration that somebody has had. Each of these makes one;
 heal.py undoes them all."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,18 @@ from pulp_lab import host, ready
 SETTINGS = Path("/etc/pulp/settings.py")
 # The time that Pulp may take to be there again.
 PATIENCE = 90
+DATABASE_PORT, POOLER_PORT = 5432, 6432
+POOLER = Path("/etc/pgbouncer/pgbouncer.ini")
+# Whoever may connect to it here may be Pulp; each client has a session of its own, which Pulp's workers need.
+POOLED = f"""[databases]
+pulp = host=127.0.0.1 port={DATABASE_PORT} user=pulp password=Sesame-database-7f3a
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {POOLER_PORT}
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+"""
 
 
 def worker_type(kind):
@@ -32,6 +45,22 @@ def setting(name, value):
     lines = SETTINGS.read_text(encoding="utf-8").splitlines()
     lines = [f"{name} = {value}" if line.startswith(f"{name} =") else line for line in lines]
     SETTINGS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def pooler(state):
+    """Every connection to the database goes through it, or none."""
+    _one_of(state, "on", "off")
+    if state == "on":
+        POOLER.write_text(POOLED, encoding="ascii")
+        host.systemctl("restart", host.POOLER)
+    port(POOLER_PORT if state == "on" else DATABASE_PORT)
+    host.systemctl("restart", *host.PULP)
+    ready.wait(PATIENCE)
+
+
+def port(number):
+    text = SETTINGS.read_text(encoding="utf-8")
+    SETTINGS.write_text(re.sub(r'"PORT": \d+', f'"PORT": {number}', text), encoding="utf-8")
 
 
 def restart_policy(policy, *units):

@@ -6,6 +6,7 @@ pulp-lab task SECONDS|forever             somebody else's sync that takes as lon
 pulp-lab foreman                          another service on the same PostgreSQL
 pulp-lab worker-type pulpcore|redis       who hands out tasks and locks; restarts Pulp
 pulp-lab cache on|off                     whether the content app caches in Redis; restarts Pulp
+pulp-lab pooler on|off                    whether PgBouncer stands between Pulp and its database; restarts Pulp
 pulp-lab restart-policy POLICY [UNIT...]  systemd's Restart= of these or all of Pulp's units: always, on-failure or no
 pulp-lab disable UNIT...                  stopped, and not started again, e.g. pulpcore-worker@2 or pulpcore-content
 pulp-lab password-changes                 the database's password is another one from the next start of PostgreSQL on; Pulp is not told
@@ -23,6 +24,7 @@ COMMANDS = {
     "foreman": others.foreman,
     "worker-type": change.worker_type,
     "cache": change.cache,
+    "pooler": change.pooler,
     "restart-policy": change.restart_policy,
     "disable": change.disable,
     "password-changes": change.password_changes,

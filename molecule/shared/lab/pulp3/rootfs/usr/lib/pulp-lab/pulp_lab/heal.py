@@ -24,6 +24,8 @@ def healthy():
     host.systemctl("reset-failed")
     if host.main_pid(others.FOREMAN):
         host.systemctl("stop", others.FOREMAN)
+    change.port(change.DATABASE_PORT)
+    host.systemctl("stop", host.POOLER)
     change.setting("WORKER_TYPE", f'"{_made_with("PULP_LAB_WORKER_TYPE", "pulpcore")}"')
     change.setting("CACHE_ENABLED", str(_made_with("PULP_LAB_CACHE", "on") == "on"))
     host.systemctl("start", host.DATABASE, "redis-server.service", "nginx.service", "ssh.service")

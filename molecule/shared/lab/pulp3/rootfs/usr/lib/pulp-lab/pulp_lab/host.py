@@ -7,6 +7,7 @@ WORKERS = ["pulpcore-worker@1.service", "pulpcore-worker@2.service"]
 CONTENT = "pulpcore-content.service"
 PULP = ["pulpcore-api.service", CONTENT, *WORKERS]
 DATABASE = "postgresql@15-main.service"
+POOLER = "pgbouncer.service"
 UNIT_FILES = Path("/etc/systemd/system")
 
 
