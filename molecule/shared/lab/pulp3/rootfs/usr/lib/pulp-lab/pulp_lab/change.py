@@ -7,7 +7,6 @@ from pathlib import Path
 
 from pulp_lab import host, ready
 
-SETTINGS = Path("/etc/pulp/settings.py")
 # The time that Pulp may take to be there again.
 PATIENCE = 90
 DATABASE_PORT, POOLER_PORT = 5432, 6432
@@ -35,6 +34,7 @@ def cache(state):
 
 
 def set_and_restart(name, value):
+    """One of Pulp's settings, as Python."""
     setting(name, value)
     host.systemctl("restart", *host.PULP)
     ready.wait(PATIENCE)
@@ -42,9 +42,9 @@ def set_and_restart(name, value):
 
 def setting(name, value):
     """In place, so that owner and mode of the file stay."""
-    lines = SETTINGS.read_text(encoding="utf-8").splitlines()
+    lines = host.SETTINGS.read_text(encoding="utf-8").splitlines()
     lines = [f"{name} = {value}" if line.startswith(f"{name} =") else line for line in lines]
-    SETTINGS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    host.SETTINGS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def pooler(state):
@@ -59,8 +59,8 @@ def pooler(state):
 
 
 def port(number):
-    text = SETTINGS.read_text(encoding="utf-8")
-    SETTINGS.write_text(re.sub(r'"PORT": \d+', f'"PORT": {number}', text), encoding="utf-8")
+    text = host.SETTINGS.read_text(encoding="utf-8")
+    host.SETTINGS.write_text(re.sub(r'"PORT": \d+', f'"PORT": {number}', text), encoding="utf-8")
 
 
 def restart_policy(policy, *units):

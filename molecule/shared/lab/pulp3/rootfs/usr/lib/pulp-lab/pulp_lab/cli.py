@@ -7,6 +7,7 @@ pulp-lab foreman                          another service on the same PostgreSQL
 pulp-lab worker-type pulpcore|redis       who hands out tasks and locks; restarts Pulp
 pulp-lab cache on|off                     whether the content app caches in Redis; restarts Pulp
 pulp-lab pooler on|off                    whether PgBouncer stands between Pulp and its database; restarts Pulp
+pulp-lab set NAME VALUE                   one of Pulp's settings, as Python, e.g. DOMAIN_ENABLED True; restarts Pulp
 pulp-lab restart-policy POLICY [UNIT...]  systemd's Restart= of these or all of Pulp's units: always, on-failure or no
 pulp-lab disable UNIT...                  stopped, and not started again, e.g. pulpcore-worker@2 or pulpcore-content
 pulp-lab password-changes                 the database's password is another one from the next start of PostgreSQL on; Pulp is not told
@@ -25,6 +26,7 @@ COMMANDS = {
     "worker-type": change.worker_type,
     "cache": change.cache,
     "pooler": change.pooler,
+    "set": change.set_and_restart,
     "restart-policy": change.restart_policy,
     "disable": change.disable,
     "password-changes": change.password_changes,

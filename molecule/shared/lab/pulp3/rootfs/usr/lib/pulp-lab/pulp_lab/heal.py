@@ -1,6 +1,5 @@
 """Why this exists: one lab serves many tests. After this it is as it was made, but for finished tasks and what was made through the API."""
 
-import os
 import subprocess
 
 from pulp_lab import change, host, others, ready
@@ -24,18 +23,12 @@ def healthy():
     host.systemctl("reset-failed")
     if host.main_pid(others.FOREMAN):
         host.systemctl("stop", others.FOREMAN)
-    change.port(change.DATABASE_PORT)
     host.systemctl("stop", host.POOLER)
-    change.setting("WORKER_TYPE", f'"{_made_with("PULP_LAB_WORKER_TYPE", "pulpcore")}"')
-    change.setting("CACHE_ENABLED", str(_made_with("PULP_LAB_CACHE", "on") == "on"))
+    # In place, so that owner and mode of the file stay.
+    host.SETTINGS.write_text(host.SETTINGS_MADE.read_text(encoding="utf-8"), encoding="utf-8")
     host.systemctl("start", host.DATABASE, "redis-server.service", "nginx.service", "ssh.service")
     host.psql("pulp", FORGET)
     # Locks of Redis workers never expire.
     subprocess.run(["redis-cli", "flushall"], check=True, stdout=subprocess.DEVNULL)
     host.systemctl("enable", "--now", *host.PULP)
     ready.wait(change.PATIENCE)
-
-
-def _made_with(variable, default):
-    """What `lab.sh up` was told; a command in the container sees the same."""
-    return os.environ.get(variable, default)

@@ -8,6 +8,7 @@ CONTENT = "pulpcore-content.service"
 PULP = ["pulpcore-api.service", CONTENT, *WORKERS]
 DATABASE = "postgresql@15-main.service"
 POOLER = "pgbouncer.service"
+SETTINGS, SETTINGS_MADE = Path("/etc/pulp/settings.py"), Path("/usr/share/pulp-lab/settings.py")
 UNIT_FILES = Path("/etc/systemd/system")
 
 
