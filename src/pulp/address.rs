@@ -24,6 +24,13 @@ pub(super) fn base(url: &str) -> Result<String> {
     Ok(origin)
 }
 
+/// The host of an address that was checked, as a certificate would name it.
+pub(super) fn host(base: &str) -> Result<String> {
+    let uri = parse("address", base)?;
+    let host = uri.host().unwrap_or_default();
+    Ok(host.trim_matches(['[', ']']).to_owned())
+}
+
 /// Checks a feed's address.
 pub(super) fn check_feed(url: &str) -> Result<()> {
     parse("feed", url).map(|_| ())

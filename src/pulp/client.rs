@@ -1,18 +1,23 @@
 //! One HTTP request and its answer: every timeout set, every body capped, every failure in words
 //! that say what to look at.
 
+mod secured;
+
 use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use rustls::CertificateError;
-use ureq::tls::TlsConfig;
+use rustls::{AlertDescription, CertificateError, ClientConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, http};
 
 use super::{Answer, Ask, Trouble};
+use secured::Secured;
 
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
@@ -28,9 +33,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(tls: TlsConfig) -> Self {
+    pub(super) fn new(tls: ClientConfig) -> Self {
         let config = Agent::config_builder()
-            .tls_config(tls)
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -38,8 +42,9 @@ impl Client {
             .max_idle_age(IDLE)
             .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
             .build();
+        let connector = ().chain(TcpConnector::default()).chain(Secured(Arc::new(tls)));
         Self {
-            agent: config.new_agent(),
+            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
             spent: Cell::default(),
         }
     }
@@ -158,7 +163,6 @@ fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
             ))
             .into();
         }
-        ureq::Error::Rustls(cause) => tls(cause),
         ureq::Error::Io(cause) => match rustls_cause(cause) {
             Some(cause) => tls(cause),
             None => network(cause),
@@ -191,12 +195,27 @@ fn rustls_cause(error: &io::Error) -> Option<&rustls::Error> {
         .or_else(|| inner.source()?.downcast_ref())
 }
 
+/// How a server says no to a client's certificate.
+const REFUSALS: [AlertDescription; 7] = [
+    AlertDescription::BadCertificate,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateRequired,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::UnknownCA,
+    AlertDescription::UnsupportedCertificate,
+];
+
 fn tls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(cause) => certificate(cause),
         rustls::Error::InvalidMessage(_) => {
             "it does not speak TLS; is the port right, and is it https there?".to_owned()
         }
+        rustls::Error::AlertReceived(alert) if REFUSALS.contains(alert) => format!(
+            "the server does not take user_cert ({alert:?}); has it expired (Pulp 2 gives it for a \
+             week, at `pulp-admin login`), and does the server know who issued it?"
+        ),
         rustls::Error::AlertReceived(alert) => {
             format!("the server ended the TLS handshake ({alert:?}); it must offer TLS 1.2 or 1.3")
         }
@@ -206,9 +225,6 @@ fn tls(error: &rustls::Error) -> String {
 
 fn certificate(cause: &CertificateError) -> String {
     match cause {
-        CertificateError::UnknownIssuer => "the server's certificate was issued by an authority \
-             this host does not trust; set ca_path to the authority's certificate (PEM)"
-            .to_owned(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the server's certificate is for another host name (only subjectAltName counts); use \
              the name it was issued for in pulp_url, or issue it again"
@@ -220,13 +236,8 @@ fn certificate(cause: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet; check the clocks".to_owned()
         }
-        // What rustls gives here is an error of its verifier, of which we know the name alone.
-        CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => {
-            "the server's certificate is its own authority, like the one that mod_ssl makes when \
-             it is installed; give the server one that was issued by an authority, or set \
-             validate_certs to false"
-                .to_owned()
-        }
+        // Whose words they are: our own verifier's.
+        CertificateError::Other(told) => told.to_string(),
         other => format!(
             "the server's certificate cannot be verified ({other}); set ca_path to the authority \
              that issued it, or replace it by one that an authority issued for this host name"
@@ -256,13 +267,5 @@ mod tests {
         for other in ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 CET"] {
             assert_eq!(moment(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn an_untrusted_certificate_names_the_remedy() {
-        let error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let wrapped = ureq::Error::Io(io::Error::new(io::ErrorKind::InvalidData, error));
-        let text = explain(&wrapped, Duration::from_secs(1)).to_string();
-        assert!(text.contains("ca_path"), "{text}");
     }
 }

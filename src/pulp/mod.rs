@@ -33,7 +33,6 @@ pub(crate) use either::{Found, Pulp, Site, Wanted, objection, place, status_path
 pub(crate) use told::{Created, Orphan, Sent, Status, Task, TaskState, Version3, Worker};
 use trouble::Trouble;
 pub(crate) use trouble::{verdict_on_api, verdict_on_request};
-use trust::plain_config;
 use v2::{Pulp2, read_status};
 use v3::{Place, Pulp3};
 
@@ -55,6 +54,13 @@ pub(crate) struct Access<'a> {
     pub(crate) ca_path: Option<&'a Path>,
     /// One request's limit.
     pub(crate) request_timeout: Duration,
+}
+
+impl Access<'_> {
+    fn tls(&self, base: &str) -> Result<rustls::ClientConfig> {
+        let host = address::host(base)?;
+        trust::config(&host, self.validate_certs, self.ca_path, self.certificate)
+    }
 }
 
 /// One request.
@@ -128,7 +134,7 @@ impl Door {
     /// Checks how Pulp is to be reached; nothing is sent yet.
     pub(crate) fn new(access: &Access) -> Result<Self> {
         let base = address::base(access.url)?;
-        let tls = trust::config(access.validate_certs, access.ca_path, access.certificate)?;
+        let tls = access.tls(&base)?;
         Ok(Self {
             base,
             username: access.credentials.unwrap_or_default().0.to_owned(),

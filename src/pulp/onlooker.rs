@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use reqwest::{Client, Error, Response, redirect};
 
-use super::{Access, Answer, Status, address, moment, plain_config, read_status, status_paths, v3};
+use super::{Access, Answer, Status, address, moment, read_status, status_paths, v3};
 
 /// The largest status document that is read.
 const CAP: usize = 4 * 1024 * 1024;
@@ -50,7 +50,7 @@ impl Onlooker {
     pub(crate) fn new(access: &Access, api_root: &str) -> Result<Self> {
         let base = address::base(access.url)?;
         let client = Client::builder()
-            .tls_backend_preconfigured(plain_config(access.validate_certs, access.ca_path)?)
+            .tls_backend_preconfigured(access.tls(&base)?)
             .http1_only()
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -163,16 +163,22 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read as _, Write as _};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
+    use std::path::Path;
+    use std::process::{Command, Stdio};
 
     fn look(url: &str, limit: Duration) -> Glance {
+        look_with(None, url, limit)
+    }
+
+    fn look_with(ca_path: Option<&Path>, url: &str, limit: Duration) -> Glance {
         let access = Access {
             url,
             credentials: None,
             certificate: None,
             validate_certs: true,
-            ca_path: None,
+            ca_path,
             request_timeout: limit,
         };
         let onlooker = Onlooker::new(&access, "/pulp/");
@@ -262,5 +268,44 @@ mod tests {
         let moved =
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nConnection: close\r\n\r\n";
         assert_eq!(served(moved, LIMIT).outcome, "302");
+    }
+
+    /// The health check is held against more of them: the rules are the same.
+    #[test]
+    fn an_old_certificate_is_taken_where_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let openssl = |words: &str| {
+            let mut command = Command::new("openssl");
+            command.args(words.split(' ')).current_dir(&folder);
+            command.stdin(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let old = "req -x509 -nodes -days 2 -subj /CN=localhost -sha1 -newkey rsa:1024";
+        for name in ["own", "other"] {
+            let made = openssl(&format!("{old} -keyout {name}.key -out {name}.pem")).status();
+            assert!(made.unwrap().success());
+        }
+        let serve = "s_server -accept 127.0.0.1:0 -www -cert own.pem -key own.key -cipher \
+                     DEFAULT@SECLEVEL=0";
+        let mut server = openssl(serve).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
+        let accepts = lines
+            .map_while(Result::ok)
+            .find(|l| l.starts_with("ACCEPT"));
+        let port = accepts.unwrap().rsplit_once(':').unwrap().1.to_owned();
+        let url = format!("https://localhost:{port}");
+        let outcome = |name: Option<&str>| {
+            let ca_path = name.map(|name| folder.path().join(name));
+            look_with(ca_path.as_deref(), &url, LIMIT).outcome
+        };
+        let outcomes = [Some("own.pem"), Some("other.pem"), None].map(outcome);
+        server.kill().unwrap();
+        server.wait().unwrap();
+        let [own, other, none] = outcomes;
+        assert_eq!(own, "200");
+        assert!(
+            other.contains("self-signed") && none.contains("self-signed"),
+            "{other}, {none}"
+        );
     }
 }

@@ -1,85 +1,132 @@
-//! Whom TLS trusts: the authorities of `ca_path`, or those of this host, or anybody.
+//! Whom TLS trusts: who is named in `ca_path`, or the authorities of this host, or anybody. And by what Pulp knows us.
+
+mod certificate;
+mod der;
+mod old_rsa;
+mod verifier;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
-use rustls::{ClientConfig, RootCertStore};
+use anyhow::{Context as _, Result, anyhow, bail};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
+use rustls::{ALL_VERSIONS, ClientConfig};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
-use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::host::tls::Anybody;
+use certificate::{Age, Certificate, rsa};
+use der::{
+    BIT_STRING, BOOLEAN, INTEGER, Item, OCTET_STRING, OID, RSA, Reader, SEQUENCE, SET, bits,
+};
+use old_rsa::OldRsa;
+use verifier::Verifier;
 
-/// The TLS settings of every request.
+/// How TLS is spoken, by all who ask Pulp anything.
 pub(super) fn config(
+    host: &str,
     validate: bool,
     ca_path: Option<&Path>,
     client: Option<(&Path, &Path)>,
-) -> Result<TlsConfig> {
-    let own = client.map(|(cert, key)| own(cert, key)).transpose()?;
-    let config = TlsConfig::builder()
-        .client_cert(own)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    if !validate {
-        return Ok(config.disable_verification(true).build());
-    }
-    let roots = roots(ca_path)?;
-    let roots = roots
-        .certs
-        .iter()
-        .map(|root| Certificate::from_der(root).to_owned());
-    Ok(config.root_certs(RootCerts::from(roots)).build())
+) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let own = client
+        .map(|(cert, key)| own(&provider, cert, key))
+        .transpose()?;
+    let mut is_old = own.as_ref().is_some_and(|own| own.is_old);
+
+    let verifier = if validate {
+        let trusted = trusted(ca_path)?;
+        let host = ServerName::try_from(host)
+            .map_err(|cause| anyhow!("failed to use the host name `{host}`: {cause}"))?;
+        let verifier = Verifier::new(provider.clone(), trusted.certs, ca_path.is_some(), &host);
+        is_old |= verifier.is_old;
+        Some(verifier)
+    } else {
+        None
+    };
+    let versions = if is_old {
+        &[&rustls::version::TLS12]
+    } else {
+        ALL_VERSIONS
+    };
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)?
+        .dangerous();
+    let config = match verifier {
+        Some(verifier) => config.with_custom_certificate_verifier(Arc::new(verifier)),
+        None => config.with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+    };
+    Ok(match own {
+        Some(own) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own.key))),
+        None => config.with_no_client_auth(),
+    })
 }
 
-/// The certificate by which Pulp knows us.
-fn own(cert: &Path, key: &Path) -> Result<ClientCert> {
-    let items = |name: &str, path: &Path| -> Result<Vec<PemItem<'static>>> {
-        let failed = || format!("failed to read {name} `{}`", path.display());
-        let bytes = std::fs::read(path).with_context(failed)?;
-        parse_pem(&bytes)
-            .collect::<Result<_, _>>()
-            .with_context(failed)
-    };
-    let mut chain = Vec::new();
-    for item in items("user_cert", cert)? {
-        if let PemItem::Certificate(certificate) = item {
-            chain.push(certificate);
-        }
-    }
-    if chain.is_empty() {
+/// By what Pulp knows us.
+struct Own {
+    key: CertifiedKey,
+    /// Whether only TLS 1.2 can use it.
+    is_old: bool,
+}
+
+fn own(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<Own> {
+    let bytes = read("user_cert", cert)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|cause| anyhow!("failed to read user_cert `{}`: {cause}", cert.display()))?;
+    let Some(first) = chain.first() else {
         bail!(
             "failed to read user_cert `{}`: it holds no certificate in PEM form",
             cert.display()
         );
+    };
+    let failed = |cause: &str| anyhow!("failed to read user_key `{}`: {cause}", key.display());
+    let bytes = read("user_key", key)?;
+    // PKCS#8 says it in the label, PKCS#1 in a header.
+    if bytes.windows(9).any(|word| word == b"ENCRYPTED") {
+        bail!(failed(
+            "it is encrypted, and nobody is here to type its password; make a copy without one by \
+             `openssl pkey -in … -out …`, which only its owner may read"
+        ));
     }
-    for item in items("user_key", key)? {
-        if let PemItem::PrivateKey(key) = item {
-            return Ok(ClientCert::new_with_certs(&chain, key));
-        }
+    let private = PrivateKeyDer::from_pem_slice(&bytes)
+        .map_err(|_| failed("it holds no private key in PEM form"))?;
+    let seen = Certificate::read(first);
+    let old = OldRsa::read(private.secret_der());
+    let is_old = old.is_some();
+    let (signing, fits): (Arc<dyn SigningKey>, _) = if let Some((old, modulus)) = old {
+        let public = seen.and_then(|it| rsa(it.algorithm, it.key));
+        (Arc::new(old), public.is_some_and(|[own, _]| own == modulus))
+    } else {
+        let cannot = "only RSA from 1024 bits, ECDSA with P-256 or P-384, and Ed25519 can be used";
+        let signing = provider
+            .key_provider
+            .load_private_key(private.clone_key())
+            .map_err(|_| failed(cannot))?;
+        let public = signing.public_key().zip(seen);
+        let fits = public.is_none_or(|(public, it)| public.as_ref() == it.public);
+        (signing, fits)
+    };
+    if !fits {
+        bail!(failed(&format!(
+            "it is not the key of user_cert `{}`",
+            cert.display()
+        )));
     }
-    bail!(
-        "failed to read user_key `{}`: it holds no private key in PEM form",
-        key.display()
-    )
+    Ok(Own {
+        key: CertifiedKey::new(chain, signing),
+        is_old,
+    })
 }
 
-/// The same for a client that takes rustls's own settings.
-pub(super) fn plain_config(validate: bool, ca_path: Option<&Path>) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()?;
-    if !validate {
-        return Ok(config
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-            .with_no_client_auth());
-    }
-    let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(roots(ca_path)?.certs);
-    Ok(config.with_root_certificates(store).with_no_client_auth())
+fn read(name: &str, path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("failed to read {name} `{}`", path.display()))
 }
 
-fn roots(ca_path: Option<&Path>) -> Result<CertificateResult> {
+fn trusted(ca_path: Option<&Path>) -> Result<CertificateResult> {
     match ca_path {
         Some(path) => from_path(path),
         // A host without a trust store trusts nobody, and the handshake says so.
@@ -110,11 +157,9 @@ mod tests {
     #[test]
     fn a_ca_path_without_certificates_is_refused_by_name() {
         for path in ["/etc/passwd", "/nonexistent/ca.pem"] {
-            let error = config(true, Some(Path::new(path)), None).expect_err(path);
+            let error = config("h", true, Some(Path::new(path)), None).expect_err(path);
             assert!(error.to_string().contains(path), "{error}");
         }
-        assert!(config(false, Some(Path::new("/nonexistent")), None).is_ok());
-        assert!(plain_config(true, Some(Path::new("/etc/passwd"))).is_err());
-        assert!(plain_config(false, Some(Path::new("/nonexistent"))).is_ok());
+        assert!(config("h", false, Some(Path::new("/nonexistent")), None).is_ok());
     }
 }

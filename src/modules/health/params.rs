@@ -81,7 +81,7 @@ pub(super) struct Params {
 
 /// In the words of Ansible's `required_if`.
 pub(super) fn refuse_missing(params: &Params, state: &str) -> Result<()> {
-    if params.user_cert.is_some() && params.user_key.is_some() {
+    if params.user_cert.is_some() {
         return Ok(());
     }
     let given = [
@@ -122,7 +122,11 @@ pub(super) fn door(params: &Params) -> Result<Door> {
     Door::new(&Access {
         url: &params.pulp_url,
         credentials: params.username.as_deref().zip(params.password.as_deref()),
-        certificate: params.user_cert.as_deref().zip(params.user_key.as_deref()),
+        certificate: params
+            .user_cert
+            .as_deref()
+            // Pulp 2's log-in gives both in one file.
+            .map(|cert| (cert, params.user_key.as_deref().unwrap_or(cert))),
         validate_certs: params.validate_certs,
         ca_path: params.ca_path.as_deref(),
         request_timeout: seconds("request_timeout", params.request_timeout)?,
