@@ -16,8 +16,10 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET};
-use super::{discover, seconds, typed};
+use super::{
+    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, TASKS_LOOKED,
+};
+use super::{Look, discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Broker;
@@ -45,6 +47,7 @@ pub(super) const MODULE: Module = Module {
         BROKER_URL,
         BROKER_UNIT,
         TARGET,
+        TASKS_LOOKED,
     ],
     work: run,
 };
@@ -61,6 +64,7 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    tasks_looked: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -79,6 +83,7 @@ struct Outage<'a> {
     hold: Duration,
     timeout: Duration,
     restore_after: Duration,
+    look: Look,
 }
 
 fn run(call: &Call) -> Result<Outcome> {
@@ -105,6 +110,7 @@ fn run(call: &Call) -> Result<Outcome> {
             params.method.word()
         );
     }
+    let look = Look::given(params.tasks_looked.as_deref())?;
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
     let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref(), params.target)?.context(
@@ -122,6 +128,7 @@ fn run(call: &Call) -> Result<Outcome> {
                 hold,
                 timeout,
                 restore_after,
+                look,
             };
             down::begin(&outage, call.check_mode)
         }

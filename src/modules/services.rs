@@ -6,25 +6,30 @@
 //! for 5 s, or must have said that it could not reach the broker. Durations are
 //! seconds. `changed` means that the service manager was asked to do something.
 
+mod tell;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET};
-use super::{discover, seconds, typed};
+use super::{
+    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, TASKS_LOOKED,
+};
+use super::{Look, discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
 use crate::broker::settings::Target;
-use crate::broker::undo::{self, Taking};
+use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::service::plan::{self, Action};
 use crate::service::{self, Manager, PULP, Unit, WORKERS};
+use tell::{describe, listed, reply};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_services",
@@ -42,6 +47,7 @@ pub(super) const MODULE: Module = Module {
         BROKER_URL,
         BROKER_UNIT,
         TARGET,
+        TASKS_LOOKED,
     ],
     work: run,
 };
@@ -65,6 +71,7 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    tasks_looked: Option<String>,
 }
 
 impl Params {
@@ -106,6 +113,7 @@ fn run(call: &Call) -> Result<Outcome> {
     if judges && params.state != State::Started {
         bail!("connected and met_outage judge services that run: state must be started");
     }
+    let look = Look::given(params.tasks_looked.as_deref())?;
     identity::require_root("control services")?;
     service::require()?;
     let names = match &params.name {
@@ -128,6 +136,7 @@ fn run(call: &Call) -> Result<Outcome> {
         timeout,
         deadline: Deadline::after(timeout),
         run_id: params.run_id.as_deref(),
+        look,
     };
     set.reach(call, restore_after, &|| params.broker())
 }
@@ -160,6 +169,7 @@ struct Set<'a> {
     timeout: Duration,
     deadline: Deadline,
     run_id: Option<&'a str>,
+    look: Look,
 }
 
 impl Set<'_> {
@@ -187,12 +197,21 @@ impl Set<'_> {
         } else {
             None
         };
+        // As late as can be: nothing comes between this and the first act.
+        let age = self.look.age();
+        if let (Some(record), Some(_)) = (&armed, age.too_old()) {
+            let undo = undo::settle(record, answers(record, broker)?)?;
+            return Ok(age.refused(reply(&self.before, &self.before, &[]), undo));
+        }
         let reached = self.act(&actions).and_then(|()| self.prove());
         let after = reached.map_err(|error| match &armed {
             Some(record) => undo::give_back(&error, record, self.timeout),
             None => error,
         })?;
         let mut outcome = reply(&self.before, &after, &actions);
+        if armed.is_some() {
+            outcome = age.told(outcome);
+        }
         if let Some(state) = self.settle(broker)? {
             outcome = outcome.with("undo", state);
         }
@@ -257,9 +276,7 @@ impl Set<'_> {
         if self.state == State::Stopped {
             return Ok(Some("armed"));
         }
-        let answers = record.broker.is_none()
-            || broker()?.is_some_and(|b| matches!(b.ask(), Answer::Answers(_)));
-        undo::settle(&record, answers).map(Some)
+        undo::settle(&record, answers(&record, broker)?).map(Some)
     }
 
     fn predicted(&self) -> Vec<Unit> {
@@ -273,6 +290,11 @@ impl Set<'_> {
         }
         after
     }
+}
+
+/// Whether the broker is there, if this run took it away.
+fn answers(record: &Record, broker: &dyn Fn() -> Result<Option<Broker>>) -> Result<bool> {
+    Ok(record.broker.is_none() || broker()?.is_some_and(|b| matches!(b.ask(), Answer::Answers(_))))
 }
 
 /// A unit that its manager has given up will not run, however long one waits.
@@ -332,65 +354,4 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
         ..reply(units, &after, &[])
     }
     .with("connections", json!(actors)))
-}
-
-fn listed(names: &[String]) -> String {
-    if names.is_empty() {
-        "no consumer runs on this host".to_owned()
-    } else {
-        names.join(", ")
-    }
-}
-
-/// The main process of each unit that has one.
-fn main_pids(units: &[Unit]) -> BTreeMap<&str, u32> {
-    units
-        .iter()
-        .filter(|u| u.running)
-        .map(|u| (u.name.as_str(), u.main_pid))
-        .collect()
-}
-
-fn describe(unit: &Unit) -> String {
-    format!(
-        "{} is {} ({}){}{}",
-        unit.name,
-        unit.active_state,
-        unit.sub_state,
-        if unit.last_exit.is_empty() {
-            ""
-        } else {
-            " and its last main process "
-        },
-        unit.last_exit
-    )
-}
-
-fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
-    let services: Vec<Value> = after
-        .iter()
-        .map(|unit| {
-            let was = before.iter().find(|b| b.name == unit.name);
-            json!({ "name": unit.name, "before": was, "after": unit })
-        })
-        .collect();
-    let planned: Vec<String> = actions
-        .iter()
-        .flat_map(|a| service::shown(a.verb, &a.units))
-        .collect();
-    let states = |units: &[Unit]| -> String {
-        let lines: Vec<String> = units
-            .iter()
-            .map(|u| format!("{} {}", u.name, u.active_state))
-            .collect();
-        lines.join("\n") + "\n"
-    };
-    Outcome {
-        changed: !actions.is_empty(),
-        diff: Some(json!({ "before": states(before), "after": states(after) })),
-        ..Outcome::default()
-    }
-    .with("services", services)
-    .with("main_pids", json!(main_pids(after)))
-    .with("actions", planned)
 }

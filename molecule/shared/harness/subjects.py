@@ -23,7 +23,7 @@ WORKER, OTHER, MANAGER, BEAT, WEB = (f"{name}.service" for name in (
     "pulp_worker-1", "pulp_worker-0", "pulp_resource_manager", "pulp_celerybeat", "httpd"
 ))  # fmt: skip
 
-TAKEN = {scenario: f"{scenario}.yml/Take the broker away" for scenario in ("connect", "reconnect")}
+TAKEN = {"connect": "connect.yml/Take the broker away", "reconnect": "take.yml/Take the broker away"}
 HELD = {scenario: f"{scenario}.yml/Hold the broker away" for scenario in ("connect", "reconnect")}
 UP = "recovery.yml/Give the broker back"
 RESTORED = "restore.yml/Give the broker back"

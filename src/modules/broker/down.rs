@@ -51,7 +51,14 @@ pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
         services: &services,
     };
     let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
-    take_and_hold(outage, record, &plan.inject)
+    // As late as can be: nothing comes between this and the first act.
+    let age = outage.look.age();
+    if age.too_old().is_some() {
+        let answers = outage.broker.ask().is_up();
+        let undo = undo::settle(&record, answers)?;
+        return Ok(age.refused(reply(outage.broker, "local", false), undo));
+    }
+    take_and_hold(outage, record, &plan.inject).map(|outcome| age.told(outcome))
 }
 
 /// This run has taken it away already, and the undo is armed anew for a further hold.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none, site};
 use crate::ansible::{Call, Outcome};
+use crate::host::moment::Moment;
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::{self, Pulp, Status, Task};
 
@@ -25,6 +26,8 @@ struct Seen {
     answered_in: Duration,
     /// `None`: they could not be listed.
     tasks: Option<Vec<Task>>,
+    /// Right before they were listed last.
+    looked: Option<Moment>,
 }
 
 /// What the user wants done about tasks of others.
@@ -65,6 +68,7 @@ impl Seen {
             status: None,
             answered_in: Duration::ZERO,
             tasks: None,
+            looked: None,
         }
     }
 }
@@ -90,6 +94,7 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         refusals: objection.into_iter().collect(),
         answered_in,
         tasks: None,
+        looked: None,
         // Without its database it lists no task, and takes half a minute to say so.
         status: Some(status),
     };
@@ -101,11 +106,13 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         return seen;
     }
     let mut open = None;
+    let mut looked = None;
     let waited = until(
         "tasks of others to end",
         deadline.at_most(wait),
         PACE,
         || {
+            looked = Some(Moment::now()?);
             let tasks = others(pulp, deadline)?;
             let idle = tasks.is_empty();
             open = Some(tasks);
@@ -116,7 +123,7 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         Err(cause) if !cause.is::<TimedOut>() => {
             seen.refusals.push(unhealthy(&format!("{cause:#}")));
         }
-        _ => seen.tasks = open,
+        _ => (seen.tasks, seen.looked) = (open, looked),
     }
     seen
 }
@@ -168,6 +175,7 @@ fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration)
     .with("pulp_version", status.and_then(|s| s.version.as_deref()))
     .with("workers", alive(status))
     .with("tasks_of_others", seen.tasks.as_deref().map(listed))
+    .with("looked", seen.looked.as_ref().map(Moment::to_string))
     .with("waited_seconds", took.as_secs())
     .with("lines", [found_line(seen, &params.pulp_url), told]);
     if call.check_mode {
