@@ -163,10 +163,7 @@ fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
             ))
             .into();
         }
-        ureq::Error::Io(cause) => match rustls_cause(cause) {
-            Some(cause) => tls(cause),
-            None => network(cause),
-        },
+        ureq::Error::Io(cause) => told_by_tls(cause).unwrap_or_else(|| network(cause)),
         ureq::Error::ConnectionFailed => network(&io::ErrorKind::ConnectionRefused.into()),
         other => other.to_string(),
     };
@@ -188,11 +185,17 @@ fn network(cause: &io::Error) -> String {
     }
 }
 
+/// What went wrong within TLS, if that is what it is.
+pub(super) fn told_by_tls(error: &io::Error) -> Option<String> {
+    rustls_cause(error).map(tls)
+}
+
 fn rustls_cause(error: &io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner
         .downcast_ref::<rustls::Error>()
-        .or_else(|| inner.source()?.downcast_ref())
+        // Each layer of a client may have wrapped it once more.
+        .or_else(|| rustls_cause(inner.downcast_ref()?))
 }
 
 /// How a server says no to a client's certificate.

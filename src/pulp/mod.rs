@@ -28,7 +28,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
-use client::moment;
+use client::{moment, told_by_tls};
 pub(crate) use either::{Found, Pulp, Site, Wanted, objection, place, status_paths};
 pub(crate) use told::{Created, Orphan, Sent, Status, Task, TaskState, Version3, Worker};
 use trouble::Trouble;

@@ -55,10 +55,11 @@ impl Verifier {
         host: &ServerName<'_>,
     ) -> Self {
         let mut authorities = RootCertStore::empty();
-        let is_authority =
-            |der: &&CertificateDer<'_>| Certificate::read(der).is_some_and(|it| it.may_issue);
-        // To name a server does not mean that it may vouch for others.
-        authorities.add_parsable_certificates(trusted.iter().filter(is_authority).cloned());
+        // To name a server does not mean that it may vouch for others. What the machine trusts is not ours to judge.
+        let may_vouch = |der: &&CertificateDer<'_>| {
+            !are_named || Certificate::read(der).is_some_and(|it| it.may_issue)
+        };
+        authorities.add_parsable_certificates(trusted.iter().filter(may_vouch).cloned());
         let is_old = |der: &CertificateDer<'_>| {
             Certificate::read(der)
                 .is_some_and(|it| it.small_rsa().is_some() && is_for(&it, der, host).is_ok())
@@ -320,4 +321,24 @@ fn unproven() -> Error {
 fn refused(text: String) -> Error {
     let cause: Box<dyn std::error::Error + Send + Sync> = text.into();
     CertificateError::Other(OtherError(cause.into())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_trusts_stays_trusted() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let der = made.cert.der().clone();
+        let host = ServerName::try_from("localhost").unwrap();
+        for (are_named, authorities) in [(false, 1), (true, 0)] {
+            let trusted = vec![der.clone()];
+            let verifier = Verifier::new(provider.clone(), trusted, are_named, &host);
+            assert_eq!(verifier.authorities.len(), authorities);
+            let taken = verifier.verify_server_cert(&der, &[], &host, &[], UnixTime::now());
+            assert!(taken.is_ok(), "{taken:?}");
+        }
+    }
 }
