@@ -19,14 +19,14 @@ test-all: ## the same with every molecule scenario, the slow ones too
 bench: ## measure what was promised: size, cost of calls and observer, the report, recoveries, times (ONLY=)
 	scripts/bench
 
-build: ## the static release binary, and its name for each module in library/
+build: ## the static release binary, and its name for each module in library/ (ARCH=aarch64: in library-aarch64/)
 	scripts/bootstrap build
 	scripts/build
 
 dist: build ## an archive of what users need, with checksums, in dist/
 	scripts/dist
 
-unit: venv build ## Rust tests: units, and contract tests on the built static binary
+unit: venv build ## Rust tests: units, and contract tests on the built static binary (ARCH=aarch64: those, under qemu)
 	scripts/unit
 
 lint: venv ## formatting, lints, licences, shell, YAML, playbooks
