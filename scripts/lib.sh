@@ -40,6 +40,9 @@ modules() {
     done
 }
 
+# Of the binary and of what it is packed in.
+version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1; }
+
 # Every molecule scenario of this repository; what they share is no scenario.
 scenarios() {
     local file
