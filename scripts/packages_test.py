@@ -12,6 +12,9 @@ import tempfile
 import tomllib
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
+
+import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(os.environ["ANSIBLE_PROGRAMS"])
@@ -75,9 +78,13 @@ class Packed(unittest.TestCase):
         self.notes = self.folder / "notes"
 
     def call(self, program, *arguments):
+        return self.run_as_user([PROGRAMS / program, *arguments], {"ANSIBLE_COLLECTIONS_PATH": str(self.folder)})
+
+    def run_as_user(self, command, variables):
+        """With nothing of our settings: a user has none."""
         own = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_", "PYTHON"))}
-        own |= {"HOME": str(self.folder), "ANSIBLE_COLLECTIONS_PATH": str(self.folder), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
-        command = [PROGRAMS / program, *arguments]
+        own |= {"HOME": str(self.folder), "PWD": str(self.folder), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"} | variables
+        own["PATH"] = f"{PROGRAMS}:{own['PATH']}"
         ran = subprocess.run(command, cwd=self.folder, env=own, capture_output=True, text=True, timeout=LIMIT)
         return ran.returncode, ran.stdout + ran.stderr
 
@@ -165,6 +172,27 @@ class Collection(Packed):
         code, text = self.call("ansible-playbook", *self.here(), "--check", play)
         self.assertNotEqual(code, 0, text)
         self.assertIn("VOID unsupported: failed to find Pulp on here", text)
+
+    def test_the_examples_of_ci_run_it_and_leave_the_junit_file_where_they_publish_it(self):
+        examples = PROJECT / "playbooks" / "examples" / "ci"
+        gitlab = yaml.safe_load((examples / "gitlab-ci.yml").read_text(encoding="utf-8"))["pulp-broker-test"]
+        steps = yaml.safe_load((examples / "github-actions.yml").read_text(encoding="utf-8"))["jobs"]["broker-test"]["steps"]
+        github = {step["name"]: step for step in steps if "name" in step}
+        published = github["Show what was found"]["with"]["report_paths"]
+        runs = github["Run the test"]
+        place = {"ANSIBLE_COLLECTIONS_PATH": runs["env"]["ANSIBLE_COLLECTIONS_PATH"]}
+        first = ("\n".join(gitlab["script"]), gitlab["artifacts"]["reports"]["junit"], {})
+        for script, junit, variables in (first, (runs["run"], published, place)):
+            with self.subTest(script=script), tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as folder:
+                self.folder = Path(folder)
+                shutil.copy(made("collection"), folder)
+                self.written("[pulp]\nhere ansible_connection=local\n", "inventory")
+                secret = {"VAULT_PASSWORD": "secret", "VAULT_PASSWORD_FILE": str(self.written("secret", "vault"))}
+                code, text = self.run_as_user(["bash", "-e", "-c", script], secret | variables)
+                # There is no Pulp here, so nobody can tell: that is not a pass, and the file says so.
+                self.assertNotEqual(code, 0, text)
+                [found] = self.folder.glob(junit)
+                self.assertNotEqual(list(ElementTree.parse(found).getroot().iter("error")), [], text)
 
 
 class Archive(Packed):
