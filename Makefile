@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench build dist unit lint molecule crash-test detection-table venv bootstrap lab-down clean
+.PHONY: help demo test test-all bench build dist collection packages unit lint molecule crash-test detection-table venv bootstrap lab-down clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,14 +19,21 @@ test-all: ## the same with every molecule scenario, the slow ones too
 bench: ## measure what was promised: size, cost of calls and observer, the report, recoveries, times (ONLY=)
 	scripts/bench
 
-build: ## the static release binary, and its name for each module in library/
+build: ## the static release binary, and its name for each module in library/ (ARCH=aarch64: in library-aarch64/)
 	scripts/bootstrap build
 	scripts/build
 
-dist: build ## an archive of what users need, with checksums, in dist/
+dist: collection ## an archive of what users need, and the collection, with checksums, in dist/
 	scripts/dist
 
-unit: venv build ## Rust tests: units, and contract tests on the built static binary
+collection: venv ## the Ansible collection pulp_broker.test, for both architectures, in dist/
+	scripts/build-all
+	scripts/collection
+
+packages: collection ## what is packed holds by itself: the same bytes each time, installed and run, each host its own build
+	scripts/packages
+
+unit: venv build ## Rust tests: units, and contract tests on the built static binary (ARCH=aarch64: those, under qemu)
 	scripts/unit
 
 lint: venv ## formatting, lints, licences, shell, YAML, playbooks

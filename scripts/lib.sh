@@ -6,9 +6,20 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 ROOT=$PWD
 CACHE=$ROOT/.cache
 VENV=$CACHE/venv
-TARGET=x86_64-unknown-linux-musl
+# Which hosts the binary is for: `make build ARCH=aarch64`. Nothing else but the packages looks at more than one.
+ARCH=${ARCH:-x86_64}
+ARCHITECTURES=(x86_64 aarch64)
+TARGET=$ARCH-unknown-linux-musl
 BINARY=${CARGO_TARGET_DIR:-target}/$TARGET/release/pulp_broker
+# Ansible takes modules from library/. Other architectures' have to stand beside it: what is below it would be found as well.
+LIBRARY=library
+[ "$ARCH" = x86_64 ] || LIBRARY=library-$ARCH
 LAB=molecule/shared/lab/lab.sh
+
+[[ " ${ARCHITECTURES[*]} " == *" $ARCH "* ]] || {
+    printf 'error: value of ARCH must be one of: %s, got: %s\n' "${ARCHITECTURES[*]}" "$ARCH" >&2
+    exit 1
+}
 
 # The pinned tools come before any that the machine has; what only root's PATH knows is found by everybody.
 export PATH="$VENV/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -28,6 +39,9 @@ modules() {
         basename "$document" .yml
     done
 }
+
+# Of the binary and of what it is packed in.
+version() { sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1; }
 
 # Every molecule scenario of this repository; what they share is no scenario.
 scenarios() {

@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -13,8 +14,8 @@ HEALTH = "health.yml/Check that Pulp does its job end to end"
 
 def archive():
     subprocess.run([PROJECT / "scripts" / "dist"], check=True, capture_output=True, timeout=60)
-    [found] = (PROJECT / "dist").glob("pulp_broker-*.tar.gz")
-    return found
+    version = tomllib.loads((PROJECT / "Cargo.toml").read_text(encoding="utf-8"))["package"]["version"]
+    return PROJECT / "dist" / f"pulp_broker-{version}.tar.gz"
 
 
 class Archive(Claims):

@@ -110,6 +110,14 @@ class WaysToStart(Claims):
             play = self.demand_pass(self.play(site, "--tags", "health", cwd=elsewhere))
             self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
 
+    def test_the_example_of_a_deployment_deploys_and_tests(self):
+        # Whoever deploys has Python on the hosts, which this scenario else denies itself.
+        wish = {"pulp_broker_test_scenarios": ["health"], "ansible_python_interpreter": "/usr/bin/python3"}
+        play = self.demand_pass(self.play(PLAYBOOKS / "examples" / "deploy.yml", variables=wish))
+        self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
+        # Its role ran, with its group_vars.
+        self.assertEqual(play.outcomes("main.yml/Start Pulp's web server"), {self.lab.name: "ok"})
+
 
 if __name__ == "__main__":
     unittest.main()

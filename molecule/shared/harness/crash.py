@@ -136,7 +136,7 @@ class Crash:
         environment = {
             "ANSIBLE_SSH_CONTROL_PATH_DIR": self.folder.name,
             # The health of Pulp is another claim.
-            "ANSIBLE_ACTION_PLUGINS": str(SHARED / "plugins" / "healthy"),
+            "PULP_BROKER_TEST_ACTIONS": str(SHARED / "plugins" / "healthy"),
         }
         playbook = PLAYBOOKS / f"broker_{round.scenario}.yml"
         return Play(playbook, variables=variables, inventory=self.inventory, environment=environment)

@@ -43,7 +43,7 @@ class Play:
             "PULP_BROKER_TEST_RECORD": str(self.record),
         }
         if hooks:
-            own["ANSIBLE_ACTION_PLUGINS"] = str(SHARED / "plugins" / "action")
+            own["PULP_BROKER_TEST_ACTIONS"] = str(SHARED / "plugins" / "action")
             own["PULP_BROKER_TEST_HOOKS"] = json.dumps(hooks)
         return own
 

@@ -5,6 +5,7 @@ import json
 import os
 
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import action_loader
 
 DOCUMENTATION = """
 name: record_tasks
@@ -12,6 +13,8 @@ type: aggregate
 short_description: write what happens, as it happens, as JSON lines
 description:
   - Appends to the file that the environment variable PULP_BROKER_TEST_RECORD names.
+  - Where PULP_BROKER_TEST_ACTIONS names a folder of actions, they come before those beside the playbook, which Ansible's own
+    setting does not do.
 """
 
 
@@ -20,6 +23,13 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "record_tasks"
     CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self):
+        super().__init__()
+        if folder := os.environ.get("PULP_BROKER_TEST_ACTIONS"):
+            # Before any task: tasks run in processes that know what is known here.
+            action_loader._extra_dirs.insert(0, folder)
+            action_loader._clear_caches()
 
     def v2_runner_on_start(self, host, task):
         self._write(host, task, "began", {})
