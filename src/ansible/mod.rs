@@ -111,6 +111,11 @@ impl Call {
             Some(Given::Str(name)) => name,
             _ => module.name,
         };
+        for (_, value) in &given {
+            if let Given::Str(text) = value {
+                secrets::add_of_url(text);
+            }
+        }
         let valid = spec::validate(module.spec, given, name, ignore_unknown, &mut secrets::add)?;
         Ok(Self {
             module,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -36,9 +36,9 @@ fn own(cert: &Path, key: &Path) -> Result<ClientCert> {
     let items = |name: &str, path: &Path| -> Result<Vec<PemItem<'static>>> {
         let failed = || format!("failed to read {name} `{}`", path.display());
         let bytes = std::fs::read(path).with_context(failed)?;
-        parse_pem(&bytes)
-            .collect::<Result<_, _>>()
-            .with_context(failed)
+        // What is wrong is not told: the error quotes the line, which may be of a key.
+        let items: Result<_, _> = parse_pem(&bytes).collect();
+        items.map_err(|_| anyhow!("{}: it is no valid PEM", failed()))
     };
     let mut chain = Vec::new();
     for item in items("user_cert", cert)? {
