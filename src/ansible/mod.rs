@@ -184,9 +184,11 @@ pub(crate) fn read(modules: &[Module]) -> Result<Call, Reply> {
 
 /// The reply to a call that was carried out.
 pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
+    // Nothing to show: before and after say the same, as where nothing was to do.
+    let shows = |diff: &Value| call.diff && outcome.changed && diff["before"] != diff["after"];
     let mut map = reply::of(Outcome {
         warnings: [call.warnings.as_slice(), &outcome.warnings].concat(),
-        diff: outcome.diff.filter(|_| call.diff),
+        diff: outcome.diff.filter(shows),
         ..outcome
     });
     if !call.no_log {

@@ -378,16 +378,11 @@ fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outcome {
         .iter()
         .flat_map(|a| service::shown(a.verb, &a.units))
         .collect();
-    let states = |units: &[Unit]| -> String {
-        let lines: Vec<String> = units
-            .iter()
-            .map(|u| format!("{} {}", u.name, u.active_state))
-            .collect();
-        lines.join("\n") + "\n"
-    };
+    let diff =
+        json!({ "before": plan::states(before, &[]), "after": plan::states(after, actions) });
     Outcome {
         changed: !actions.is_empty(),
-        diff: Some(json!({ "before": states(before), "after": states(after) })),
+        diff: Some(diff),
         ..Outcome::default()
     }
     .with("services", services)
