@@ -116,6 +116,7 @@ fn spellings(secret: &str) -> Vec<String> {
         json,
         html(secret),
     ];
+    spellings.extend(reprs(secret));
     // Basic authentication encodes `user:password`, so the secret starts at any of three places
     // within a group of three bytes.
     for offset in 0..3 {
@@ -124,6 +125,35 @@ fn spellings(secret: &str) -> Vec<String> {
         spellings.push(base64);
     }
     spellings
+}
+
+/// As Python shows a text in a log: version 3, version 2, and version 2 its bytes.
+fn reprs(text: &str) -> [String; 3] {
+    let has_both = text.contains('\'') && text.contains('"');
+    let [mut three, mut two, mut bytes] = [const { String::new() }; 3];
+    for character in text.chars() {
+        let code = u32::from(character);
+        let escaped = match character {
+            '\\' | '\n' | '\r' | '\t' => character.escape_default().to_string(),
+            '\'' if has_both => r"\'".to_owned(),
+            _ => character.to_string(),
+        };
+        three.push_str(&escaped);
+        // Writing to a string does not fail.
+        let _ = match code {
+            0..0x80 => two.write_str(&escaped),
+            0x80..0x100 => write!(two, "\\x{code:02x}"),
+            0x100..0x1_0000 => write!(two, "\\u{code:04x}"),
+            _ => write!(two, "\\U{code:08x}"),
+        };
+        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+            let _ = match byte {
+                0..0x80 => bytes.write_str(&escaped),
+                _ => write!(bytes, "\\x{byte:02x}"),
+            };
+        }
+    }
+    [three, two, bytes]
 }
 
 /// With `\u` and four digits for what is not ASCII.
@@ -272,6 +302,14 @@ mod tests {
         let nested = json!({"body": json!({"p": secret}).to_string(), "debug": debug});
         let expected = json!({"body": "{\"p\":\"********\"}", "debug": "\"********\""});
         assert_eq!(masked(&[secret], nested), expected);
+    }
+
+    /// As Python's logs have it.
+    #[test]
+    fn python_s_own_forms_are_masked() {
+        let logged = json!([r#"b'\'\xc3\xbc\\"'"#, r#"u'\'\xfc\\"'"#, r#"'\'ü\\"'"#]);
+        let expected = json!(["b'********'", "u'********'", "'********'"]);
+        assert_eq!(masked(&["'ü\\\""], logged), expected);
     }
 
     /// As Python writes JSON, and Django a page.
