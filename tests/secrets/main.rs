@@ -1,6 +1,6 @@
 //! No secret that a module is given or learns gets out, whatever becomes of the call: each module is brought to each outcome
 //! with canaries for a password, a key and a token, and whatever can be seen of it is searched for them in every usual
-//! spelling. What needs a service manager or a real Pulp is in `molecule/safety/test_secrets.py`.
+//! spelling. What needs a service manager or a real Pulp is in `molecule/secrets/test_secrets.py`.
 
 #![allow(
     clippy::unwrap_used,

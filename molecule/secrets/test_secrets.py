@@ -172,7 +172,7 @@ class Secrets(Claims):
         self.assertLessEqual({"cmdline", "file", "journal", "reply"}, places, seen["leaks"])
 
     def test_a_failing_play_its_report_and_its_evidence(self):
-        """At -vvv, with a wrong broker password in its URL, in the log of a service, and of the broker, too."""
+        """At -vvv, with canaries in the broker's URL and in RabbitMQ's own log, which becomes evidence."""
         planted = f"password = {CORE} and amqp://u:{CORE}@h and Authorization: Basic {base64.b64encode(CORE.encode()).decode()}"
         log = self.lab.shell("ls -t /var/log/rabbitmq/*.log | head -n 1").strip()
         self.lab.use_defect("worker_never_reconnects", WORKERS[1].removesuffix(".service"))
