@@ -218,6 +218,28 @@ fn check_mode_is_not_missed_for_its_spelling() {
     assert!(spelled("maybe").failure().starts_with(expected));
 }
 
+/// What changes on a host with services is held against its plan in the lab.
+#[test]
+fn where_nothing_changes_check_mode_says_the_same_and_there_is_no_diff() {
+    let mut report = Call::new("pulp_report");
+    report = report.param("results", json!({"run": {"id": "x"}}));
+    let url = "amqp://pulp:hunter2@192.0.2.1:5672//";
+    let facts = Call::new("pulp_facts").param("broker_url", url);
+    for call in [remote(), report, facts] {
+        let call = call.param("_ansible_diff", true);
+        let run = call.run();
+        let checked = call.check_mode().run();
+        let told = |ran: &Ran| {
+            let mut reply = ran.success().clone();
+            reply.remove("duration_seconds");
+            assert!(!reply.contains_key("diff"), "{}", ran.line);
+            assert_eq!(reply["changed"], false);
+            reply
+        };
+        assert_eq!(told(&run), told(&checked));
+    }
+}
+
 #[test]
 fn a_reply_that_nobody_reads_is_no_panic() {
     let (reader, writer) = std::io::pipe().unwrap();

@@ -105,6 +105,8 @@ fn none(what: &str, found: &[String]) {
 fn no_file_is_too_long_to_read() {
     let long: Vec<String> = sources(&[".rs", ".sh", ".py", ".yml"])
         .iter()
+        // Ansible reads a module's documentation from one file, whatever the module can do.
+        .filter(|source| !source.path.starts_with("library/"))
         .filter(|source| source.text.lines().count() > LONGEST)
         .map(|source| format!("{}: {} lines", source.path, source.text.lines().count()))
         .collect();

@@ -111,6 +111,11 @@ impl Call {
             Some(Given::Str(name)) => name,
             _ => module.name,
         };
+        for (_, value) in &given {
+            if let Given::Str(text) = value {
+                secrets::add_of_url(text);
+            }
+        }
         let valid = spec::validate(module.spec, given, name, ignore_unknown, &mut secrets::add)?;
         Ok(Self {
             module,
@@ -179,9 +184,11 @@ pub(crate) fn read(modules: &[Module]) -> Result<Call, Reply> {
 
 /// The reply to a call that was carried out.
 pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
+    // Nothing to show: before and after say the same, as where nothing was to do.
+    let shows = |diff: &Value| call.diff && outcome.changed && diff["before"] != diff["after"];
     let mut map = reply::of(Outcome {
         warnings: [call.warnings.as_slice(), &outcome.warnings].concat(),
-        diff: outcome.diff.filter(|_| call.diff),
+        diff: outcome.diff.filter(shows),
         ..outcome
     });
     if !call.no_log {

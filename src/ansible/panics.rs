@@ -38,6 +38,15 @@ mod tests {
     /// Which panic the process that the test starts is to have.
     const SUBJECT: &str = "PANIC_SUBJECT";
 
+    /// A secret as it is, in JSON as Python writes it, in a URL, in HTML and in Base64.
+    const SPELLED: [&str; 5] = [
+        "p\"'\u{fc}{{ hunter2 }}",
+        r#"p\"'\u00fc{{ hunter2 }}"#,
+        "p%22%27%C3%BC%7B%7B%20hunter2%20%7D%7D",
+        "p&quot;&#x27;\u{fc}{{ hunter2 }}",
+        "cCInw7x7eyBodW50ZXIyIH19",
+    ];
+
     #[test]
     #[ignore = "the subject of the test below, which starts it"]
     fn subject() {
@@ -52,6 +61,10 @@ mod tests {
                 std::thread::sleep(std::time::Duration::from_mins(1));
             }
             "index" => assert_eq!([0][std::hint::black_box(1)], 0),
+            "spelled" => {
+                super::super::secrets::add(SPELLED[0]);
+                panic!("{}", SPELLED.join(" "));
+            }
             _ => panic!("at {}\u{2028}", "hunter2"),
         }
     }
@@ -61,6 +74,10 @@ mod tests {
         for (subject, said) in [
             ("main", r"at ********\u2028 (at src/ansible/panics.rs:"),
             ("thread", "******** on a thread (at src/ansible/panics.rs:"),
+            (
+                "spelled",
+                ": ******** ******** ******** ******** ******** (at src",
+            ),
             (
                 "index",
                 "the len is 1 but the index is 1 (at src/ansible/panics.rs:",
@@ -83,7 +100,10 @@ mod tests {
                 "{}",
                 lines[0]
             );
-            assert!(!text.contains("hunter2"), "{text}");
+            assert!(
+                !text.contains("hunter2") && !text.contains("ZXIy"),
+                "{text}"
+            );
             assert_eq!(String::from_utf8_lossy(&output.stderr), "");
             assert_eq!(output.status.code(), Some(1));
         }

@@ -2,6 +2,7 @@
 //! time, such as the password in a broker's URL. Masked as Ansible's `remove_values` does, in the
 //! spellings in which a secret tends to turn up elsewhere.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -27,6 +28,17 @@ pub(crate) fn add(secret: &str) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .add(secret);
+}
+
+/// The same for the password in a URL, whatever the option is called that holds it.
+pub(crate) fn add_of_url(text: &str) {
+    let authority = text
+        .split_once("://")
+        .and_then(|(_, r)| r.split('/').next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
+    if let Some((_, password)) = user.and_then(|(user, _)| user.split_once(':')) {
+        add(password);
+    }
 }
 
 /// Masks every known secret in every value; keys stay as they are, as in Ansible.
@@ -90,18 +102,85 @@ impl Secrets {
 
 /// Forms that are looked for as they are.
 fn spellings(secret: &str) -> Vec<String> {
+    let json = Value::from(secret).to_string();
+    // Only the quotes around it: the secret may end with one.
+    let json = json[1..json.len() - 1].to_owned();
     let mut spellings = vec![
         secret.to_owned(),
         // A file that holds a password ends with a line end; what it is used for does not.
         secret.trim_end_matches(['\r', '\n']).to_owned(),
         secret.escape_debug().to_string(),
         secret.escape_default().to_string(),
-        Value::from(secret).to_string().trim_matches('"').to_owned(),
+        // Python's JSON is ASCII.
+        ascii(&json),
+        json,
+        html(secret),
     ];
+    spellings.extend(reprs(secret));
     // Basic authentication encodes `user:password`, so the secret starts at any of three places
     // within a group of three bytes.
-    spellings.extend((0..3).map(|offset| base64_inside(secret, offset)));
+    for offset in 0..3 {
+        let base64 = base64_inside(secret, offset);
+        spellings.push(base64.replace('+', "-").replace('/', "_"));
+        spellings.push(base64);
+    }
     spellings
+}
+
+/// As Python shows a text in a log: version 3, version 2, and version 2 its bytes.
+fn reprs(text: &str) -> [String; 3] {
+    let has_both = text.contains('\'') && text.contains('"');
+    let [mut three, mut two, mut bytes] = [const { String::new() }; 3];
+    for character in text.chars() {
+        let code = u32::from(character);
+        let escaped = match character {
+            '\\' | '\n' | '\r' | '\t' => character.escape_default().to_string(),
+            '\'' if has_both => r"\'".to_owned(),
+            _ => character.to_string(),
+        };
+        three.push_str(&escaped);
+        // Writing to a string does not fail.
+        let _ = match code {
+            0..0x80 => two.write_str(&escaped),
+            0x80..0x100 => write!(two, "\\x{code:02x}"),
+            0x100..0x1_0000 => write!(two, "\\u{code:04x}"),
+            _ => write!(two, "\\U{code:08x}"),
+        };
+        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+            let _ = match byte {
+                0..0x80 => bytes.write_str(&escaped),
+                _ => write!(bytes, "\\x{byte:02x}"),
+            };
+        }
+    }
+    [three, two, bytes]
+}
+
+/// With `\u` and four digits for what is not ASCII.
+fn ascii(text: &str) -> String {
+    let mut ascii = String::new();
+    for unit in text.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(byte) if byte.is_ascii() => ascii.push(char::from(byte)),
+            // Writing to a string does not fail.
+            _ => drop(write!(ascii, "\\u{unit:04x}")),
+        }
+    }
+    ascii
+}
+
+/// As pages of Django say what went wrong.
+fn html(text: &str) -> String {
+    let mut html = text.replace('&', "&amp;");
+    for (character, name) in [
+        ("<", "&lt;"),
+        (">", "&gt;"),
+        ("\"", "&quot;"),
+        ("'", "&#x27;"),
+    ] {
+        html = html.replace(character, name);
+    }
+    html
 }
 
 /// Masks a secret that is percent-encoded, in part or as a whole: which characters are encoded, and in
@@ -223,6 +302,26 @@ mod tests {
         let nested = json!({"body": json!({"p": secret}).to_string(), "debug": debug});
         let expected = json!({"body": "{\"p\":\"********\"}", "debug": "\"********\""});
         assert_eq!(masked(&[secret], nested), expected);
+    }
+
+    /// As Python's logs have it.
+    #[test]
+    fn python_s_own_forms_are_masked() {
+        let logged = json!([r#"b'\'\xc3\xbc\\"'"#, r#"u'\'\xfc\\"'"#, r#"'\'ü\\"'"#]);
+        let expected = json!(["b'********'", "u'********'", "'********'"]);
+        assert_eq!(masked(&["'ü\\\""], logged), expected);
+    }
+
+    /// As Python writes JSON, and Django a page.
+    #[test]
+    fn the_forms_in_what_pulp_answers_are_masked() {
+        let secret = "\"p\u{e4}ss<\u{1f600}'&\"";
+        let answers = json!([
+            r#"{"p": "\"p\u00e4ss<\ud83d\ude00'&\""}"#,
+            "<b>&quot;p\u{e4}ss&lt;\u{1f600}&#x27;&amp;&quot;</b>",
+        ]);
+        let expected = json!([r#"{"p": "********"}"#, "<b>********</b>"]);
+        assert_eq!(masked(&[secret], answers), expected);
     }
 
     #[test]

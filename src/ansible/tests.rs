@@ -79,6 +79,34 @@ fn what_nobody_asked_for_is_left_out() {
 }
 
 #[test]
+fn a_diff_is_told_only_of_what_changed() {
+    let diff = |params: Value, before: &str, changed| {
+        let call = Call::of(MODULE, &params).unwrap();
+        let outcome = Outcome {
+            changed,
+            diff: Some(json!({"before": before, "after": "b"})),
+            ..Outcome::default()
+        };
+        match reply(&call, outcome) {
+            Reply::Line(map) => map.contains_key("diff"),
+            Reply::Text(_) => false,
+        }
+    };
+    let asked = || json!({"url": "a", "_ansible_diff": true});
+    assert!(diff(asked(), "a", true));
+    assert!(!diff(asked(), "a", false));
+    assert!(!diff(asked(), "b", true));
+    assert!(!diff(json!({"url": "a"}), "a", true));
+}
+
+#[test]
+fn the_password_in_a_url_is_a_secret_of_any_option() {
+    let reply = reply_to(&json!({"url": "https://admin:Hidden-3c@h/x"}));
+    let shown = &reply["invocation"]["module_args"]["url"];
+    assert_eq!(shown, "https://admin:********@h/x");
+}
+
+#[test]
 fn a_call_that_does_not_fit_the_spec_is_refused() {
     let refused = Call::of(
         MODULE,

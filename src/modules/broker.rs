@@ -136,6 +136,14 @@ fn run(call: &Call) -> Result<Outcome> {
     }
 }
 
+/// The state of a broker that is there, with `--diff`.
+const ANSWERS: &str = "answers";
+
+/// Which broker it is, with `--diff`.
+fn shown_at(broker: &Broker) -> String {
+    format!("broker at {}", broker.endpoint)
+}
+
 fn reply(broker: &Broker, role: &str, changed: bool) -> Outcome {
     Outcome {
         changed,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -86,6 +87,13 @@ fn pulp_units() -> Result<Vec<Unit>> {
     }
     let pulp = pulp_2 || pulp_3 || Path::new(settings::SERVER_CONF).exists();
     Ok(if pulp { units } else { Vec::new() })
+}
+
+/// Before and after, for `--diff`: what it is about and the state that it is in. In check mode the same as in
+/// the run, so it holds nothing that only the run can tell.
+fn diff(what: &str, before: &str, after: &str) -> Value {
+    let line = |state| format!("{what}: {state}\n");
+    json!({ "before": line(before), "after": line(after) })
 }
 
 /// The longest that anything may be held away or waited for: a day.

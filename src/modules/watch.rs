@@ -16,7 +16,7 @@ use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, seconds, typed};
+use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
@@ -102,9 +102,23 @@ fn run(call: &Call) -> Result<Outcome> {
     }
 }
 
+/// What `--diff` is about, and its state without one.
+const OBSERVER: &str = "observer of this host";
+const NOBODY: &str = "none";
+
+fn whose(observer: Option<&Standing>) -> String {
+    observer.map_or_else(|| NOBODY.to_owned(), |o| format!("of run `{}`", o.run_id))
+}
+
 fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
     let run_id = params.run_id.unwrap_or_else(|| BY_HAND.to_owned());
-    if let Some(running) = observe::standing()?.filter(|s| s.alive) {
+    let running = observe::standing()?.filter(|s| s.alive);
+    let diff = diff(
+        OBSERVER,
+        &whose(running.as_ref()),
+        &format!("of run `{run_id}`"),
+    );
+    if let Some(running) = running {
         if running.run_id == run_id {
             return Ok(observing(&running, false));
         }
@@ -165,12 +179,14 @@ fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
         Outcome {
             changed: true,
             msg: Some(format!("WOULD OBSERVE {what}")),
+            diff: Some(diff),
             ..Outcome::default()
         }
     } else {
         let started = observe::launch(&order)?;
         Outcome {
             msg: Some(format!("OBSERVING {what}")),
+            diff: Some(diff),
             ..observing(&started, true)
         }
     };
@@ -245,8 +261,10 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             ..Outcome::default()
         });
     }
+    let diff = diff(OBSERVER, &whose(Some(&observer)), NOBODY);
     if call.check_mode {
         return Ok(Outcome {
+            diff: Some(diff),
             msg: Some(format!(
                 "WOULD COLLECT the observer of run `{}`",
                 observer.run_id
@@ -297,6 +315,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         changed: true,
         failed: matches!(recovered, Some(Err(_))),
         msg: Some(msg),
+        diff: Some(diff),
         warnings,
         ..reply(&timeline, &actors, api)
     }

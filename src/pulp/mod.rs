@@ -229,7 +229,9 @@ impl Door {
             let answer = self.call(ask, deadline)?;
             if answer.status < 300 {
                 let cookies = answer.cookies.iter().map(String::as_str);
-                *self.session.borrow_mut() = session::read(cookies);
+                let session = session::read(cookies);
+                session.iter().for_each(session::Session::keep_secret);
+                *self.session.borrow_mut() = session;
             }
         }
         Ok(())

@@ -76,7 +76,13 @@ fn own(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<Own> {
     let bytes = read("user_cert", cert)?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
-        .map_err(|cause| anyhow!("failed to read user_cert `{}`: {cause}", cert.display()))?;
+        // What is wrong is not told: the error quotes the line, which may be of a key.
+        .map_err(|_| {
+            anyhow!(
+                "failed to read user_cert `{}`: it is no valid PEM",
+                cert.display()
+            )
+        })?;
     let Some(first) = chain.first() else {
         bail!(
             "failed to read user_cert `{}`: it holds no certificate in PEM form",

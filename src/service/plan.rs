@@ -83,6 +83,21 @@ pub(crate) fn restart(units: &[Unit]) -> Vec<Action> {
     actions
 }
 
+/// A line for each unit as it is, where these actions led there; for `--diff`.
+pub(crate) fn states(units: &[Unit], actions: &[Action]) -> String {
+    let restarts = actions.iter().filter(|a| a.verb == Verb::Restart);
+    let anew: Vec<&String> = restarts.flat_map(|a| &a.units).collect();
+    let again = |u: &Unit| {
+        if anew.contains(&&u.name) {
+            ", restarted"
+        } else {
+            ""
+        }
+    };
+    let line = |u: &Unit| format!("{}: {}{}\n", u.name, u.active_state, again(u));
+    units.iter().map(line).collect()
+}
+
 fn names(units: &[Unit], wanted: impl Fn(&Unit) -> bool) -> Vec<String> {
     units
         .iter()
@@ -206,5 +221,13 @@ mod tests {
             restart(&units),
             [action(Verb::Restart, &["pulp_worker-0.service"])]
         );
+    }
+
+    #[test]
+    fn a_restart_shows_although_the_state_is_the_same() {
+        let units = [unit("httpd.service", "active", true)];
+        assert_eq!(states(&units, &[]), "httpd.service: active\n");
+        let after = states(&units, &restart(&units));
+        assert_eq!(after, "httpd.service: active, restarted\n");
     }
 }

@@ -24,6 +24,17 @@ pub(crate) fn differences(module: &Module, yaml: &str) -> Vec<String> {
             found.push(format!("DOCUMENTATION.{key} is empty"));
         }
     }
+    let attributes = object(doc.get("attributes"));
+    for mode in ["check_mode", "diff_mode"] {
+        let told = object(attributes.get(mode));
+        let support = told
+            .get("support")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if !["full", "partial", "none"].contains(&support) || !says_something(told.get("details")) {
+            found.push(format!("attributes.{mode} does not say what it does"));
+        }
+    }
     found.extend(option_differences(module.spec, &object(doc.get("options"))));
     found.extend(example_differences(module, sidecar.get("EXAMPLES")));
     found.extend(return_differences(&section(&sidecar, "RETURN")));
@@ -229,6 +240,9 @@ DOCUMENTATION:
   module: sample
   short_description: Is an example
   description: [It does nothing., It is documented.]
+  attributes:
+    check_mode: {description: It predicts., support: full, details: [It does nothing.]}
+    diff_mode: {description: It shows., support: none, details: Nothing changes.}
   options:
     state:
       description: The state.
@@ -271,6 +285,16 @@ RETURN:
             "It does nothing.",
             "''",
             "DOCUMENTATION.description is empty",
+        ),
+        (
+            "support: full",
+            "support: yes",
+            "attributes.check_mode does not say what it does",
+        ),
+        (
+            "Nothing changes.",
+            "''",
+            "attributes.diff_mode does not say what it does",
         ),
         (
             "    units: {desc",

@@ -5,9 +5,9 @@ mod plan;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Outage, reply};
+use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
 use crate::broker::outage::methods::{ApplyAt, Step};
 use crate::broker::outage::{self, Watch};
@@ -15,7 +15,7 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker, Taken};
 use crate::host::syslog;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::modules::pulp_units;
+use crate::modules::{diff, pulp_units};
 use crate::service::Unit;
 use plan::Plan;
 
@@ -145,10 +145,20 @@ fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
     );
     Outcome {
         msg: Some(msg),
+        diff: Some(away(outage)),
         ..reply(outage.broker, "local", true)
     }
     .with("refusals", json!([]))
     .with("steps", steps)
+}
+
+/// What a user is shown with `--diff`.
+fn away(outage: &Outage<'_>) -> Value {
+    diff(
+        &shown_at(outage.broker),
+        ANSWERS,
+        &format!("away by {}", outage.method.word()),
+    )
 }
 
 /// What is done, to whom, in words.
@@ -230,6 +240,7 @@ fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outc
     });
     Ok(Outcome {
         msg: Some(msg),
+        diff: Some(away(outage)),
         ..reply(outage.broker, "local", !inject.is_empty())
     }
     .with("outage", detail)

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::reply;
+use super::{ANSWERS, reply, shown_at};
 use crate::ansible::Outcome;
 use crate::broker::undo::{self, Record};
 use crate::broker::{Broker, Taken, outage};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
+use crate::modules::diff;
 use crate::service::{self, Verb};
 
 pub(super) fn give_back(
@@ -46,9 +47,17 @@ pub(super) fn give_back(
         }
         broker.unit()?;
     }
+    let was = match taken {
+        Some(taken) => format!("away by {}", taken.method.word()),
+        None => "does not answer".to_owned(),
+    };
+    let diff = Some(diff(&shown_at(broker), &was, ANSWERS));
     if check_mode {
         let changes = !outage::is_given_back(broker, taken)?;
-        return Ok(reply(broker, "local", changes));
+        return Ok(Outcome {
+            diff,
+            ..reply(broker, "local", changes)
+        });
     }
     let after = outage::heal(broker, taken, unit, Deadline::for_cleanup(timeout))?;
     let up_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
@@ -65,6 +74,7 @@ pub(super) fn give_back(
     };
     Ok(Outcome {
         msg: Some(msg),
+        diff,
         ..reply(broker, "local", after.is_some())
     }
     .with("outage", detail)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::ansible::Outcome;
-use crate::service::plan::Action;
+use crate::service::plan::{self, Action};
 use crate::service::{self, Unit};
 
 pub(super) fn listed(names: &[String]) -> String {
@@ -52,16 +52,11 @@ pub(super) fn reply(before: &[Unit], after: &[Unit], actions: &[Action]) -> Outc
         .iter()
         .flat_map(|a| service::shown(a.verb, &a.units))
         .collect();
-    let states = |units: &[Unit]| -> String {
-        let lines: Vec<String> = units
-            .iter()
-            .map(|u| format!("{} {}", u.name, u.active_state))
-            .collect();
-        lines.join("\n") + "\n"
-    };
+    let diff =
+        json!({ "before": plan::states(before, &[]), "after": plan::states(after, actions) });
     Outcome {
         changed: !actions.is_empty(),
-        diff: Some(json!({ "before": states(before), "after": states(after) })),
+        diff: Some(diff),
         ..Outcome::default()
     }
     .with("services", services)

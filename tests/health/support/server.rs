@@ -12,6 +12,8 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) authorization: Option<String>,
+    #[allow(dead_code, reason = "only some tests look at it")]
+    pub(crate) cookie: Option<String>,
     pub(crate) body: String,
 }
 
@@ -19,6 +21,8 @@ pub(crate) struct Asked {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) location: Option<String>,
+    /// Each as `name=value`.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -26,6 +30,7 @@ pub(crate) fn reply(status: u16, body: impl Into<Vec<u8>>) -> Reply {
     Reply {
         status,
         location: None,
+        cookies: Vec::new(),
         body: body.into(),
     }
 }
@@ -108,8 +113,10 @@ fn serve(
         .location
         .map(|to| format!("Location: {to}\r\n"))
         .unwrap_or_default();
+    let set = |cookie: &String| format!("Set-Cookie: {cookie}; Path=/\r\n");
+    let cookies: String = reply.cookies.iter().map(set).collect();
     let head = format!(
-        "HTTP/1.1 {} x\r\n{location}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} x\r\n{location}{cookies}Content-Length: {}\r\nConnection: close\r\n\r\n",
         reply.status,
         reply.body.len()
     );
@@ -144,6 +151,7 @@ fn read(stream: &mut impl Read) -> Option<Asked> {
         method: words.next()?.to_owned(),
         path: words.next()?.to_owned(),
         authorization: header("authorization"),
+        cookie: header("cookie"),
         body: String::from_utf8(body).ok()?,
     })
 }
