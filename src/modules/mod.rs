@@ -97,6 +97,8 @@ fn seconds(name: &str, value: i64) -> Result<Duration> {
 
 #[cfg(test)]
 mod tests {
+    mod argspec;
+
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 
