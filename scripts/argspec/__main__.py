@@ -9,6 +9,7 @@ import time
 from collections import Counter
 
 import allowances
+import documents
 import known_bad
 import live
 import specs
@@ -29,6 +30,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="argspec-") as directory:
         work = Work(directory)
         faults += known_bad.unnoticed(work, documented, cores["2.19"], options.crate_tests, cases)
+        faults += documents.faults(work, documented, cores, options.crate_tests)
         for name, spec in documented.items():
             began = time.monotonic()
             asked = cases.of(name, spec, options.count)

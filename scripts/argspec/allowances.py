@@ -104,7 +104,9 @@ def foreign_digits(both):
     at = both.own
     if not at or at["to"] not in ("int", "float") or both.kind(at["option"]) != at["to"]:
         return False
-    return any(isinstance(value, str) and any(c.isdecimal() and not c.isascii() for c in value) and as_float(value) is not None for value in both.values(at["option"]))
+    read = decimal if at["to"] == "int" else as_float
+    texts = [value for value in both.values(at["option"]) if isinstance(value, str)]
+    return any(any(c.isdecimal() and not c.isascii() for c in text) and read(text) is not None for text in texts)
 
 
 def beyond_json(both):

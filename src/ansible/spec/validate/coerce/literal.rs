@@ -50,25 +50,25 @@ impl Reader<'_> {
 
     fn dict(&mut self) -> Option<Given> {
         self.rest.next();
-        let mut read: Vec<(Given, Given)> = Vec::new();
+        let mut entries = Vec::new();
+        let mut numbers: Vec<(String, String)> = Vec::new();
         while !self.take('}') {
-            let key = self.value()?;
+            let given = self.value()?;
+            let mut name = key(&given)?;
+            // Of equal keys the first stays, with the value of the last.
+            if let Some(digits) = digits(&given) {
+                match numbers.iter().find(|(other, _)| *other == digits) {
+                    Some((_, first)) => name.clone_from(first),
+                    None => numbers.push((digits, name.clone())),
+                }
+            }
             if !self.take(':') {
                 return None;
             }
-            let value = self.value()?;
-            // Of equal keys the first stays, with the value of the last.
-            match read.iter_mut().find(|(other, _)| is_equal(other, &key)) {
-                Some((_, old)) => *old = value,
-                None => read.push((key, value)),
-            }
+            set(&mut entries, &name, self.value()?);
             if !self.take(',') && !self.next_is('}') {
                 return None;
             }
-        }
-        let mut entries = Vec::new();
-        for (key, value) in read {
-            set(&mut entries, &self::key(&key)?, value);
         }
         Some(Given::Dict(entries))
     }
@@ -256,14 +256,13 @@ impl Reader<'_> {
 }
 
 /// As keys of a dictionary in Python 1, 1.0 and `True` are one.
-fn is_equal(one: &Given, other: &Given) -> bool {
-    let number = |value: &Given| match value {
+fn digits(key: &Given) -> Option<String> {
+    match key {
         Given::Bool(flag) => Some(u8::from(*flag).to_string()),
         Given::Int(digits) => Some(digits.clone()),
-        Given::Float(_) => number::whole(&value.str()),
+        Given::Float(_) => number::whole(&key.str()),
         _ => None,
-    };
-    one == other || number(one).is_some_and(|digits| number(other) == Some(digits))
+    }
 }
 
 /// A key as JSON would write it.
