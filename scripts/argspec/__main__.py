@@ -12,6 +12,7 @@ import allowances
 import documents
 import known_bad
 import live
+import rules
 import specs
 from answers import Work
 from cases import Cases
@@ -30,6 +31,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="argspec-") as directory:
         work = Work(directory)
         faults += known_bad.unnoticed(work, documented, cores["2.19"], options.crate_tests, cases)
+        if options.binary:
+            faults += rules.faults(work, documented, cores, options.binary)
         faults += documents.faults(work, documented, cores, options.crate_tests)
         for name, spec in documented.items():
             began = time.monotonic()

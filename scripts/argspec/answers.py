@@ -28,10 +28,10 @@ class Work:
         run([crate_tests, "--ignored", "--exact", TEST], environment)
         return answers(told, cases)
 
-    def theirs(self, python, specs, cases):
-        """What the validator of that Python's ansible-core answers."""
+    def theirs(self, python, specs, cases, rules=None):
+        """What the validator of that Python's ansible-core answers, with rules between options if there are any."""
         asked, told = self.write("cases", "".join(f"{case}\n" for case in cases)), self.directory / "theirs"
-        run([python, str(ORACLE), str(self.write("specs", json.dumps(specs))), str(asked), str(told)], ENVIRONMENT)
+        run([python, str(ORACLE), str(self.write("specs", json.dumps({"specs": specs, "rules": rules or {}}))), str(asked), str(told)], ENVIRONMENT)
         return answers(told, cases)
 
 

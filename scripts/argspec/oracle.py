@@ -1,4 +1,4 @@
-"""Asks the validator of the ansible-core under whose Python this is run what it makes of cases: a file of specs, one of cases
+"""Asks the validator of the ansible-core under whose Python this is run what it makes of cases: a file of specs and rules, one of cases
 (module, tab, parameters as JSON), one for the answers, a line of JSON each. Needs nothing but that ansible-core.
 """
 
@@ -11,7 +11,8 @@ from ansible.module_utils.errors import UnsupportedError
 
 def main(specs, cases, answers):
     with open(specs, encoding="utf-8") as file:
-        validators = {name: ArgumentSpecValidator(spec) for name, spec in json.load(file).items()}
+        asked_of = json.load(file)
+    validators = {name: ArgumentSpecValidator(spec, **asked_of["rules"].get(name, {})) for name, spec in asked_of["specs"].items()}
     with open(cases, encoding="utf-8") as asked, open(answers, "w", encoding="utf-8") as told:
         for case in asked:
             name, params = case.split("\t", 1)
