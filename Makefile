@@ -2,10 +2,10 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench build dist collection packages unit lint molecule crash-test detection-table venv bootstrap lab-down clean
+.PHONY: help demo test test-all bench build dist collection packages unit argspec-conformance lint molecule crash-test detection-table venv bootstrap lab-down clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## boot a lab with a real broker and run the broker test on it (PULP=3 is the other one; ARGS='--check' and the like reach ansible-playbook)
 	scripts/demo $(ARGS)
@@ -35,6 +35,9 @@ packages: collection ## what is packed holds by itself: the same bytes each time
 
 unit: venv build ## Rust tests: units, and contract tests on the built static binary (ARCH=aarch64: those, under qemu)
 	scripts/unit
+
+argspec-conformance: venv build ## what the modules accept and say, against Ansible's own validator (N=2000 cases a module, SEED=)
+	scripts/argspec-conformance
 
 lint: venv ## formatting, lints, licences, shell, YAML, playbooks
 	scripts/lint

@@ -203,6 +203,8 @@ impl Age {
 
 #[cfg(test)]
 mod tests {
+    mod argspec;
+
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 

@@ -213,8 +213,18 @@ fn return_differences(values: &Map<String, Value>) -> Vec<String> {
                 found.push(format!("RETURN.{name}.{key} is empty"));
             }
         }
+        if !has_sample(value) {
+            found.push(format!("RETURN.{name} shows no sample"));
+        }
     }
     found
+}
+
+/// A value has a sample, or each value in it has one.
+fn has_sample(value: &Value) -> bool {
+    let parts = value.get("contains").and_then(Value::as_object);
+    value.get("sample").is_some()
+        || parts.is_some_and(|parts| !parts.is_empty() && parts.values().all(has_sample))
 }
 
 #[cfg(test)]
@@ -261,7 +271,12 @@ EXAMPLES: |
           - name: Call it
             my.pulp.sample: {state: up, pw: "{{ it }}"}
 RETURN:
-  outage: {description: What happened., returned: always, type: dict}
+  outage:
+    description: What happened.
+    returned: always
+    type: dict
+    contains:
+      seconds: {description: How long., type: int, sample: 8}
 "#;
 
     #[test]
@@ -368,7 +383,12 @@ RETURN:
             "EXAMPLES is no text with YAML",
         ),
         ("RETURN:", "RETURNS:", "RETURN is missing"),
-        ("returned: always, ", "", "RETURN.outage.returned is empty"),
+        (
+            "returned: always",
+            "version_added: always",
+            "RETURN.outage.returned is empty",
+        ),
+        (", sample: 8", "", "RETURN.outage shows no sample"),
         (
             "DOCUMENTATION:",
             "DOCUMENTATION: [",

@@ -7,6 +7,8 @@
 //! them, but no option of ours means anything by them.
 
 #[cfg(test)]
+pub(crate) mod conformance;
+#[cfg(test)]
 pub(crate) mod docs;
 mod given;
 mod python;

@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Option<Given> {
         depth: 0,
     };
     let value = reader.value()?;
-    reader.skip_blanks();
+    reader.skip_blanks()?;
     reader.rest.next().is_none().then_some(value)
 }
 
@@ -27,7 +27,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn value(&mut self) -> Option<Given> {
-        self.skip_blanks();
+        self.skip_blanks()?;
         match *self.rest.peek()? {
             '{' => self.nested(Self::dict),
             '[' => {
@@ -51,12 +51,21 @@ impl Reader<'_> {
     fn dict(&mut self) -> Option<Given> {
         self.rest.next();
         let mut entries = Vec::new();
+        let mut numbers: Vec<(String, String)> = Vec::new();
         while !self.take('}') {
-            let key = key(&self.value()?)?;
+            let given = self.value()?;
+            let mut name = key(&given)?;
+            // Of equal keys the first stays, with the value of the last.
+            if let Some(digits) = digits(&given) {
+                match numbers.iter().find(|(other, _)| *other == digits) {
+                    Some((_, first)) => name.clone_from(first),
+                    None => numbers.push((digits, name.clone())),
+                }
+            }
             if !self.take(':') {
                 return None;
             }
-            set(&mut entries, &key, self.value()?);
+            set(&mut entries, &name, self.value()?);
             if !self.take(',') && !self.next_is('}') {
                 return None;
             }
@@ -141,7 +150,7 @@ impl Reader<'_> {
         let mut text = String::new();
         loop {
             text += &self.string(prefix.eq_ignore_ascii_case("r"))?;
-            self.skip_blanks();
+            self.skip_blanks()?;
             match self.rest.peek() {
                 Some('\'' | '"') => prefix.clear(),
                 Some('r' | 'R' | 'u' | 'U') => prefix = self.word(),
@@ -222,21 +231,37 @@ impl Reader<'_> {
     }
 
     fn take(&mut self, character: char) -> bool {
-        self.skip_blanks();
-        self.rest.next_if_eq(&character).is_some()
+        self.skip_blanks().is_some() && self.rest.next_if_eq(&character).is_some()
     }
 
     fn next_is(&mut self, character: char) -> bool {
-        self.skip_blanks();
-        self.rest.peek() == Some(&character)
+        self.skip_blanks().is_some() && self.rest.peek() == Some(&character)
     }
 
-    fn skip_blanks(&mut self) {
-        while let Some(blank) = self.rest.next_if(|c| " \t\r\n\x0c#".contains(*c)) {
-            if blank == '#' {
-                while self.rest.next_if(|c| *c != '\n').is_some() {}
+    fn skip_blanks(&mut self) -> Option<()> {
+        loop {
+            match self.rest.peek().copied() {
+                Some(' ' | '\t' | '\r' | '\n' | '\x0c') => {}
+                Some('#') => while self.rest.next_if(|c| *c != '\n').is_some() {},
+                // A line that goes on; there has to be one.
+                Some('\\') if self.rest.clone().nth(1) == Some('\n') => {
+                    self.rest.next();
+                    self.rest.clone().nth(1)?;
+                }
+                _ => return Some(()),
             }
+            self.rest.next();
         }
+    }
+}
+
+/// As keys of a dictionary in Python 1, 1.0 and `True` are one.
+fn digits(key: &Given) -> Option<String> {
+    match key {
+        Given::Bool(flag) => Some(u8::from(*flag).to_string()),
+        Given::Int(digits) => Some(digits.clone()),
+        Given::Float(_) => number::whole(&key.str()),
+        _ => None,
     }
 }
 
@@ -244,6 +269,10 @@ impl Reader<'_> {
 fn key(value: &Given) -> Option<String> {
     match value {
         Given::Str(text) => Some(text.clone()),
+        Given::Float(value) if value.is_infinite() => {
+            let sign = if value.is_sign_negative() { "-" } else { "" };
+            Some(format!("{sign}Infinity"))
+        }
         Given::Int(_) | Given::Float(_) => Some(value.str()),
         Given::Bool(flag) => Some(flag.to_string()),
         Given::Null => Some("null".to_owned()),
@@ -308,6 +337,13 @@ mod tests {
             ),
             ("{ # why\n'a'\t: 1e3 }\n", "{'a': 1000.0}"),
             ("{'a': 1, 'a': 2}", "{'a': 2}"),
+            (
+                "{1: 1, True: 2, 'a': 3, 1.0: 4, '1': 5}",
+                "{'1': 5, 'a': 3}",
+            ),
+            ("{False: 1, -0.0: 2}", "{'false': 2}"),
+            ("{'a': \\\n1}", "{'a': 1}"),
+            ("{1e999: 1, -1e999: 2}", "{'Infinity': 1, '-Infinity': 2}"),
         ] {
             assert_eq!(repr(text).as_deref(), Some(value), "{text}");
         }
@@ -335,6 +371,8 @@ mod tests {
             "{'a': '\\N{DASH}'}",
             "{'a': '\\ud800'}",
             "{'a': 1__0}",
+            "{'a': \\ 1}",
+            "{}\\\n",
             "{'a': [1,,2]}",
             "{'a': \"b'}",
         ] {
