@@ -119,9 +119,9 @@ class Bare(Claims):
         self.demand_as_before()
 
     def test_the_undo_comes_by_itself(self):
-        call(self.broker, "pulp_broker", state="down", restore_after=20)
+        call(self.broker, "pulp_broker", state="down", restore_after=60)
         self.assertFalse(self.broker.broker_is_there())
-        until("the undo to be done", lambda: self.broker.undo() == [], 90)
+        until("the undo to be done", lambda: self.broker.undo() == [], 150)
         self.demand_as_before()
 
     def written(self, text):
