@@ -9,6 +9,7 @@ from harness.claims import Claims
 from harness.killed import CONNECT, RECONNECT, KilledPlay
 from harness.lab import BROKER, until
 from harness.module import call
+from harness.play import PLAYBOOKS
 from harness.sysv import SysvLab
 from harness.undo import TakesByHand
 
@@ -23,6 +24,22 @@ class OnSysv(Claims):
 
 class Undo(TakesByHand, OnSysv):
     def test_the_whole_run_left_nothing_behind(self):
+        self.demand_as_before()
+
+    def test_each_service_reconnects_by_itself(self):
+        before = self.lab.main_pids()
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml"))
+        seen = play.reply("recovery.yml/Wait until every service has recovered by itself", self.lab.name)["actors"]
+        self.assertEqual(len([actor for actor in seen if actor["role"] in ("worker", "resource_manager")]), 3)
+        self.assertRegex(play.reply("report.yml/Tell the result", self.lab.name)["msg"][3], "^PULP_BROKER_TEST verdict=survived")
+        self.demand_as_before()
+        after = self.lab.main_pids()
+        self.assertEqual([unit for unit in after if after[unit] != before[unit]], [BROKER])
+
+    def test_from_the_controller(self):
+        self.take(restore_after=600)
+        self.demand_pass(self.play(PLAYBOOKS / "heal.yml"))
+        self.assertEqual(self.lab.undo(), [])
         self.demand_as_before()
 
     def test_scripts_are_named_where_units_would_be(self):

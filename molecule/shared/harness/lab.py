@@ -79,6 +79,14 @@ class Lab:
     def shell(self, script, **options):
         return self.exec("sh", "-c", script, **options)
 
+    def bring(self, path, folder):
+        """A file or folder of this machine, into a folder that is there."""
+        tar = 'tar -C "$0" -cf - "$1" | podman exec -i "$2" tar -xf - -C "$3" --no-same-owner'
+        process = self._podman(tar, path.parent, path.name, f"pulp-broker-test-{self.name}", folder)
+        process.communicate(timeout=120)
+        if process.returncode:
+            raise AssertionError(f"{self.name}: {path} did not get into {folder}")
+
     def mount(self, script):
         """Mounting needs a capability that the lab's own processes do not have."""
         process = self._podman(f'exec podman exec --privileged pulp-broker-test-{self.name} sh -c "$0" 2>&1', script)

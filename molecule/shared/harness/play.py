@@ -19,11 +19,11 @@ LIMIT = 300
 class Play:
     """Starts at once; `wait` ends it. Everything it prints and does is kept for the judging."""
 
-    def __init__(self, playbook=PLAYBOOKS / "broker_test.yml", *options, variables=None, hooks=None, inventory=INVENTORY, cwd="/", environment=None):
+    def __init__(self, playbook=PLAYBOOKS / "broker_test.yml", *options, variables=None, hooks=None, inventory=INVENTORY, cwd="/", environment=None, program=("ansible-playbook",)):
         self.folder = Path(tempfile.mkdtemp(prefix="pulp-broker-test-"))
         self.record = self.folder / "record"
         self.printed = self.folder / "printed"
-        command = ["ansible-playbook", "--inventory", inventory, playbook, *options]
+        command = [*program, "--inventory", inventory, playbook, *options]
         self.reports = self.folder / "reports"
         command += ["--extra-vars", json.dumps({"pulp_broker_test_report_dir": str(self.reports)} | (variables or {}))]
         with open(self.printed, "wb") as printed:

@@ -18,6 +18,11 @@ description:
 """
 
 
+def _of(result, name):
+    """Releases before 2.19 have only a private name for it."""
+    return getattr(result, name) if hasattr(result, name) else getattr(result, f"_{name}")
+
+
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -36,17 +41,20 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result):
         # All that a verdict is made of, so that it can be judged again.
-        given = result.task_fields["args"].get("results") if result.task.action == "pulp_report" else None
-        self._write(result.host, result.task, "ok", result.result, **({"given": given} if given else {}))
+        given = _of(result, "task_fields")["args"].get("results") if _of(result, "task").action == "pulp_report" else None
+        self._came(result, "ok", **({"given": given} if given else {}))
 
     def v2_runner_on_skipped(self, result):
-        self._write(result.host, result.task, "skipped", result.result)
+        self._came(result, "skipped")
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._write(result.host, result.task, "ignored" if ignore_errors else "failed", result.result)
+        self._came(result, "ignored" if ignore_errors else "failed")
 
     def v2_runner_on_unreachable(self, result):
-        self._write(result.host, result.task, "unreachable", result.result)
+        self._came(result, "unreachable")
+
+    def _came(self, result, outcome, **more):
+        self._write(_of(result, "host"), _of(result, "task"), outcome, _of(result, "result"), **more)
 
     def _write(self, host, task, outcome, reply, **more):
         file = os.path.basename(task.get_path().rpartition(":")[0])
