@@ -184,29 +184,63 @@ fn line_ends_of_unicode_do_not_break_the_reply() {
     assert_eq!(ran.success()["invocation"]["module_args"]["run_id"], text);
 }
 
-/// The age of a look is known of this boot alone, so what it is held against is this host's own clock.
+/// What takes something away looks at the tasks of others first, with the options of `pulp_health`.
 #[test]
-fn a_look_that_cannot_be_is_refused_before_anything_is_done() {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap();
-    let boot = read("/proc/sys/kernel/random/boot_id");
-    let later = format!("{}@99999999999", boot.trim());
-    for module in ["pulp_services", "pulp_broker"] {
-        let state = if module == "pulp_broker" {
-            "down"
-        } else {
-            "stopped"
+fn how_pulp_is_asked_is_checked_before_anything_is_done() {
+    let url = "https://127.0.0.1:9";
+    let pulp = |module: &str, state: &str| {
+        let call = Call::new(module).param("state", state);
+        let call = call.param("pulp_url", url).param("username", "admin");
+        call.param("password", "Hidden-7c1f")
+    };
+    for (module, state) in [("pulp_services", "stopped"), ("pulp_broker", "down")] {
+        let refusal = |name: &str, value: Value| {
+            let ran = pulp(module, state).param(name, value).run();
+            assert!(!ran.line.contains("Hidden-7c1f"), "{}", ran.line);
+            ran.failure().to_owned()
         };
-        let call = |look: &str| {
-            let call = Call::new(module).param("state", state);
-            call.param("tasks_looked", look).run()
-        };
-        let ran = call("2026-11-23T12:40:00Z");
-        let expected = "value of tasks_looked must be what pulp_health told as looked (BOOT_ID@SECONDS), got: 2026-11-23T12:40:00Z";
-        assert_eq!(ran.failure(), expected);
-        let ran = call(&later);
-        let expected = "value of tasks_looked must not be later than now, which is ";
-        assert!(ran.failure().starts_with(expected), "{}", ran.line);
+        for (name, value, expected) in [
+            (
+                "pulp_api",
+                json!("v4"),
+                "value of pulp_api must be one of: auto, v2, v3, got: v4",
+            ),
+            (
+                "validate_certs",
+                json!("perhaps"),
+                "argument 'validate_certs' is of type str and we were unable to convert to bool: ",
+            ),
+            (
+                "accept_task_loss",
+                json!("perhaps"),
+                "argument 'accept_task_loss' is of type str and we were unable to convert to bool: ",
+            ),
+            (
+                "request_timeout",
+                json!(0),
+                "failed to use request_timeout `0`: ",
+            ),
+            ("pulp_url", json!("ftp://p"), "failed to use pulp_url "),
+            (
+                "pulp_api_root",
+                json!("pulp"),
+                "failed to use pulp_api_root `pulp`: ",
+            ),
+            ("domain", json!("a/b"), "failed to use domain `a/b`: "),
+            ("ca_path", json!("/nonexistent"), "failed to read "),
+            (
+                "password",
+                Value::Null,
+                "failed to list the tasks of `https://127.0.0.1:9`: no password was given; set `password`",
+            ),
+        ] {
+            let found = refusal(name, value);
+            assert!(found.starts_with(expected), "{module}: {found}");
+        }
     }
+    // Who gives something back does not look, and says nothing of how it would.
+    let back = remote().param("pulp_url", url).param("request_timeout", 0);
+    back.run().success();
 }
 
 #[test]
