@@ -1,12 +1,14 @@
 """Nothing is taken away later than 2 s after a look at the tasks of others, whoever is slow on the way to the host."""
 
+import json
+import shlex
 import unittest
 
 from harness.claims import Claims
 from harness.lab import SHARED
 from harness.module import call, connection
 from harness.play import PLAYBOOKS, hook
-from harness.subjects import CANCEL, FOREVER
+from harness.subjects import API, CANCEL, FOREVER
 
 STOP, TAKE = "stop.yml/Stop Pulp's services", "take.yml/Take the broker away"
 TAKINGS = {"connect": STOP, "reconnect": TAKE}
@@ -19,6 +21,29 @@ BY_HAND = {
     "pulp_broker": {"state": "down"},
 }
 ACCEPTED = {"pulp_broker_test_accept_task_loss": True}
+# Where only a stand-in can be, because no real Pulp is slow, or gets a task, at a moment that a test can name: it has the status of the
+# lab's Pulp, and lists what it is told, after so many seconds.
+STAND_IN_URL = "http://127.0.0.1:8099"
+STAND_IN = """
+import http.server, json, sys, time
+status, lists = sys.argv[1].encode(), json.loads(sys.argv[2])
+class Pulp(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_GET(self):
+        self.answer(status)
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        seconds, tasks = lists.pop(0)
+        time.sleep(seconds)
+        self.answer(json.dumps(tasks).encode())
+http.server.ThreadingHTTPServer(("127.0.0.1", 8099), Pulp).serve_forever()
+"""
+TASK = {"task_id": "t1", "task_type": "t", "state": "running", "tags": ["pulp:repository:rhel"]}
 
 
 class Look(Claims):
@@ -127,6 +152,45 @@ class Modules(Look):
         held = call(self.lab, "pulp_broker", run_id="held", restore_after=600, state="down", hold=1, **connection(password="wrong-7f3a"))
         self.assertNotIn("void", held)
         self.assertNotIn("look_seconds_before", held)
+
+    def stand_in(self, *lists):
+        """Its options; it lists these one after another."""
+        self.addCleanup(self.lab.shell, "systemctl stop stand-in 2>/dev/null; true")
+        code, told = shlex.quote(STAND_IN), shlex.quote(json.dumps(lists))
+        self.lab.shell(f"""systemctl stop stand-in 2>/dev/null
+            status=$({API} https://localhost/pulp/api/v2/status/) || exit 1
+            systemd-run --quiet --collect --unit=stand-in python3 -c {code} "$status" {told} || exit 1
+            for n in $(seq 100); do curl -sf -o /dev/null {STAND_IN_URL}/ && exit 0; sleep 0.1; done; exit 1""")
+        return connection(pulp_url=STAND_IN_URL, ca_path=None)
+
+    def test_a_task_that_begins_while_the_undo_is_armed_is_not_hit(self):
+        before = self.pids()
+        for module, taking in BY_HAND.items():
+            with self.subTest(module):
+                reply = call(self.lab, module, fails=True, run_id="late", **self.stand_in((0, []), (0, [TASK])), **taking)
+                self.demand_untaken(reply, "busy")
+                self.assertEqual(reply["undo"], "disarmed")
+        self.demand_untouched(before)
+
+    def test_a_list_that_took_more_than_two_seconds_is_asked_for_again(self):
+        for module, taking in BY_HAND.items():
+            with self.subTest(module):
+                self.addCleanup(self.give_back)
+                door = self.stand_in((0, []), (2.5, []), (0, []))
+                reply = call(self.lab, module, run_id="slow", restore_after=600, **door, **taking)
+                self.assertTrue(reply["changed"], reply)
+                self.demand_young(reply)
+                self.give_back()
+
+    def test_where_each_list_takes_more_than_two_seconds_nothing_is_taken(self):
+        before = self.pids()
+        for module, taking in BY_HAND.items():
+            with self.subTest(module):
+                door = self.stand_in((0, []), *[(2.5, [])] * 9)
+                reply = call(self.lab, module, fails=True, run_id="slow", timeout=5, **door, **taking)
+                self.demand_untaken(reply, "unhealthy_before")
+                self.assertEqual(reply["undo"], "disarmed")
+        self.demand_untouched(before)
 
     def test_check_mode_asks_nobody(self):
         before = self.pids()

@@ -210,7 +210,8 @@ impl Set<'_> {
         let mut looked = None;
         if let (Some(record), Some(look)) = (&armed, &mut look) {
             // As late as can be: nothing comes between this and the first act.
-            match look.now(self.deadline) {
+            let deadline = self.deadline.at_most(record.patience(restore_after));
+            match look.now(deadline) {
                 Ok(before) => looked = Some(before),
                 Err(refusal) => {
                     let undo = undo::settle(record, answers(record, broker)?)?;

@@ -166,7 +166,7 @@ impl Look {
         tasks_of_others(&mut self.pulp, deadline)
     }
 
-    /// The last thing before the first act. Tells how long ago it began.
+    /// The last thing before the first act, which must not come after the deadline. Tells how long ago it began.
     pub(crate) fn now(&mut self, deadline: Deadline) -> Result<Duration, Refusal> {
         let pulp = &mut self.pulp;
         let limit = pulp.door.request_timeout;
@@ -215,7 +215,8 @@ fn young(
         let begun = Instant::now();
         let tasks = list()?;
         let age = begun.elapsed();
-        Ok((age <= oldest || in_the_way(&tasks)).then_some((tasks, age)))
+        let in_time = age <= oldest && !deadline.remaining().is_zero();
+        Ok((in_time || in_the_way(&tasks)).then_some((tasks, age)))
     })
 }
 
@@ -298,6 +299,13 @@ mod tests {
         assert!(error.starts_with("timed out after "), "{error}");
         assert!(error.contains("Pulp to list its tasks"), "{error}");
         assert!((2..=3).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn a_young_list_that_comes_after_the_deadline_is_none() {
+        let (looked, count) = lists(&[100], Duration::from_millis(20), false);
+        assert!(looked.unwrap_err().is::<TimedOut>());
+        assert_eq!(count, 1);
     }
 
     #[test]
