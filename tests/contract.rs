@@ -184,31 +184,6 @@ fn line_ends_of_unicode_do_not_break_the_reply() {
     assert_eq!(ran.success()["invocation"]["module_args"]["run_id"], text);
 }
 
-/// The age of a look is known of this boot alone, so what it is held against is this host's own clock.
-#[test]
-fn a_look_that_cannot_be_is_refused_before_anything_is_done() {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap();
-    let boot = read("/proc/sys/kernel/random/boot_id");
-    let later = format!("{}@99999999999", boot.trim());
-    for module in ["pulp_services", "pulp_broker"] {
-        let state = if module == "pulp_broker" {
-            "down"
-        } else {
-            "stopped"
-        };
-        let call = |look: &str| {
-            let call = Call::new(module).param("state", state);
-            call.param("tasks_looked", look).run()
-        };
-        let ran = call("2026-11-23T12:40:00Z");
-        let expected = "value of tasks_looked must be what pulp_health told as looked (BOOT_ID@SECONDS), got: 2026-11-23T12:40:00Z";
-        assert_eq!(ran.failure(), expected);
-        let ran = call(&later);
-        let expected = "value of tasks_looked must not be later than now, which is ";
-        assert!(ran.failure().starts_with(expected), "{}", ran.line);
-    }
-}
-
 #[test]
 fn check_mode_is_not_missed_for_its_spelling() {
     let spelled = |word: &str| remote().param("_ansible_check_mode", word).run();

@@ -6,7 +6,6 @@ pub(crate) mod command_lines;
 pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod identity;
-pub(crate) mod moment;
 pub(crate) mod process;
 pub(crate) mod processes;
 pub(crate) mod programs;

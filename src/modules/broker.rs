@@ -17,9 +17,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, TASKS_LOOKED,
+    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, discover,
+    look, seconds, typed,
 };
-use super::{Look, discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Broker;
@@ -27,30 +27,34 @@ use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Target;
 use crate::broker::undo;
 use crate::host::identity;
+use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_broker",
-    spec: &[
-        Opt::new("state", Kind::Str)
-            .required()
-            .choices(&["down", "up"]),
-        Opt::new("method", Kind::Str)
-            .default(Default::Str("stop"))
-            .choices(Method::NAMES),
-        Opt::new("apply_at", Kind::Str)
-            .default(Default::Str("broker"))
-            .choices(&["broker", "pulp"]),
-        Opt::new("hold", Kind::Int).default(Default::Int(0)),
-        Opt::new("timeout", Kind::Int).default(Default::Int(120)),
-        RUN_ID,
-        RESTORE_AFTER,
-        BROKER_URL,
-        BROKER_UNIT,
-        TARGET,
-        TASKS_LOOKED,
-    ],
+    spec: &SPEC,
     work: run,
 };
+
+const SPEC: [Opt; 22] = with_options(&[
+    Opt::new("state", Kind::Str)
+        .required()
+        .choices(&["down", "up"]),
+    Opt::new("method", Kind::Str)
+        .default(Default::Str("stop"))
+        .choices(Method::NAMES),
+    Opt::new("apply_at", Kind::Str)
+        .default(Default::Str("broker"))
+        .choices(&["broker", "pulp"]),
+    Opt::new("hold", Kind::Int).default(Default::Int(0)),
+    Opt::new("timeout", Kind::Int).default(Default::Int(120)),
+    RUN_ID,
+    RESTORE_AFTER,
+    BROKER_URL,
+    BROKER_UNIT,
+    TARGET,
+    PULP_URL,
+    ACCEPT_TASK_LOSS,
+]);
 
 #[derive(Debug, Deserialize)]
 struct Params {
@@ -64,7 +68,6 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
-    tasks_looked: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -83,7 +86,6 @@ struct Outage<'a> {
     hold: Duration,
     timeout: Duration,
     restore_after: Duration,
-    look: Look,
 }
 
 fn run(call: &Call) -> Result<Outcome> {
@@ -110,7 +112,10 @@ fn run(call: &Call) -> Result<Outcome> {
             params.method.word()
         );
     }
-    let look = Look::given(params.tasks_looked.as_deref())?;
+    let look = match params.state {
+        State::Down => look(call)?,
+        State::Up => None,
+    };
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
     let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref(), params.target)?.context(
@@ -128,9 +133,8 @@ fn run(call: &Call) -> Result<Outcome> {
                 hold,
                 timeout,
                 restore_after,
-                look,
             };
-            down::begin(&outage, call.check_mode)
+            down::begin(&outage, look, call.check_mode)
         }
         State::Up => up::give_back(&broker, run_id, timeout, call.check_mode),
     }

@@ -24,32 +24,26 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context as _, Result};
 use serde_json::{Map, Value, json};
 
-use super::typed;
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
 use crate::host::wait::{Deadline, Pace};
+use crate::pulp::others::{is_of_others, listed, named, task};
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Kind, Step};
 use crate::pulp::{self, Pulp, Task};
 use failure::Failure;
 use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, absent, host, is_alive, unit};
-use params::{Params, State, door, feed_port, refuse_missing, seconds, seconds_or_none, site};
+use params::{Params, State, feed_port, refuse_missing, seconds, seconds_or_none};
 
 /// The module, as the binary lists it.
 pub(crate) const MODULE: Module = Module {
     name: "pulp_health",
-    spec: params::SPEC,
+    spec: &params::SPEC,
     work,
 };
 
 /// The most that a clean-up after a failure may take, and is kept for it out of `timeout`.
 const CLEAN_UP: Duration = Duration::from_mins(1);
-
-/// What the tags of our repositories begin with; a task of theirs is nobody's.
-const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
-
-/// How many tasks of others are listed; their number is told in any case.
-const LISTED: usize = 20;
 
 /// How often a Pulp that is not as it should be is asked again.
 const PACE: Pace = Pace {
@@ -123,7 +117,7 @@ struct Check {
 }
 
 fn work(call: &Call) -> Result<Outcome> {
-    let params: Params = typed(call)?;
+    let params = Params::of(call)?;
     match params.state {
         State::Healthy => healthy(call, &params),
         State::Idle => idle::run(call, &params),
@@ -134,7 +128,7 @@ fn work(call: &Call) -> Result<Outcome> {
 
 fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
     refuse_missing(params, "healthy")?;
-    let (request, door, site) = (request(params)?, door(params)?, site(params)?);
+    let (request, door, site) = (request(params)?, params.door()?, params.access.site()?);
     if call.check_mode {
         return Ok(tell::plan(&request, &door.base));
     }
@@ -298,42 +292,6 @@ fn left_behind(left: &[Leftover]) -> String {
 /// Seconds in the reply, rounded to microseconds; more would be noise.
 fn rounded(duration: Duration) -> Value {
     json!((duration.as_secs_f64() * 1e6).round() / 1e6)
-}
-
-/// A task in the reply.
-fn task(task: &Task) -> Value {
-    json!({
-        "task_id": task.id,
-        "task_type": task.kind,
-        "state": task.word,
-        "worker": task.worker,
-        "started_at": task.started_at,
-        "finished_at": task.finished_at,
-        "known_at": task.known_at.map(instant),
-        "error": task.error,
-        "tags": task.tags,
-    })
-}
-
-/// Tasks of others in the reply.
-fn listed(tasks: &[Task]) -> Value {
-    let first: Vec<_> = tasks.iter().take(LISTED).map(task).collect();
-    json!({"count": tasks.len(), "tasks": first})
-}
-
-/// The first three tasks, for a person.
-fn named(tasks: &[Task]) -> String {
-    let first: Vec<_> = tasks
-        .iter()
-        .take(3)
-        .map(|task| format!("`{}` ({}, {})", task.id, task.word, task.tags.join(" ")))
-        .collect();
-    let more = if tasks.len() > first.len() {
-        ", …"
-    } else {
-        ""
-    };
-    format!("{}{more}", first.join(", "))
 }
 
 fn instant(time: SystemTime) -> String {

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides, settings};
-use crate::host::moment::{Moment, uptime};
+use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, PULP, PULP3_PREFIX, Unit};
 
 /// Every module, by the name that playbooks use.
@@ -48,9 +49,6 @@ const RUN_ID: Opt = Opt::new("run_id", Kind::Str);
 
 /// Seconds after which the undo gives everything back by itself.
 const RESTORE_AFTER: Opt = Opt::new("restore_after", Kind::Int);
-
-/// When `pulp_health` looked last whether tasks of others run or wait, as it told it.
-const TASKS_LOOKED: Opt = Opt::new("tasks_looked", Kind::Str);
 
 /// The run of a person who gave none.
 const BY_HAND: &str = "by-hand";
@@ -107,98 +105,43 @@ fn seconds(name: &str, value: i64) -> Result<Duration> {
     }
 }
 
-/// How old a look at the tasks of others may be when something is taken away.
-const OLDEST_LOOK: Duration = Duration::from_secs(2);
-
-/// A look at the tasks of others, which is to be so young that nobody's new task is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Nobody asks how old it is.
-    Any,
-    /// It is of another host, or of a boot before this one: nobody can know how old it is.
-    OfAnotherBoot,
-    /// When it was, on the clock of this boot.
-    At(Duration),
+/// What the user says of the look at the tasks of others before something is taken away.
+#[derive(Deserialize)]
+struct Asked {
+    pulp_url: Option<String>,
+    accept_task_loss: bool,
 }
 
-impl Look {
-    /// What the user says of it, held against the clock once, before anything is done.
-    fn given(text: Option<&str>) -> Result<Self> {
-        text.map_or(Ok(Self::Any), |text| Self::read(text, &Moment::now()?))
-    }
-
-    fn read(text: &str, now: &Moment) -> Result<Self> {
-        let Some(looked) = Moment::parse(text) else {
-            bail!(
-                "value of tasks_looked must be what pulp_health told as looked (BOOT_ID@SECONDS), got: {text}"
-            );
-        };
-        match (looked.uptime_of(now), now.uptime_of(now)) {
-            (None, _) => Ok(Self::OfAnotherBoot),
-            (Some(at), Some(now)) if at > now => bail!(
-                "value of tasks_looked must not be later than now, which is {:.3} s after the boot, got: {text}",
-                now.as_secs_f64()
-            ),
-            (Some(at), _) => Ok(Self::At(at)),
-        }
-    }
-
-    /// How old it is now.
-    fn age(self) -> Age {
-        self.age_at(uptime())
-    }
-
-    fn age_at(self, now: Duration) -> Age {
-        match self {
-            Self::Any => Age::NotAsked,
-            Self::OfAnotherBoot => Age::Unknown,
-            Self::At(at) => Age::Known(now.saturating_sub(at)),
-        }
-    }
+/// The look at the tasks of others, if the user says where Pulp is. Nothing is sent yet.
+fn look(call: &Call) -> Result<Option<Look>> {
+    let asked: Asked = typed(call)?;
+    let Some(url) = asked.pulp_url else {
+        return Ok(None);
+    };
+    Look::new(&url, &typed(call)?, asked.accept_task_loss).map(Some)
 }
 
-/// How old a look was right before the first act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Age {
-    NotAsked,
-    Unknown,
-    Known(Duration),
+/// The reply where nothing was taken away, because of tasks of others or because Pulp does not tell.
+fn untaken(refusal: Refusal, outcome: Outcome) -> Outcome {
+    let Refusal { name, msg, tasks } = refusal;
+    let outcome = Outcome {
+        failed: true,
+        msg: Some(format!("VOID {name}: {msg}; nothing was taken away")),
+        ..outcome
+    }
+    .with("void", name);
+    if tasks.is_empty() {
+        return outcome;
+    }
+    outcome.with("busy", listed(&tasks))
 }
 
-impl Age {
-    /// The seconds, if it is so old that nothing may be taken away.
-    fn too_old(self) -> Option<f64> {
-        match self {
-            Self::Known(age) if age > OLDEST_LOOK => Some(age.as_secs_f64()),
-            _ => None,
-        }
-    }
-
-    fn told(self, outcome: Outcome) -> Outcome {
-        let seconds = match self {
-            Self::NotAsked => return outcome,
-            Self::Unknown => None,
-            Self::Known(age) => Some(age.as_secs_f64()),
-        };
-        outcome
-            .with("look_age_seconds", seconds)
-            .with("look_too_old", self.too_old().is_some())
-    }
-
-    /// The reply where it is too old: nothing was taken away, and what came of the undo.
-    fn refused(self, outcome: Outcome, undo: &str) -> Outcome {
-        let msg = format!(
-            "TOO LATE: the look at the tasks of others was {:.1} s old, at most {} s are allowed, because a task that \
-             began meanwhile would be hit; nothing was taken away; look again and try again",
-            self.too_old().unwrap_or_default(),
-            OLDEST_LOOK.as_secs()
-        );
-        let outcome = Outcome {
-            msg: Some(msg),
-            ..outcome
-        };
-        self.told(outcome).with("undo", undo)
-    }
+/// The reply where something was taken away so long after a look began; `None`: nobody looked.
+fn told(outcome: Outcome, looked: Option<Duration>) -> Outcome {
+    outcome.with(
+        "look_seconds_before",
+        looked.as_ref().map(Duration::as_secs_f64),
+    )
 }
 
 #[cfg(test)]
@@ -208,26 +151,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 
-    use super::{ALL, Age, Duration, Look, Moment};
+    use super::ALL;
     use crate::ansible::spec::docs;
-
-    #[test]
-    fn a_look_of_this_boot_is_judged_and_no_other() {
-        let now = Moment::parse("here@100").unwrap();
-        let read = |text: &str| Look::read(text, &now).map_err(|error| error.to_string());
-        let after = |look: Result<Look, String>, millis: u64| {
-            look.unwrap()
-                .age_at(Duration::from_millis(100_000 + millis))
-        };
-        assert_eq!(after(read("here@99"), 1_000).too_old(), None);
-        assert_eq!(after(read("here@99"), 1_001).too_old(), Some(2.001));
-        assert_eq!(read("there@1"), Ok(Look::OfAnotherBoot));
-        assert_eq!(after(read("there@1"), 9_000), Age::Unknown);
-        assert_eq!(Look::given(None).unwrap().age(), Age::NotAsked);
-        let expected = "value of tasks_looked must not be later than now, which is 100.000 s after the boot, got: here@101";
-        assert_eq!(read("here@101"), Err(expected.to_owned()));
-        assert!(read("yesterday").unwrap_err().ends_with("got: yesterday"));
-    }
 
     fn library() -> PathBuf {
         [env!("CARGO_MANIFEST_DIR"), "library"].iter().collect()

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, TASKS_LOOKED,
+    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, discover,
+    look, seconds, told, typed, untaken,
 };
-use super::{Look, discover, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
@@ -27,30 +27,35 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
+use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};
 use crate::service::{self, Manager, PULP, Unit, WORKERS};
 use tell::{describe, listed, reply};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_services",
-    spec: &[
-        Opt::list_of("name", Kind::Str),
-        Opt::new("state", Kind::Str)
-            .required()
-            .choices(&["started", "stopped", "restarted"]),
-        Opt::new("connected", Kind::Bool).default(Default::Bool(false)),
-        Opt::new("met_outage", Kind::Bool).default(Default::Bool(false)),
-        Opt::new("main_pids", Kind::Dict),
-        Opt::new("timeout", Kind::Int).default(Default::Int(120)),
-        RUN_ID,
-        RESTORE_AFTER,
-        BROKER_URL,
-        BROKER_UNIT,
-        TARGET,
-        TASKS_LOOKED,
-    ],
+    spec: &SPEC,
     work: run,
 };
+
+const SPEC: [Opt; 23] = with_options(&[
+    Opt::list_of("name", Kind::Str),
+    Opt::new("state", Kind::Str)
+        .required()
+        .choices(&["started", "stopped", "restarted"]),
+    Opt::new("connected", Kind::Bool).default(Default::Bool(false)),
+    Opt::new("met_outage", Kind::Bool).default(Default::Bool(false)),
+    Opt::new("main_pids", Kind::Dict),
+    Opt::new("timeout", Kind::Int).default(Default::Int(120)),
+    RUN_ID,
+    RESTORE_AFTER,
+    BROKER_URL,
+    BROKER_UNIT,
+    TARGET,
+    PULP_URL,
+    ACCEPT_TASK_LOSS,
+]);
 
 /// How often the service manager is asked whether a set of services has reached its state.
 const PACE: Pace = Pace {
@@ -71,7 +76,6 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
-    tasks_looked: Option<String>,
 }
 
 impl Params {
@@ -113,7 +117,10 @@ fn run(call: &Call) -> Result<Outcome> {
     if judges && params.state != State::Started {
         bail!("connected and met_outage judge services that run: state must be started");
     }
-    let look = Look::given(params.tasks_looked.as_deref())?;
+    let look = match params.state {
+        State::Stopped => look(call)?,
+        State::Started | State::Restarted => None,
+    };
     identity::require_root("control services")?;
     service::require()?;
     let names = match &params.name {
@@ -136,9 +143,8 @@ fn run(call: &Call) -> Result<Outcome> {
         timeout,
         deadline: Deadline::after(timeout),
         run_id: params.run_id.as_deref(),
-        look,
     };
-    set.reach(call, restore_after, &|| params.broker())
+    set.reach(call, restore_after, look, &|| params.broker())
 }
 
 /// A name that the user wrote must be a unit of this host, or a worker's that `pulp_workers` writes.
@@ -169,7 +175,6 @@ struct Set<'a> {
     timeout: Duration,
     deadline: Deadline,
     run_id: Option<&'a str>,
-    look: Look,
 }
 
 impl Set<'_> {
@@ -177,6 +182,7 @@ impl Set<'_> {
         &self,
         call: &Call,
         restore_after: Duration,
+        mut look: Option<Look>,
         broker: &dyn Fn() -> Result<Option<Broker>>,
     ) -> Result<Outcome> {
         let actions = match self.state {
@@ -187,7 +193,11 @@ impl Set<'_> {
         if call.check_mode {
             return Ok(reply(&self.before, &self.predicted(), &actions));
         }
+        let as_it_is = || reply(&self.before, &self.before, &[]);
         let armed = if self.state == State::Stopped && !actions.is_empty() {
+            if let Some(Err(refusal)) = look.as_mut().map(|look| look.prepare(self.deadline)) {
+                return Ok(untaken(refusal, as_it_is()));
+            }
             let taking = Taking {
                 broker: None,
                 services: &self.before,
@@ -197,11 +207,17 @@ impl Set<'_> {
         } else {
             None
         };
-        // As late as can be: nothing comes between this and the first act.
-        let age = self.look.age();
-        if let (Some(record), Some(_)) = (&armed, age.too_old()) {
-            let undo = undo::settle(record, answers(record, broker)?)?;
-            return Ok(age.refused(reply(&self.before, &self.before, &[]), undo));
+        let mut looked = None;
+        if let (Some(record), Some(look)) = (&armed, &mut look) {
+            // As late as can be: nothing comes between this and the first act.
+            let deadline = self.deadline.at_most(record.patience(restore_after));
+            match look.now(deadline) {
+                Ok(before) => looked = Some(before),
+                Err(refusal) => {
+                    let undo = undo::settle(record, answers(record, broker)?)?;
+                    return Ok(untaken(refusal, as_it_is()).with("undo", undo));
+                }
+            }
         }
         let reached = self.act(&actions).and_then(|()| self.prove());
         let after = reached.map_err(|error| match &armed {
@@ -210,7 +226,7 @@ impl Set<'_> {
         })?;
         let mut outcome = reply(&self.before, &after, &actions);
         if armed.is_some() {
-            outcome = age.told(outcome);
+            outcome = told(outcome, looked);
         }
         if let Some(state) = self.settle(broker)? {
             outcome = outcome.with("undo", state);

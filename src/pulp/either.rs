@@ -72,6 +72,13 @@ impl Pulp {
         }
     }
 
+    /// Ends Pulp 3's session, if there is one; then each request carries the password.
+    pub(super) fn log_out(&self, deadline: Deadline) {
+        if let Some(Found::Three(pulp)) = &self.found {
+            pulp.log_out(deadline);
+        }
+    }
+
     /// The Pulp that was found.
     pub(crate) fn into_found(self) -> Option<Found> {
         self.found

@@ -178,7 +178,7 @@ pub(crate) fn health_key_bad(canary: &Canary) -> Made {
         "-----BEGIN PRIVATE KEY CANARY\nCANARY\n",
         "https://127.0.0.1:1",
     );
-    made.tells = "it is no valid PEM";
+    made.tells = "it holds no private key in PEM form";
     made
 }
 

@@ -113,6 +113,12 @@ impl Record {
         }
     }
 
+    /// How long may go by between the arming and the act: with half of its time to go, the undo does not come
+    /// first.
+    pub(crate) fn patience(&self, restore_after: Duration) -> Duration {
+        restore_after.saturating_sub(self.lead()) / 2
+    }
+
     /// What runs the script in time.
     fn alarm(&self, manager: Manager) -> Alarm {
         Alarm {

@@ -15,7 +15,8 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker, Taken};
 use crate::host::syslog;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::modules::{diff, pulp_units};
+use crate::modules::{diff, pulp_units, told, untaken};
+use crate::pulp::others::Look;
 use crate::service::Unit;
 use plan::Plan;
 
@@ -23,7 +24,11 @@ use plan::Plan;
 /// be too short, and who refuses is not busy.
 const CONTROL_LIMIT: Duration = Duration::from_secs(5);
 
-pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
+pub(super) fn begin(
+    outage: &Outage<'_>,
+    mut look: Option<Look>,
+    check_mode: bool,
+) -> Result<Outcome> {
     undo::refuse_other_run(outage.run_id)?;
     let services = pulp_units()?;
     let record = undo::record()?;
@@ -46,19 +51,26 @@ pub(super) fn begin(outage: &Outage<'_>, check_mode: bool) -> Result<Outcome> {
         return Ok(planned(outage, plan));
     }
     let plan = plan?;
+    let deadline = Deadline::after(outage.timeout);
+    let as_it_is = || reply(outage.broker, "local", false);
+    if let Some(Err(refusal)) = look.as_mut().map(|look| look.prepare(deadline)) {
+        return Ok(untaken(refusal, as_it_is()));
+    }
     let taking = Taking {
         broker: Some(plan.taken),
         services: &services,
     };
     let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
     // As late as can be: nothing comes between this and the first act.
-    let age = outage.look.age();
-    if age.too_old().is_some() {
-        let answers = outage.broker.ask().is_up();
-        let undo = undo::settle(&record, answers)?;
-        return Ok(age.refused(reply(outage.broker, "local", false), undo));
-    }
-    take_and_hold(outage, record, &plan.inject).map(|outcome| age.told(outcome))
+    let deadline = deadline.at_most(record.patience(outage.restore_after));
+    let looked = match look.as_mut().map(|look| look.now(deadline)).transpose() {
+        Ok(looked) => looked,
+        Err(refusal) => {
+            let undo = undo::settle(&record, outage.broker.ask().is_up())?;
+            return Ok(untaken(refusal, as_it_is()).with("undo", undo));
+        }
+    };
+    take_and_hold(outage, record, &plan.inject).map(|outcome| told(outcome, looked))
 }
 
 /// This run has taken it away already, and the undo is armed anew for a further hold.

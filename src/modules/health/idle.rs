@@ -3,20 +3,14 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use serde_json::json;
 
-use super::{OWN_TAG, PACE, Params, door, is_alive, listed, named, seconds, seconds_or_none, site};
+use super::{PACE, Params, is_alive, listed, named, seconds, seconds_or_none};
 use crate::ansible::{Call, Outcome};
-use crate::host::moment::Moment;
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::pulp::others::{Refusal, tasks_of_others};
 use crate::pulp::{self, Pulp, Status, Task};
-
-/// Why nothing may be taken away now.
-struct Refusal {
-    name: &'static str,
-    msg: String,
-}
 
 /// What Pulp said.
 struct Seen {
@@ -26,8 +20,6 @@ struct Seen {
     answered_in: Duration,
     /// `None`: they could not be listed.
     tasks: Option<Vec<Task>>,
-    /// Right before they were listed last.
-    looked: Option<Moment>,
 }
 
 /// What the user wants done about tasks of others.
@@ -48,15 +40,18 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     };
     let whole = seconds("timeout", params.timeout)? + wait;
     let begun = Instant::now();
-    let mut seen = match door(params).and_then(|door| Ok((door, site(params)?))) {
+    let mut seen = match params
+        .door()
+        .and_then(|door| Ok((door, params.access.site()?)))
+    {
         Ok((door, site)) => look(&mut Pulp::new(door, site), wait, Deadline::after(whole)),
         Err(cause) => Seen::nothing(&cause),
     };
     let waits = call.check_mode && !wish.drain.is_zero();
     let busy = seen.tasks.as_deref().filter(|tasks| !tasks.is_empty());
     if let Some(tasks) = busy.filter(|_| !wish.accept_task_loss && !waits) {
-        let msg = refused(tasks, &params.pulp_url, wait);
-        seen.refusals.push(Refusal { name: "busy", msg });
+        let refusal = Refusal::busy(tasks.to_vec(), &params.pulp_url, wait);
+        seen.refusals.push(refusal);
     }
     Ok(reply(call, params, &seen, &wish, begun.elapsed()))
 }
@@ -64,19 +59,11 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
 impl Seen {
     fn nothing(cause: &anyhow::Error) -> Self {
         Self {
-            refusals: vec![unhealthy(&format!("{cause:#}"))],
+            refusals: vec![Refusal::unhealthy(cause)],
             status: None,
             answered_in: Duration::ZERO,
             tasks: None,
-            looked: None,
         }
-    }
-}
-
-fn unhealthy(cause: &str) -> Refusal {
-    Refusal {
-        name: "unhealthy_before",
-        msg: cause.to_owned(),
     }
 }
 
@@ -89,12 +76,11 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
     };
     let answered_in = begun.elapsed();
     let objection = pulp::objection(&status)
-        .map(|why| unhealthy(&format!("failed to use `{}`: {why}", pulp.door.base)));
+        .map(|why| Refusal::unhealthy(&anyhow!("failed to use `{}`: {why}", pulp.door.base)));
     let mut seen = Seen {
         refusals: objection.into_iter().collect(),
         answered_in,
         tasks: None,
-        looked: None,
         // Without its database it lists no task, and takes half a minute to say so.
         status: Some(status),
     };
@@ -106,14 +92,12 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         return seen;
     }
     let mut open = None;
-    let mut looked = None;
     let waited = until(
         "tasks of others to end",
         deadline.at_most(wait),
         PACE,
         || {
-            looked = Some(Moment::now()?);
-            let tasks = others(pulp, deadline)?;
+            let tasks = tasks_of_others(pulp, deadline)?;
             let idle = tasks.is_empty();
             open = Some(tasks);
             Ok(idle.then_some(()))
@@ -121,47 +105,11 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
     );
     match waited {
         Err(cause) if !cause.is::<TimedOut>() => {
-            seen.refusals.push(unhealthy(&format!("{cause:#}")));
+            seen.refusals.push(Refusal::unhealthy(&cause));
         }
-        _ => (seen.tasks, seen.looked) = (open, looked),
+        _ => seen.tasks = open,
     }
     seen
-}
-
-/// The tasks that have not ended and are not of a health check.
-fn others(pulp: &mut Pulp, deadline: Deadline) -> Result<Vec<Task>> {
-    if pulp.door.is_anonymous() {
-        bail!(
-            "failed to list the tasks of `{}`: no password was given; set `password` \
-             (pulp_broker_test_password)",
-            pulp.door.base
-        );
-    }
-    let mut tasks = pulp.open_tasks(deadline)?;
-    tasks.retain(|task| !task.tags.iter().any(|tag| tag.starts_with(OWN_TAG)));
-    Ok(tasks)
-}
-
-/// What is refused, and the two ways on.
-fn refused(tasks: &[Task], url: &str, waited: Duration) -> String {
-    let after = if waited.is_zero() {
-        String::new()
-    } else {
-        format!(" after {} s", waited.as_secs())
-    };
-    format!(
-        "{} at `{url}`{after}: {}; `pulp_broker_test_drain: SECONDS` waits for \
-         them, `pulp_broker_test_accept_task_loss: true` lets them be lost",
-        count(tasks.len()),
-        named(tasks)
-    )
-}
-
-fn count(tasks: usize) -> String {
-    match tasks {
-        1 => "1 task of others runs or waits".to_owned(),
-        many => format!("{many} tasks of others run or wait"),
-    }
 }
 
 fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration) -> Outcome {
@@ -175,7 +123,6 @@ fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration)
     .with("pulp_version", status.and_then(|s| s.version.as_deref()))
     .with("workers", alive(status))
     .with("tasks_of_others", seen.tasks.as_deref().map(listed))
-    .with("looked", seen.looked.as_ref().map(Moment::to_string))
     .with("waited_seconds", took.as_secs())
     .with("lines", [found_line(seen, &params.pulp_url), told]);
     if call.check_mode {
@@ -188,7 +135,7 @@ fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration)
     }
     match seen.refusals.first() {
         None => outcome,
-        Some(Refusal { name, msg }) => Outcome {
+        Some(Refusal { name, msg, .. }) => Outcome {
             failed: true,
             msg: Some(format!("VOID {name}: {msg}")),
             ..outcome
@@ -266,30 +213,5 @@ fn tasks_line(seen: &Seen, wish: &Wish, check_mode: bool) -> String {
             };
             format!("TASKS {} of others: {listed}{then}", tasks.len())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_refused_names_three_tasks_and_both_ways_on() {
-        let tasks = vec![
-            Task {
-                id: "t1".to_owned(),
-                word: "running".to_owned(),
-                tags: vec!["pulp:action:sync".to_owned()],
-                ..Task::default()
-            };
-            4
-        ];
-        assert_eq!(
-            refused(&tasks, "https://p", Duration::from_secs(9)),
-            "4 tasks of others run or wait at `https://p` after 9 s: `t1` (running, \
-             pulp:action:sync), `t1` (running, pulp:action:sync), `t1` (running, \
-             pulp:action:sync), …; `pulp_broker_test_drain: SECONDS` waits for them, \
-             `pulp_broker_test_accept_task_loss: true` lets them be lost"
-        );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::{PACE, Params, SCHEDULER, door, host, seconds, site, unit};
+use super::{PACE, Params, SCHEDULER, host, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::{self, Pulp, Status, Worker};
@@ -20,7 +20,7 @@ const NEEDED: &[&str] = &[
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let limit = seconds("ready_timeout", params.ready_timeout)?;
-    let mut pulp = Pulp::new(door(params)?, site(params)?);
+    let mut pulp = Pulp::new(params.door()?, params.access.site()?);
     if call.check_mode {
         let msg = format!(
             "would wait up to {} s until Pulp at `{}` lists its workers; nothing was sent",

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::{
-    CLEAN_UP, Failure, Leftover, OWN_TAG, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, door,
-    feed_port, is_alive, leave, left_behind, leftovers, nonce, refuse_missing, rounded, seconds,
-    seconds_or_none, site, task, tasked, unit,
+    CLEAN_UP, Failure, Leftover, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, feed_port,
+    is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing, rounded, seconds,
+    seconds_or_none, task, tasked, unit,
 };
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
@@ -92,7 +92,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let ready = seconds_or_none("ready_timeout", params.ready_timeout)?;
     let feed_port = feed_port(params)?;
     let name = format!("pulp-broker-test-{}", nonce()?);
-    let mut pulp = Pulp::new(door(params)?.marked(&name), site(params)?);
+    let mut pulp = Pulp::new(params.door()?.marked(&name), params.access.site()?);
     if call.check_mode {
         return Ok(tell::plan(
             &pulp.door.base,

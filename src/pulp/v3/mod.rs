@@ -90,8 +90,7 @@ pub(crate) struct Pulp3 {
 impl Drop for Pulp3 {
     fn drop(&mut self) {
         let limit = std::time::Duration::from_secs(2);
-        self.door
-            .log_out(&self.ask_log_in("DELETE"), Deadline::for_cleanup(limit));
+        self.log_out(Deadline::for_cleanup(limit));
     }
 }
 
@@ -105,6 +104,10 @@ impl Pulp3 {
             tasks: Vec::new(),
             made: Made::default(),
         }
+    }
+
+    pub(super) fn log_out(&self, deadline: Deadline) {
+        self.door.log_out(&self.ask_log_in("DELETE"), deadline);
     }
 
     /// What Pulp says about itself.

@@ -6,7 +6,7 @@ mod sentences;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::{Failure, OWN_TAG, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, tag, unit};
+use super::{Failure, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, is_of_others, tag, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::pulp::v2::Pulp2;
@@ -100,7 +100,7 @@ pub(super) fn all(work: &mut Work) {
         })
         .collect();
     let mut others = work.pulp.open_tasks(deadline).unwrap_or_default();
-    others.retain(|task| !task.tags.iter().any(|tag| tag.starts_with(OWN_TAG)));
+    others.retain(is_of_others);
     let now = work.status.as_ref().and_then(|s| s.at);
     let now = now.unwrap_or_else(SystemTime::now);
     let listed = work.status.as_ref().and_then(|s| s.workers.as_deref());
