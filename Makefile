@@ -42,8 +42,9 @@ argspec-conformance: venv build ## what the modules accept and say, against Ansi
 lint: venv ## formatting, lints, licences, shell, YAML, playbooks
 	scripts/lint
 
-molecule: venv build ## labs under molecule (ARGS='default defects' names scenarios, nothing means all)
+molecule: venv ## labs under molecule (ARGS='default defects' names scenarios, nothing means all)
 	scripts/bootstrap lab
+	scripts/build-all
 	scripts/molecule $(ARGS)
 
 crash-test: venv build ## kill whoever takes part in an outage, at random instants (N=100, SEED=, LABS=)
