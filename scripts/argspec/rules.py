@@ -14,7 +14,7 @@ BROKEN = [
     *(
         ("pulp_health", {"required_if": [["state", state, ["username", "password"]]]}, {"pulp_url": "https://192.0.2.1", "state": state, **given})
         for state in ("healthy", "working")
-        for given in ({}, {"username": "admin"}, {"password": "hunter2"}, {"user_cert": "/c.pem"})
+        for given in ({}, {"username": "admin"}, {"password": "hunter2"})
     ),
 ]
 

@@ -14,10 +14,10 @@ WORDS = ("type", "elements", "required", "default", "choices", "aliases")
 
 # `no_log`: what is kept secret.
 SECRET = {
-    "pulp_broker": ["broker_url"],
+    "pulp_broker": ["broker_url", "password"],
     "pulp_facts": ["broker_url"],
     "pulp_health": ["password"],
-    "pulp_services": ["broker_url"],
+    "pulp_services": ["broker_url", "password"],
     "pulp_watch": ["broker_url"],
     "vocabulary": ["key", "keys", "code"],
 }
