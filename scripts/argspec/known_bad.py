@@ -6,7 +6,7 @@ import copy
 
 from compare import Comparison
 
-CASES = 400
+CASES = 800
 
 # A module, its option, and what its documentation says of it wrongly; None: nothing, where it should.
 WRONG = [
@@ -15,7 +15,7 @@ WRONG = [
     ("pulp_facts", "method", {"choices": ["stop", "kill", "freeze", "partition"]}),
     ("pulp_facts", "pulp_url", {"required": True}),
     ("pulp_health", "password", {"no_log": None}),
-    ("pulp_health", "ca_path", {"type": "str"}),
+    ("pulp_watch", "ca_path", {"type": "str"}),
     ("pulp_report", "results", {"type": "list"}),
     ("pulp_report", "strict", {"type": "str"}),
     ("pulp_services", "name", {"elements": "int"}),
