@@ -202,15 +202,13 @@ def null_text(both):
 
 
 def safe_eval(both):
-    """2.16 reads a dictionary in Python's spelling by rules of its own: what begins as one may be a set or a tuple, and one in which
-    something looks like a method call or an import is refused."""
-    odd = re.compile(r"\w\.\w+\(|import \w+")
-    at, other = both.own, both.other
-    if other and other["to"] == "dict" and any(isinstance(text, str) and odd.search(text) for text in both.values(other["option"])):
-        return True
+    """2.16 reads a dictionary in Python's spelling by rules of its own: what begins as one may be a set or a tuple, and a text in which
+    something looks like a method call or an import is taken as it is."""
+    at = both.own
     if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict" or at["cause"] != "unable to evaluate string as dictionary":
         return False
-    return any(isinstance(text, str) and text.startswith("{") and not isinstance(literal(text), (dict, type(None))) for text in both.values(at["option"]))
+    texts = [value for value in both.values(at["option"]) if isinstance(value, str) and value.startswith("{")]
+    return any(re.search(r"\w\.\w+\(|import \w+", text) or not isinstance(literal(text), (dict, type(None))) for text in texts)
 
 
 def same_but(both, of, cause, to=None):

@@ -49,12 +49,8 @@ pub(super) fn whole(text: &str) -> Option<String> {
 
 /// A float given as text; underscores only between digits.
 pub(super) fn float(text: &str) -> Option<f64> {
-    // Python strips the four separators here only beside characters that are not ASCII.
-    let text = if text.is_ascii() {
-        text.trim()
-    } else {
-        trim(text)
-    };
+    // Python does not strip the four separators here.
+    let text = text.trim();
     let bytes = text.as_bytes();
     let is_digit = |at: Option<usize>| {
         at.and_then(|at| bytes.get(at))
@@ -128,9 +124,19 @@ mod tests {
     #[test]
     fn floats_in_text() {
         assert_eq!(float(" 1_000.5e1 "), Some(10_005.0));
-        assert_eq!(float("\u{a0}\x1f5."), Some(5.0));
+        assert_eq!(float("\u{a0}\u{3000}5."), Some(5.0));
         for text in [
-            "", "_1", "1_", "1__0", "1_.0", "1e_3", "0x10", "1 0", "\x1f1", "abc",
+            "",
+            "_1",
+            "1_",
+            "1__0",
+            "1_.0",
+            "1e_3",
+            "0x10",
+            "1 0",
+            "\x1f1",
+            "\u{a0}\x1f1",
+            "abc",
         ] {
             assert_eq!(float(text), None, "{text}");
         }
