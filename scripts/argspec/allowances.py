@@ -118,6 +118,15 @@ def beyond_json(both):
     return any(isinstance(value, str) and value.startswith("{") and holds_more_than_json(value) for value in both.values(at["option"]))
 
 
+def blank_last_line(both):
+    """A dictionary given as text is taken though its last line is nothing but blanks; Python calls that an indentation."""
+    at = both.other
+    if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict" or at["cause"] != "unable to evaluate string as dictionary":
+        return False
+    texts = [value for value in both.values(at["option"]) if isinstance(value, str) and value.startswith("{")]
+    return any(re.search(r"[\r\n][ \t]+$", text) and isinstance(literal(text.rstrip()), dict) for text in texts)
+
+
 def holds_more_than_json(text):
     """Whether this is a dictionary in which something stands that is not JSON, also where a later entry takes its place."""
     try:
@@ -219,7 +228,7 @@ def same_but(both, of, cause, to=None):
     return expected == (other["option"], other["of"], other["to"], other["cause"])
 
 
-ALWAYS = [boolean_words, wide_integer, infinite_integer, not_finite, foreign_digits, beyond_json]
+ALWAYS = [boolean_words, wide_integer, infinite_integer, not_finite, foreign_digits, beyond_json, blank_last_line]
 OLD = [type_names, integer_cause, boolean_blanks, pairs_cause, whole_number, null_text, safe_eval]
 
 # Of accepted values; compare.py has these rules.

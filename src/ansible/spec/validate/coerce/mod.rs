@@ -16,7 +16,7 @@ const BOOLEANS: &str =
 pub(super) fn to(kind: Kind, value: &Given) -> Result<Given, String> {
     match kind {
         Kind::Str => Ok(Given::Str(string(value))),
-        Kind::Path => Ok(Given::Str(path::expand(&string(value)))),
+        Kind::Path => path::expand(&string(value)).map(Given::Str),
         Kind::Int => integer(value),
         Kind::Float => float(value),
         Kind::Bool => boolean(value).map(Given::Bool),

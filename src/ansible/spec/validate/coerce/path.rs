@@ -2,10 +2,17 @@
 //! expands them. What cannot be expanded stays as it is written.
 
 /// Expands a path for this process.
-pub(super) fn expand(path: &str) -> String {
+pub(super) fn expand(path: &str) -> Result<String, String> {
     let variable = |name: &str| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned());
     let path = expand_variables(path, variable);
-    expand_user(&path, |user| home_of(user, variable))
+    // No user can have such a name, and Python tells so.
+    let user = path
+        .strip_prefix('~')
+        .and_then(|tail| tail.split('/').next());
+    if user.is_some_and(|user| user.contains('\0')) {
+        return Err("embedded null byte".to_owned());
+    }
+    Ok(expand_user(&path, |user| home_of(user, variable)))
 }
 
 fn expand_variables(path: &str, variable: impl Fn(&str) -> Option<String>) -> String {
@@ -93,6 +100,12 @@ mod tests {
         ] {
             assert_eq!(expand_variables(path, variable), expanded, "{path}");
         }
+    }
+
+    #[test]
+    fn a_user_without_a_possible_name_is_refused_and_a_file_is_not() {
+        assert_eq!(expand("~a\0/x"), Err("embedded null byte".to_owned()));
+        assert_eq!(expand("/a\0/x"), Ok("/a\0/x".to_owned()));
     }
 
     #[test]
