@@ -28,12 +28,13 @@ fn row(name: &str, sub: &str, picture: &str, title: &str, end: (&str, &str, &str
 }
 
 pub(super) fn broker(place: &Place<'_>, scale: &Scale) -> String {
-    let away = scale.up.map_or("not seen back".to_owned(), |up| {
-        format!("away {}", shown(up))
-    });
+    let (class, away) = match (scale.lost, scale.up) {
+        (false, _) => ("dim", "not seen to go".to_owned()),
+        (true, None) => ("bad", "not seen back".to_owned()),
+        (true, Some(up)) => ("", format!("away {}", shown(up))),
+    };
     let picture = scale.ground() + &lanes::broker(place.watch, scale, place.zero);
     let title = format!("The broker as seen from {}: {away}", place.host.name);
-    let class = if scale.up.is_some() { "" } else { "bad" };
     row(
         "broker",
         &place.watch.broker,

@@ -11,11 +11,13 @@ const STEPS: [f64; 14] = [
 /// More labels would touch each other on a phone.
 const LABELS: f64 = 7.0;
 
-/// From when to when, in seconds since the broker was lost.
+/// From when to when, in seconds since the broker was lost, or since the observer began where it never was.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scale {
     pub(super) from: f64,
     pub(super) to: f64,
+    /// The broker was seen to go.
+    pub(super) lost: bool,
     /// When the broker was back.
     pub(super) up: Option<f64>,
 }
@@ -51,7 +53,8 @@ impl Scale {
     /// The outage and the lines of the axis, behind every lane.
     pub(super) fn ground(&self) -> String {
         let mut out = String::new();
-        if let Some((x, width)) = self.span(0.0, self.up.unwrap_or(self.to)) {
+        let away = self.span(0.0, self.up.unwrap_or(self.to));
+        if let Some((x, width)) = away.filter(|_| self.lost) {
             let _ = write!(out, "<rect class=o x={x}% width={width}% height=100% />");
         }
         for at in self.ticks() {
@@ -97,6 +100,7 @@ mod tests {
     const SCALE: Scale = Scale {
         from: -10.0,
         to: 90.0,
+        lost: true,
         up: Some(40.0),
     };
 
@@ -105,6 +109,17 @@ mod tests {
         assert_eq!(SCALE.span(-20.0, 10.0), Some((0.0, 20.0)));
         assert_eq!(SCALE.span(91.0, 95.0), None);
         assert!((SCALE.x(f64::MAX) - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_outage_that_was_not_seen_is_not_drawn() {
+        let never = Scale {
+            lost: false,
+            up: None,
+            ..SCALE
+        };
+        assert!(SCALE.ground().contains("class=o"));
+        assert!(!never.ground().contains("class=o"));
     }
 
     #[test]

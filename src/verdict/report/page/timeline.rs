@@ -92,9 +92,14 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
         }
     }
     let labels = scale.axis();
+    let since = if scale.lost {
+        "the loss"
+    } else {
+        "the observer began"
+    };
     format!(
-        "<div class=tl role=group aria-label=\"What happened when, in seconds since the broker was lost\">\
-         <div class=\"row ax\"><div class=lb>seconds since the loss</div><svg aria-hidden=true>{labels}</svg><div></div></div>\
+        "<div class=tl role=group aria-label=\"What happened when, in seconds since {since}\">\
+         <div class=\"row ax\"><div class=lb>seconds since {since}</div><svg aria-hidden=true>{labels}</svg><div></div></div>\
          {rows}\
          <div class=\"row ax\"><div></div><svg aria-hidden=true>{labels}</svg><div></div></div></div>"
     )
@@ -165,6 +170,7 @@ fn scale(first: &Place<'_>, places: &[Place<'_>], services: &[&Service<'_>]) -> 
     Scale {
         from: (from - margin).max(-60.0),
         to: (to + margin).min(4000.0),
+        lost: first.watch.down_at.is_some(),
         up,
     }
 }
