@@ -108,9 +108,7 @@ class Crash:
         except AssertionError as error:
             round.fault = str(error)
         finally:
-            if play.process.poll() is None:
-                play.kill(signal.SIGKILL, group=True)
-            self._kill_connections()
+            self._end(play)
             play.forget()
         if round.fault:
             self._repair()
@@ -156,21 +154,35 @@ class Crash:
         struck = getattr(self, f"_strike_{round.victim}")(play, round)
         round.struck = struck["killed"]
         busy = play.process.poll() is None
-        seen = self.lab.look("restored", self.lab.units, busy, round.restore_after, MARGIN)
-        round.seconds = seen["at"] - struck["at"]
-        if seen["promised"]:
-            round.early = seen["at"] - seen["promised"]
-        round.fault = "; ".join(seen["missing"])
+        seen = self._look(round, struck, busy, round.restore_after)
         if busy and not round.fault:
             play.wait()
             # It may still have restarted services that were not connected in time.
-            seen = self.lab.look("restored", self.lab.units, False, MARGIN, MARGIN)
-            round.fault = "; ".join(seen["missing"])
+            seen = self._look(round, None, False, MARGIN)
+        if not busy and not seen["promised"] and not round.fault:
+            # Nothing was taken so far; what the dead had sent already takes it yet.
+            self._end(play)
+            until("the connections of the killed play to end", lambda: not self.lab.look("connections"), 30)
+            seen = self._look(round, struck, False, round.restore_after)
         if seen["promised"] and not busy and (observed := self.lab.look("observer")) and not round.fault:
             round.fault = f"the undo left {observed}"
         # Of one that died before there was anything to undo: it changes nothing, and ends at its own deadline.
         self.lab.look("end_observer")
         self.lab.remove_ansible_files()
+
+    def _look(self, round, struck, busy, within):
+        """Waits until everything is back; `struck` tells from when to count."""
+        seen = self.lab.look("restored", self.lab.units, busy, within, MARGIN)
+        round.fault = "; ".join(seen["missing"])
+        if struck:
+            round.seconds = seen["at"] - struck["at"]
+            round.early = seen["at"] - seen["promised"] if seen["promised"] else None
+        return seen
+
+    def _end(self, play):
+        if play.process.poll() is None:
+            play.kill(signal.SIGKILL, group=True)
+        self._kill_connections()
 
     def _strike_module(self, play, round):
         return self.lab.look("strike_when_there", 5, 0, signal.SIGKILL, "module")
