@@ -14,6 +14,7 @@ FOLDERS = ["/", "/run", "/tmp", "/var/tmp", "/dev/shm", "/var/lib/pulp"]
 LIVE = {
     "/var/log/journal/": "journald",
     "/run/utmp": "each log-in over ssh",
+    "/run/motd.dynamic": "each log-in over ssh",
     "/var/log/wtmp": "each log-in over ssh",
     "/var/log/lastlog": "each log-in over ssh",
     "/root/.ansible": "Ansible's own folder, which it empties itself; claims compare what is left there on their own",
