@@ -217,6 +217,12 @@ def record():
         return None
 
 
+def undone(since):
+    """Whether it was the undo that has given everything back; a module can do so as well."""
+    said = _printed("journalctl", "--quiet", "--output=cat", "--identifier=pulp_broker", f"--since=@{since}")
+    return "everything that the broker test took away was given back" in said
+
+
 def missing(units, busy):
     """What is not as it was; with busy somebody of ours still works here rightly. The cheapest questions come first."""
     if found := files():
