@@ -162,8 +162,7 @@ class Crash:
             seen = self._look(round, None, False, MARGIN)
         if not busy and not seen["promised"] and not round.fault:
             # Nothing was taken so far; what the dead had sent already takes it yet.
-            self._end(play)
-            until("the connections of the killed play to end", lambda: not self.lab.look("connections"), 30)
+            until("the connections of the killed play to end", lambda: self._has_ended(play), 30)
             seen = self._look(round, struck, False, round.restore_after)
         # Where a module gave back whose play is dead, its observer goes on to its own deadline: the run could.
         if not round.fault and self.lab.look("undone", since) and (observed := self.lab.look("observer")):
@@ -180,6 +179,11 @@ class Crash:
             round.seconds = seen["at"] - struck["at"]
             round.early = seen["at"] - seen["promised"] if seen["promised"] else None
         return seen
+
+    def _has_ended(self, play):
+        """Again each time: a client that is killed while it goes into the background has left a master."""
+        self._end(play)
+        return not self.lab.look("connections")
 
     def _end(self, play):
         if play.process.poll() is None:
