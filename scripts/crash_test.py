@@ -12,7 +12,7 @@ count, seed, *inventories = int(sys.argv[1]), sys.argv[2], *sys.argv[3:]
 os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
-from harness.crash import Crash, rounds, summary  # noqa: E402
+from harness.crash import Crash, rounds, summary, unheard  # noqa: E402
 from harness.lab import labs  # noqa: E402
 
 
@@ -43,6 +43,8 @@ def main():
         worker.start()
     for worker in workers:
         worker.join()
+    if unheard(done):
+        faults.append("the log of no host named the undo, so what is demanded of it was demanded of nobody")
     restored = sum(not round.fault for round in done)
     print(f"\nseed {seed}, {len(inventories)} labs, {time.monotonic() - began:.0f} s\n{summary(done)}")
     print("".join(f"{fault}\n" for fault in faults), end="")

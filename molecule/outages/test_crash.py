@@ -3,7 +3,7 @@
 import unittest
 
 from harness.claims import Claims
-from harness.crash import VICTIMS, Crash, rounds, summary
+from harness.crash import VICTIMS, Crash, rounds, summary, unheard
 from harness.lab import INVENTORY
 
 # Chosen so that each victim is there at its instant, and that each method and both scenarios have their turn.
@@ -20,6 +20,8 @@ class CrashTest(Claims):
         # A module or an undo may be between two works at its instant, on a busy machine; these are always there.
         always = [round.victim for round in done if round.victim not in ("module", "undo") and round.struck]
         self.assertEqual(sorted(always), ["ansible", "connection", "everything"], told)
+        # Else what is demanded of the undo was demanded of nobody.
+        self.assertFalse(unheard(done), told)
         crash.demand_next()
         print(f"\n{told}\n{summary(done)}")
 

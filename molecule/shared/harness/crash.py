@@ -58,6 +58,8 @@ class Round:
     struck: list = dataclasses.field(default_factory=list)
     seconds: float = 0.0
     early: float | None = None
+    # It was the undo that gave everything back.
+    undone: bool = False
     fault: str = ""
 
     def __str__(self):
@@ -165,7 +167,8 @@ class Crash:
             until("the connections of the killed play to end", lambda: self._has_ended(play), 30)
             seen = self._look(round, struck, False, round.restore_after)
         # Where a module gave back whose play is dead, its observer goes on to its own deadline: the run could.
-        if not round.fault and self.lab.look("undone", since) and (observed := self.lab.look("observer")):
+        round.undone = self.lab.look("undone", since)
+        if not round.fault and round.undone and (observed := self.lab.look("observer")):
             round.fault = f"the undo left {observed}"
         # Of one that died before there was anything to undo: it changes nothing, and ends at its own deadline.
         self.lab.look("end_observer")
@@ -266,6 +269,12 @@ def _arguments(pid):
         return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
     except OSError:
         return ""
+
+
+def unheard(done):
+    """Whether the host's log named the undo in no round in which nobody else can have given back what was taken."""
+    by_undo = [round for round in done if round.victim == "everything" and round.early is not None]
+    return bool(by_undo) and not any(round.undone for round in by_undo)
 
 
 def summary(done):

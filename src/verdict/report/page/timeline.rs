@@ -42,10 +42,11 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
         .iter()
         .filter(|s| s.scenario == scenario && !is_idle(s))
         .collect();
+    // The first who saw all of the outage tells of it, else who saw it begin. Of equals this takes the last.
     let Some(first) = places
         .iter()
-        .find(|p| p.watch.up_at.is_some())
-        .or(places.first())
+        .rev()
+        .max_by_key(|p| (p.watch.up_at.is_some(), p.watch.down_at.is_some()))
     else {
         return String::new();
     };
