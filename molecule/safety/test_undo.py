@@ -1,11 +1,12 @@
 """The undo itself, without any play: by hand, and by its timer alone."""
 
 import re
+import signal
 import unittest
 
 from harness.claims import Claims
-from harness.lab import until
-from harness.module import call
+from harness.lab import BROKER, until
+from harness.module import Call, call
 from harness.play import PLAYBOOKS
 from harness.undo import TakesByHand
 
@@ -38,6 +39,19 @@ class Undo(TakesByHand, Claims):
         self.take(restore_after=30)
         until("the undo to be done", lambda: self.lab.undo() == [])
         self.assertEqual(self.lab.dead(), [])
+        self.demand_as_before()
+
+    def test_a_stop_of_which_systemd_does_not_hear_the_end(self):
+        """With control groups of version 1 a container's systemd would wait 90 s for a process that is long gone."""
+        call(self.lab, "pulp_services", state="stopped", restore_after=30)
+        self.lab.look("outlive", BROKER)
+        down = Call(self.lab, "pulp_broker", state="down", restore_after=30)
+        until("the broker's last process to be gone", lambda: self.lab.look("outlived"))
+        self.lab.look("strike", signal.SIGKILL, "module")
+        down.end()
+        until("the undo to be done", lambda: self.lab.undo() == [], 40)
+        self.assertEqual(self.lab.dead(), [])
+        self.lab.remove_ansible_files()
         self.demand_as_before()
 
 

@@ -203,6 +203,25 @@ def main_pids(units):
     return {block["Id"]: pid if (pid := int(block["MainPID"])) in alive else 0 for block in blocks}
 
 
+OUTLIVES = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: None); signal.pause(); time.sleep(4)"
+outliving = None
+
+
+def outlive(unit):
+    """Adds a process of ours to the unit, which outlives the unit's stop by some seconds."""
+    global outliving
+    group = _printed("systemctl", "show", "--property=ControlGroup", unit).strip().partition("=")[2]
+    outliving = subprocess.Popen([sys.executable, "-c", OUTLIVES])
+    paths = [f"{root}{group}/cgroup.procs" for root in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup")]
+    with open(next(path for path in paths if os.path.exists(path)), "w", encoding="utf-8") as procs:
+        procs.write(str(outliving.pid))
+
+
+def outlived():
+    """Systemd is told of the end of its own children only: this one is ours."""
+    return outliving.poll() is not None
+
+
 def last_start(unit):
     """How many seconds it took."""
     shown = _printed("systemctl", "show", "--property=InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic", unit)

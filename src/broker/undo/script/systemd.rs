@@ -15,12 +15,26 @@ pub(super) fn dialect(unit: Option<&str>, services: &[String]) -> Dialect {
     }
 }
 
+/// A start waits for a stop that does not end. Where the last process of a unit dies and systemd is not told (control
+/// groups of version 1, in a container), that would be `TimeoutStopSec`; it looks again when it reloads. Nobody is killed here.
 fn broker(unit: &str) -> Vec<String> {
     let unit = quoted(unit);
-    vec![
-        format!("systemctl reset-failed {unit} 2>/dev/null"),
-        format!("timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"),
-    ]
+    format!(
+        "seconds=0
+         while [ $seconds -lt {BROKER_SECONDS} ] && systemctl show --property=ActiveState {unit} | grep -q =deactivating; do
+             group=$(systemctl show --property=ControlGroup {unit} | sed 's/^[^=]*=//')
+             for procs in \"/sys/fs/cgroup/systemd$group/cgroup.procs\" \"/sys/fs/cgroup$group/cgroup.procs\"; do
+                 [ ! -e \"$procs\" ] || grep -qs . \"$procs\" || systemctl daemon-reload
+             done
+             sleep 1
+             seconds=$((seconds + 1))
+         done
+         systemctl reset-failed {unit} 2>/dev/null
+         timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"
+    )
+    .lines()
+    .map(|line| line.strip_prefix("         ").unwrap_or(line).to_owned())
+    .collect()
 }
 
 fn start(services: &[String]) -> Vec<String> {
