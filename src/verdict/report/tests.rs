@@ -85,6 +85,29 @@ fn a_refused_run_is_told_as_one_that_touched_nothing() {
     assert!(!report.html.contains("taken away by"));
 }
 
+#[test]
+fn the_picture_counts_from_a_host_that_saw_the_outage() {
+    let unseen = |name: &str| {
+        let mut results = sample();
+        let mut host = results["hosts"]["demo"].clone();
+        let broker = host.pointer_mut("/scenarios/reconnect/watch/broker");
+        let broker = broker.unwrap().as_object_mut().unwrap();
+        broker.retain(|key, _| !matches!(key.as_str(), "down_at" | "up_at"));
+        results["hosts"][name] = host;
+        results
+    };
+    // One that comes before the host that saw it, and one that comes after.
+    for name in ["aa", "zz"] {
+        let html = report(&unseen(name)).html;
+        assert!(html.contains(&format!("<h4>{name}</h4>")), "{name}");
+        assert!(html.contains("seconds since the loss"), "{name}");
+    }
+    let mut nobody = unseen("demo");
+    nobody["cause"] = json!("VOID busy: a task of others runs");
+    let html = report(&nobody).html;
+    assert!(html.contains("seconds since the observer began"));
+}
+
 /// Where a value does not fit; of the schema language only what ours uses.
 fn misfits(schema: &Json, value: &Json, root: &Json, place: &str) -> Vec<String> {
     if let Some(name) = schema["$ref"].as_str() {
