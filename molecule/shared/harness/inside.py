@@ -331,8 +331,14 @@ def _is_connection(process):
 
 
 def connections():
-    """What somebody sent over one of them begins even when he is dead; afterwards it is there, or nothing comes."""
-    return [_told(process) for process in _processes() if _is_connection(process)]
+    """What somebody sent over one of them begins even when he is dead, in a shell that may outlive it; then it is there, or
+    nothing comes."""
+    return [_told(process) for process in _processes() if _is_connection(process) or _begins_module(process)]
+
+
+def _begins_module(process):
+    words = _arguments(process["pid"])
+    return _program(process["pid"]) in ("sh", "dash", "bash") and any("AnsiballZ_" in word for word in words)
 
 
 VICTIMS = {

@@ -16,7 +16,7 @@ main() {
     shift || true
     # Machines with hybrid cgroups need another runtime and other limits; all others use podman as it is.
     if hybrid_cgroups; then
-        export CONTAINERS_CONF=$here/hybrid-cgroups.conf
+        export CONTAINERS_CONF=$here/hybrid/containers.conf
     fi
     case $command in
     image | up | down | exec | inventory | env) "lab_$command" "$@" ;;
@@ -47,7 +47,7 @@ hybrid_cgroups() {
 
 lab_env() {
     if hybrid_cgroups; then
-        printf 'export CONTAINERS_CONF=%q\n' "$here/hybrid-cgroups.conf"
+        printf 'export CONTAINERS_CONF=%q\n' "$here/hybrid/containers.conf"
     fi
 }
 
@@ -173,6 +173,13 @@ boot() {
     remove "$name"
     # The state's volume says whose state it is, so that a second host can be found and removed with its first.
     [ "$server" = "$(container "$name")" ] || options+=(--label "pulp-lab-state=$server-state")
+    if hybrid_cgroups; then
+        options+=(
+            --volume "$here/hybrid/cgroups-agent:/usr/lib/pulp-lab/cgroups-agent:ro"
+            --volume "$here/hybrid/pulp-lab-cgroups.service:/etc/systemd/system/pulp-lab-cgroups.service:ro"
+            --volume "$here/hybrid/wanted.conf:/etc/systemd/system/multi-user.target.d/pulp-lab-cgroups.conf:ro"
+        )
+    fi
     podman run --detach --systemd=always --cap-add NET_ADMIN,SYS_PTRACE --name "$(container "$name")" --hostname "$(fqdn "$name")" \
         --label "pulp-lab=$wanted" --env "PULP_LAB_AUTHORIZED_KEY=$(cat "$state/id_ed25519.pub")" \
         --volume "$server-state:/var/lib/pulp" "${options[@]}" "$image" >/dev/null
