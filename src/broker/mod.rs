@@ -1,6 +1,7 @@
 //! The message broker: where it is, whether it answers, how it is taken away and given back, and the
 //! undo that gives it back when nobody else does.
 
+mod answer;
 pub(crate) mod cluster;
 pub(crate) mod consumers;
 pub(crate) mod endpoint;
@@ -24,13 +25,18 @@ use crate::ansible::secrets;
 use crate::host::process;
 use crate::host::processes::Process;
 use crate::host::sockets::{self, Listener};
+use crate::host::wait::{Deadline, Pace, until};
 use crate::service::{self, Manager, Unit, full_name};
+pub(crate) use answer::Answer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
 use settings::Target;
 
 /// How long one probe of a broker may take.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The longest that a broker that nobody has taken away may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The protocols that brokers of Pulp speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,60 +46,6 @@ pub(crate) enum Protocol {
     Amqp10,
     Redis,
     Postgresql,
-}
-
-/// What came of asking a broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It speaks its protocol, after this long.
-    Answers(Duration),
-    /// It speaks its protocol and says, in these words, that it cannot serve yet.
-    Starting(String),
-    /// Nothing listens, or the connection was cut.
-    Refused,
-    /// A connection, but no word, within the limit.
-    Silent,
-    /// No connection within the limit: packets are lost on the way.
-    NoConnection,
-    /// Anything else, in words.
-    Unreachable(String),
-}
-
-impl Answer {
-    /// It can be used.
-    pub(crate) fn is_up(&self) -> bool {
-        matches!(self, Self::Answers(_))
-    }
-
-    /// How much of a broker it shows.
-    fn life(&self) -> u8 {
-        match self {
-            Self::Answers(_) => 5,
-            Self::Starting(_) => 4,
-            Self::Silent => 3,
-            Self::NoConnection => 2,
-            Self::Refused => 1,
-            Self::Unreachable(_) => 0,
-        }
-    }
-
-    /// It is there, usable or not.
-    pub(crate) fn is_life(&self) -> bool {
-        matches!(self, Self::Answers(_) | Self::Starting(_))
-    }
-}
-
-impl std::fmt::Display for Answer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Answers(after) => write!(f, "it answers after {} ms", after.as_millis()),
-            Self::Starting(words) => write!(f, "it is not ready: it says `{words}`"),
-            Self::Refused => f.write_str("the connection is refused"),
-            Self::NoConnection => f.write_str("no connection comes about"),
-            Self::Silent => f.write_str("it accepts the connection and says nothing"),
-            Self::Unreachable(cause) => f.write_str(cause),
-        }
-    }
 }
 
 /// What was done to a broker on this host, and how it is taken back. It is recorded before it is done.
@@ -209,6 +161,21 @@ impl Broker {
             Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT),
             None => protocol::ask(protocol, &self.addresses, tls, PROBE_LIMIT),
         }
+    }
+
+    /// The same for as long as a busy broker may need: on a busy machine one probe may be too short. Who refuses is not busy.
+    pub(crate) fn ask_patiently(&self) -> Answer {
+        let mut answer = self.ask();
+        let deadline = Deadline::after(PATIENCE);
+        // In vain or not: what it said last is judged.
+        let _ = until("the broker to answer", deadline, Pace::QUICK, || {
+            if answer.is_up() || answer == Answer::Refused {
+                return Ok(Some(()));
+            }
+            answer = self.ask();
+            Ok(None)
+        });
+        answer
     }
 
     /// Every address it may be reached at; none for a Unix socket.
@@ -351,6 +318,9 @@ fn refuse_wrong(said: &str, unit: Option<&Unit>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
     use super::*;
 
     fn listener(unit: &str) -> Listener {
@@ -373,6 +343,34 @@ mod tests {
             assert_eq!(owner.unit, None);
             assert_eq!(owner.foreign, Some(format!("process 7 of {unit}")));
         }
+    }
+
+    #[test]
+    fn a_busy_broker_is_not_away_and_one_that_refuses_is() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let broker = Broker {
+            kind: "rabbitmq",
+            endpoint: Endpoint::parse(&format!("amqp://127.0.0.1:{}//", address.port()), "test")
+                .unwrap(),
+            source: String::new(),
+            local: true,
+            caches_only: false,
+            unit: None,
+            foreign: None,
+            addresses: vec![address],
+        };
+        let server = std::thread::spawn(move || {
+            // The first question gets no answer.
+            let _ignored = socket.accept().unwrap();
+            let (mut stream, _) = socket.accept().unwrap();
+            stream
+                .write_all(b"\x01\0\0\0\0\0\x04\0\x0a\0\x0a\xce")
+                .unwrap();
+        });
+        assert!(broker.ask_patiently().is_up());
+        server.join().unwrap();
+        assert_eq!(broker.ask_patiently(), Answer::Refused);
     }
 
     #[test]

@@ -2,27 +2,23 @@
 
 mod plan;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
+use crate::broker::Taken;
 use crate::broker::outage::methods::{ApplyAt, Step};
 use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
-use crate::broker::{Answer, Broker, Taken};
 use crate::host::syslog;
-use crate::host::wait::{Deadline, Pace, until};
+use crate::host::wait::Deadline;
 use crate::modules::{diff, pulp_units, told, untaken};
 use crate::pulp::others::Look;
 use crate::service::Unit;
 use plan::Plan;
-
-/// The longest that a broker may take to answer the positive control: on a busy machine one probe may
-/// be too short, and who refuses is not busy.
-const CONTROL_LIMIT: Duration = Duration::from_secs(5);
 
 pub(super) fn begin(
     outage: &Outage<'_>,
@@ -46,7 +42,7 @@ pub(super) fn begin(
         let answers = outage.broker.ask().is_life();
         return again(outage, taken, &services, answers, check_mode);
     }
-    let plan = plan::make(outage, &control(outage.broker));
+    let plan = plan::make(outage, &outage.broker.ask_patiently());
     if check_mode {
         return Ok(planned(outage, plan));
     }
@@ -192,21 +188,6 @@ fn shown(step: &Step) -> String {
         Step::Run(command) | Step::Try(command) => command.join(" "),
         Step::Write { path, .. } => format!("write {path}"),
     }
-}
-
-/// The positive control: what the broker says just before it is taken away.
-fn control(broker: &Broker) -> Answer {
-    let mut answer = broker.ask();
-    let what = "the broker to answer before it is taken away";
-    // In vain or not: what it said last is judged.
-    let _ = until(what, Deadline::after(CONTROL_LIMIT), Pace::QUICK, || {
-        if answer.is_up() || answer == Answer::Refused {
-            return Ok(Some(()));
-        }
-        answer = broker.ask();
-        Ok(None)
-    });
-    answer
 }
 
 fn take_and_hold(outage: &Outage<'_>, mut record: Record, inject: &[Step]) -> Result<Outcome> {

@@ -32,12 +32,12 @@ pub(super) fn give_back(
         Some(taken) => taken.unit.as_deref(),
         None => broker.unit.as_deref(),
     };
-    let answers = broker.ask().is_up();
-    if taken.is_none() && !answers {
-        if run_id.is_some() && record.is_ok() {
+    if taken.is_none() {
+        let answer = broker.ask_patiently();
+        if !answer.is_up() && run_id.is_some() && record.is_ok() {
             bail!(
-                "failed to give back the broker at {}: it does not answer, but this run did not take it away; \
-                 start it{} or leave out `run_id`",
+                "failed to give back the broker at {}: {answer}, but this run did not take it away; start it{} or \
+                 leave out `run_id`",
                 broker.endpoint,
                 unit.map_or_else(String::new, |u| format!(
                     " (`{}`)",
@@ -45,7 +45,9 @@ pub(super) fn give_back(
                 ))
             );
         }
-        broker.unit()?;
+        if !answer.is_up() {
+            broker.unit()?;
+        }
     }
     let was = match taken {
         Some(taken) => format!("away by {}", taken.method.word()),
