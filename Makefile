@@ -47,7 +47,7 @@ molecule: venv ## labs under molecule (ARGS='default defects' names scenarios, n
 	scripts/build-all
 	scripts/molecule $(ARGS)
 
-crash-test: venv build ## kill whoever takes part in an outage, at random instants (N=100, SEED=, LABS=)
+crash-test: venv build ## kill whoever takes part in an outage, at random instants (N=100, SEED=, LABS=, VICTIMS=)
 	scripts/bootstrap lab
 	scripts/crash-test
 

@@ -7,17 +7,20 @@ import threading
 import time
 from pathlib import Path
 
-count, seed, *inventories = int(sys.argv[1]), sys.argv[2], *sys.argv[3:]
+count, seed, chosen, *inventories = int(sys.argv[1]), sys.argv[2], sys.argv[3], *sys.argv[4:]
 # What the harness reads when it is imported.
 os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
-from harness.crash import Crash, rounds, summary, unheard  # noqa: E402
+from harness.crash import VICTIMS, Crash, rounds, summary, unheard  # noqa: E402
 from harness.lab import labs  # noqa: E402
 
 
 def main():
-    began, waiting, done, lock = time.monotonic(), rounds(count, seed), [], threading.Lock()
+    victims = chosen.split() or VICTIMS
+    if unknown := [victim for victim in victims if victim not in VICTIMS]:
+        sys.exit(f"value of VICTIMS must be one or more of: {', '.join(VICTIMS)}, got: {' '.join(unknown)}")
+    began, waiting, done, lock = time.monotonic(), rounds(count, seed, victims), [], threading.Lock()
     faults = []
 
     def work(inventory):

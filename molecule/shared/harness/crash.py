@@ -39,8 +39,10 @@ VARIABLES = {
 }
 # From the scenario's first step to the end of its outage: the time in which one may be struck.
 LONGEST = {("connect", True): 26, ("connect", False): 17, ("reconnect", True): 15, ("reconnect", False): 7}
-# In that time the undo is armed, and then armed anew.
-ARMING = {"connect": 7, "reconnect": 3}
+# From the first thing that is taken on: the time in which everybody may be struck so that the undo has to give back.
+LASTS = {("connect", True): 14, ("connect", False): 10, ("reconnect", True): 8, ("reconnect", False): 3}
+# The undo of a broker that has to boot works for some seconds, any other one for a moment.
+WORKS = {True: 4, False: 0.2}
 # After the promised time.
 MARGIN = 5
 
@@ -63,7 +65,10 @@ class Round:
     fault: str = ""
 
     def __str__(self):
-        what = f"{self.number}: {self.scenario} by {self.method}, {self.victim} killed {self.instant:.2f} s in"
+        when = f"{self.instant:.2f} s in"
+        if self.victim == "undo":
+            when = f"as it works, all else {when} to the outage" if self.works else "as it is armed"
+        what = f"{self.number}: {self.scenario} by {self.method}, {self.victim} killed {when}"
         struck = ", ".join(self.struck) or "nobody was there"
         if self.fault:
             return f"{what} ({struck}): NOT RESTORED: {self.fault}"
@@ -81,9 +86,7 @@ def rounds(count, seed, victims=None):
         # Another method for each victim of a turn, and each victim meets all subjects in its time.
         method, scenario = subjects[(turn + 2 * place + place % 2) % len(subjects)]
         victim, works = victims[place], turn % 2 == 0
-        longest = LONGEST[scenario, method in ENDING]
-        if victim == "undo" and not works:
-            longest = ARMING[scenario]
+        longest = (LASTS if victim == "undo" else LONGEST)[scenario, method in ENDING]
         yield Round(number, victim, method, scenario, chance.uniform(0, longest), works)
 
 
@@ -153,7 +156,8 @@ class Crash:
 
     def _strike(self, play, round):
         since = int(time.time())
-        time.sleep(round.instant)
+        if round.victim != "undo":
+            time.sleep(round.instant)
         struck = getattr(self, f"_strike_{round.victim}")(play, round)
         round.struck = struck["killed"]
         busy = play.process.poll() is None
@@ -194,7 +198,7 @@ class Crash:
         self._kill_connections()
 
     def _strike_module(self, play, round):
-        return self.lab.look("strike_when_there", 5, 0, signal.SIGKILL, "module")
+        return self.lab.look("strike_when_there", 5, 0, 1, signal.SIGKILL, "module")
 
     def _strike_ansible(self, play, round):
         killed = self._kill_controller(play, "ansible-playbook")
@@ -208,12 +212,15 @@ class Crash:
 
     def _strike_undo(self, play, round):
         if not round.works:
-            # Together with the module that waits for it.
-            return self.lab.look("strike_when_there", 10, 0, signal.SIGKILL, "arming", "module")
+            # It is armed for the services, for the broker, and anew; each time somebody else starts it. Together with the module
+            # that waits for it.
+            return self.lab.look("strike_when_there", 40, 0, 1 + int(round.instant * 1000) % 2, signal.SIGKILL, "arming", "module")
+        until("something to be taken", lambda: self.lab.look("record"), 40)
+        time.sleep(round.instant)
         self._strike_everything(play, round)
-        # Until then nobody else gives anything back. The instant's fraction is as random as the instant.
-        later = round.instant % 1 * 4
-        return self.lab.look("strike_when_there", round.restore_after, later, signal.SIGKILL, "shell")
+        # From then on nobody else gives anything back. The instant's fraction is as random as the instant.
+        later = round.instant % 1 * WORKS[round.method in ENDING]
+        return self.lab.look("strike_when_there", round.restore_after, later, 1, signal.SIGKILL, "shell")
 
     def _strike_everything(self, play, round):
         self.lab.ask("strike", signal.SIGKILL, "module", "child", "observer", "undo", "connection")
@@ -289,7 +296,9 @@ def summary(done):
         if times:
             p90 = times[min(len(times) - 1, int(len(times) * 0.9))]
             spread = f", seconds: min {times[0]:.1f}, median {statistics.median(times):.1f}, p90 {p90:.1f}, max {times[-1]:.1f}"
-        lines.append(f"{name}: restored {len(times)}/{len(of)}{spread}")
+        there = sum(bool(round.struck) for round in of)
+        taken = sum(round.early is not None for round in of)
+        lines.append(f"{name}: restored {len(times)}/{len(of)}, {there} had their victim, of {taken} something was away{spread}")
     late = [round.early for round in done if round.early is not None and not round.fault]
     if late:
         lines.append(f"latest: {max(late):+.1f} s of what the record promised, {MARGIN} s allowed")

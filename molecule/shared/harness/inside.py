@@ -292,11 +292,12 @@ def strike(number, *victims):
     return {"at": time.monotonic(), "killed": told, "record": seen}
 
 
-def strike_when_there(within, later, number, *victims):
-    """The same, `later` seconds after the first victim is seen; in vain after `within` seconds."""
-    end = time.monotonic() + within
+def strike_when_there(within, later, nth, number, *victims):
+    """The same, `later` seconds after the nth process that is the first victim is seen; in vain after `within` seconds."""
+    end, seen = time.monotonic() + within, set()
     while time.monotonic() < end:
-        if any(VICTIMS[victims[0]](process) for process in _processes()):
+        seen |= {process["pid"] for process in _processes() if VICTIMS[victims[0]](process)}
+        if len(seen) >= nth:
             time.sleep(later)
             break
         time.sleep(0.002)
