@@ -41,7 +41,7 @@ VARIABLES = {
 LONGEST = {("connect", True): 26, ("connect", False): 17, ("reconnect", True): 15, ("reconnect", False): 7}
 # From the first thing that is taken on: the time in which everybody may be struck so that the undo has to give back.
 LASTS = {("connect", True): 14, ("connect", False): 10, ("reconnect", True): 8, ("reconnect", False): 3}
-# The undo of a broker that has to boot works for some seconds, any other one for a moment.
+# The undo works for some seconds where the broker has to boot, else for a moment.
 WORKS = {True: 4, False: 0.2}
 # After the promised time.
 MARGIN = 5
@@ -217,9 +217,10 @@ class Crash:
             return self.lab.look("strike_when_there", 40, 0, 1 + int(round.instant * 1000) % 2, signal.SIGKILL, "arming", "module")
         until("something to be taken", lambda: self.lab.look("record"), 40)
         time.sleep(round.instant)
-        self._strike_everything(play, round)
+        taken = self._strike_everything(play, round)["record"] or {}
         # From then on nobody else gives anything back. The instant's fraction is as random as the instant.
-        later = round.instant % 1 * WORKS[round.method in ENDING]
+        boots = bool(taken.get("broker")) and round.method in ENDING
+        later = round.instant % 1 * WORKS[boots]
         return self.lab.look("strike_when_there", round.restore_after, later, 1, signal.SIGKILL, "shell")
 
     def _strike_everything(self, play, round):
