@@ -148,11 +148,18 @@ class Crash:
         """That is also what shows that the round before has left nothing in the way."""
 
         def begun():
-            if play.process.poll() is not None:
-                raise AssertionError(f"the play did not come to its outage: {'; '.join(play.causes().values())}\n{play.text()}")
+            self._demand_running(play)
             return any(event["task"].startswith(f"{round.scenario}.yml/") for event in play.events())
 
         until("the scenario to begin", begun, 60)
+
+    def _demand_running(self, play):
+        if play.process.poll() is not None:
+            raise AssertionError(f"the play did not come to its outage: {'; '.join(play.causes().values())}\n{play.text()}")
+
+    def _has_taken(self, play):
+        self._demand_running(play)
+        return self.lab.look("record")
 
     def _strike(self, play, round):
         since = int(time.time())
@@ -215,7 +222,7 @@ class Crash:
             # It is armed for the services, for the broker, and anew; each time somebody else starts it. Together with the module
             # that waits for it.
             return self.lab.look("strike_when_there", 40, 0, 1 + int(round.instant * 1000) % 2, signal.SIGKILL, "arming", "module")
-        until("something to be taken", lambda: self.lab.look("record"), 40)
+        until("something to be taken", lambda: self._has_taken(play), 40)
         time.sleep(round.instant)
         taken = self._strike_everything(play, round)["record"] or {}
         # From then on nobody else gives anything back. The instant's fraction is as random as the instant.
