@@ -40,7 +40,7 @@ VARIABLES = {
 # From the scenario's first step to the end of its outage: the time in which one may be struck.
 LONGEST = {("connect", True): 26, ("connect", False): 17, ("reconnect", True): 15, ("reconnect", False): 7}
 # From the first thing that is taken on: the time in which everybody may be struck so that the undo has to give back.
-LASTS = {("connect", True): 14, ("connect", False): 10, ("reconnect", True): 8, ("reconnect", False): 3}
+LASTS = {("connect", True): 10, ("connect", False): 6, ("reconnect", True): 6, ("reconnect", False): 2}
 # The undo works for some seconds where the broker has to boot, else for a moment.
 WORKS = {True: 4, False: 0.2}
 # After the promised time.
