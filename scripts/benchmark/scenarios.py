@@ -55,7 +55,7 @@ def times(scenario, wall, calls):
     boot = sum(call.told("outage", "boot_seconds") for call in calls)
     stop = sum(call.told("outage", "stop_seconds") for call in calls)
     control = stop + sum(call.worked for call in calls if call.reply.get("actions"))
-    waits = sum(call.worked for call in calls if "actors" in call.reply or "met" in call.reply)
+    waits = sum(call.worked for call in calls if "recovers" in call.does)
     tasks = sum(call.pulps_tasks() for call in calls)
     parts = {
         "beyond its hold": wall - hold,
@@ -63,10 +63,20 @@ def times(scenario, wall, calls):
         "  the broker's start": boot,
         "  systemd's stops and starts, proven": control,
         "  the services' backoff, then 5 s of standing connections": waits,
-        "  Pulp's tasks": tasks,
+        "  Pulp's tasks, and what its schedule is due": tasks,
         "  ours": worked - hold - boot - control - waits - tasks,
     }
-    return [(f"{scenario}: {part}", sec(seconds), "", None) for part, seconds in parts.items()]
+    rows = [(f"{scenario}: {part}", sec(seconds), "", None) for part, seconds in parts.items()]
+    if scenario != "reconnect":
+        return rows
+    # Before it stands what touches nothing, and after it what proves that everything is back, and the report.
+    watched = [number for number, call in enumerate(calls) if "watches" in call.does]
+    within = watched[-1] - watched[0] + 1
+    overhead = wall - hold - boot - waits - tasks
+    return rows + [
+        ("reconnect: calls from the watch's begin to its end", str(within), "<= 12", within <= 12),
+        ("reconnect: all but hold, start, backoff and Pulp's tasks", sec(overhead), "<= 15 s", overhead <= 15),
+    ]
 
 
 class Call:
@@ -75,13 +85,18 @@ class Call:
     def __init__(self, record):
         self.reply = record["reply"]
         self.worked = self.reply.get("duration_seconds") or 0
+        self.does = []
+        if "actors" in self.reply or "met" in self.reply:
+            self.does.append("recovers")
+        if record["action"] == "pulp_watch":
+            self.does.append("watches")
 
     def told(self, part, key):
         return (self.reply.get(part) or {}).get(key) or 0
 
     def pulps_tasks(self):
-        """The steps of a health check that are nothing but waiting for a task of Pulp's."""
+        """The steps of a health check that are nothing but waiting for a task of Pulp's, and what its scheduler was waited for."""
         waiting = ("sync", "publish", "delete_repository", "delete_orphan")
         # Others reply with steps of their own.
         steps = self.reply["steps"] if "healthy" in self.reply else []
-        return sum(step["duration_seconds"] for step in steps if step["name"] in waiting)
+        return sum(step["duration_seconds"] for step in steps if step["name"] in waiting) + self.told("scheduler", "seconds")

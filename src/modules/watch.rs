@@ -110,33 +110,16 @@ fn whose(observer: Option<&Standing>) -> String {
     observer.map_or_else(|| NOBODY.to_owned(), |o| format!("of run `{}`", o.run_id))
 }
 
-fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
-    let run_id = params.run_id.unwrap_or_else(|| BY_HAND.to_owned());
-    let running = observe::standing()?.filter(|s| s.alive);
-    let diff = diff(
-        OBSERVER,
-        &whose(running.as_ref()),
-        &format!("of run `{run_id}`"),
-    );
-    if let Some(running) = running {
-        if running.run_id == run_id {
-            return Ok(observing(&running, false));
-        }
-        // It holds nothing away: a run that died leaves its observer, which must not be in the next one's way.
-        undo::refuse_other_run(&run_id)?;
-        if !call.check_mode {
-            observe::end(&running)?;
-            observe::remove()?;
-        }
-    }
+/// What is to be observed, but for what is looked at right before it begins.
+fn order(params: Params, deadline: Duration) -> Order {
     let pulp = params.pulp_url.map(|url| Pulp {
         url,
         ca_path: params.ca_path,
         validate_certs: params.validate_certs,
         api_root: params.pulp_api_root,
     });
-    let mut order = Order {
-        run_id,
+    Order {
+        run_id: params.run_id.unwrap_or_else(|| BY_HAND.to_owned()),
         deadline_seconds: deadline.as_secs(),
         names: params
             .name
@@ -146,17 +129,39 @@ fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
         target: params.target,
         pulp,
         listeners: BTreeMap::new(),
-    };
-    // What cannot be looked at is better known now than from the observer.
+    }
+}
+
+fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
+    let mut order = order(params, deadline);
     let units = order.units()?;
-    let broker = order.broker()?;
-    order.onlooker()?;
-    let pids: Vec<u32> = units
+    let main_pids: BTreeMap<&str, u32> = units
         .iter()
         .filter(|u| u.running)
-        .map(|u| u.main_pid)
+        .map(|u| (u.name.as_str(), u.main_pid))
         .collect();
+    let running = observe::standing()?.filter(|s| s.alive);
+    let diff = diff(
+        OBSERVER,
+        &whose(running.as_ref()),
+        &format!("of run `{}`", order.run_id),
+    );
+    if let Some(running) = running {
+        if running.run_id == order.run_id {
+            return Ok(observing(&running, false).with("main_pids", json!(main_pids)));
+        }
+        // It holds nothing away: a run that died leaves its observer, which must not be in the next one's way.
+        undo::refuse_other_run(&order.run_id)?;
+        if !call.check_mode {
+            observe::end(&running)?;
+            observe::remove()?;
+        }
+    }
+    // What cannot be looked at is better known now than from the observer.
+    let broker = order.broker()?;
+    order.onlooker()?;
     if let Some(broker) = &broker {
+        let pids: Vec<u32> = main_pids.values().copied().collect();
         sockets::connections(&pids, broker.addresses())?;
     }
     if !call.check_mode {
@@ -190,7 +195,9 @@ fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
             ..observing(&started, true)
         }
     };
-    Ok(outcome.with("units", json!(named)))
+    Ok(outcome
+        .with("units", json!(named))
+        .with("main_pids", json!(main_pids)))
 }
 
 fn observing(observer: &Standing, changed: bool) -> Outcome {
