@@ -28,7 +28,7 @@ pub(crate) struct Site {
 #[derive(Debug)]
 pub(crate) enum Found {
     Two(Pulp2),
-    Three(Pulp3),
+    Three(Box<Pulp3>),
 }
 
 /// A Pulp of which not yet everything is known.
@@ -91,7 +91,10 @@ impl Pulp {
     /// Which Pulp answers, and what it said where that had to be asked.
     fn find(&self, deadline: Deadline) -> Result<(Found, Option<Status>)> {
         let two = || Found::Two(Pulp2::new(Rc::clone(&self.door)));
-        let three = || Found::Three(Pulp3::new(Rc::clone(&self.door), self.site.place.clone()));
+        let three = || {
+            let pulp = Pulp3::new(Rc::clone(&self.door), self.site.place.clone());
+            Found::Three(Box::new(pulp))
+        };
         match self.site.wanted {
             Wanted::Two => return Ok((two(), None)),
             Wanted::Three => return Ok((three(), None)),

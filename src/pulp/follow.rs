@@ -8,10 +8,10 @@ use anyhow::{Result, bail};
 use super::{Task, TaskState};
 use crate::host::wait::{Deadline, Pace, until};
 
-const YOUNG: Duration = Duration::from_secs(30);
+const YOUNG: Duration = Duration::from_secs(10);
 const YOUNG_PACE: Pace = Pace {
     first: Duration::from_millis(20),
-    last: Duration::from_millis(100),
+    last: Duration::from_millis(50),
 };
 const OLD_PACE: Pace = Pace {
     first: Duration::from_millis(100),

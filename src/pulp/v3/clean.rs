@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Pulp3, ask, task};
 use crate::host::wait::Deadline;
-use crate::pulp::{Orphan, TaskState};
+use crate::pulp::{Orphan, Task, TaskState};
 
 impl Pulp3 {
     /// Deletes distribution, publication, repository and remote of this name, all at once; `false` if
@@ -105,10 +105,14 @@ impl Pulp3 {
         }
     }
 
-    /// Cleans up one package and what it is made of, and makes sure that it is gone.
+    /// Cleans up one package and what it is made of, and makes sure that it is gone. Meanwhile the rows of the tasks before it
+    /// are deleted.
     pub(in crate::pulp) fn delete_package(&mut self, id: &str, deadline: Deadline) -> Result<()> {
         let ask = ask::post(&self.path("orphans/cleanup/"), ask::cleanup(id));
-        self.perform(&ask, "delete package", id, deadline)?;
+        let task = self.start(&ask, "delete package", id, deadline)?;
+        // What cannot be deleted now is told when it is tried for the last time.
+        let _ = self.forget(|task| task.state != TaskState::Open, deadline);
+        self.follow(&task, "delete package", id, deadline)?;
         let gone = self.expect(&ask::get(id), &[200, 404], "read package", id, deadline)?;
         if gone.status == 200 {
             bail!("failed to delete package `{id}`: its task ended well, but it is still there");
@@ -141,24 +145,26 @@ impl Pulp3 {
         Ok(open.len())
     }
 
-    /// Deletes the rows of our tasks that have ended, and returns how many they were.
+    /// Deletes the rows of our tasks, which have ended, and returns how many they were.
     pub(crate) fn forget_tasks(&mut self, deadline: Deadline) -> Result<usize> {
         let _ = self.look_at_own_tasks(deadline);
-        let ids: Vec<_> = self.tasks.iter().map(|task| task.id.clone()).collect();
-        let mut gone = 0;
+        self.forget(|_| true, deadline)?;
+        Ok(self.forgotten.len())
+    }
+
+    /// The same of some of those that are known.
+    fn forget(&mut self, which: impl Fn(&Task) -> bool, deadline: Deadline) -> Result<()> {
+        let chosen = self.tasks.iter().filter(|task| which(task));
+        let ids: Vec<_> = chosen.map(|task| task.id.clone()).collect();
         for id in ids {
-            if let Some(href) = ask::href(&Value::String(id), &self.api) {
+            let href = ask::href(&Value::String(id), &self.api);
+            if let Some(href) = href.filter(|href| !self.forgotten.contains(href)) {
                 let ask = ask::delete(&href);
-                self.expect(
-                    &ask,
-                    &[204, 404],
-                    "delete the record of task",
-                    &href,
-                    deadline,
-                )?;
-                gone += 1;
+                let verb = "delete the record of task";
+                self.expect(&ask, &[204, 404], verb, &href, deadline)?;
+                self.forgotten.insert(href);
             }
         }
-        Ok(gone)
+        Ok(())
     }
 }

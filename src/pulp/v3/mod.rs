@@ -11,6 +11,7 @@ mod status;
 mod stuck;
 mod task;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -85,6 +86,8 @@ pub(crate) struct Pulp3 {
     /// Every task that we started, as it was seen last.
     pub(crate) tasks: Vec<Task>,
     made: Made,
+    /// Tasks whose rows we have deleted.
+    forgotten: BTreeSet<String>,
 }
 
 impl Drop for Pulp3 {
@@ -103,6 +106,7 @@ impl Pulp3 {
             asked_log_in: false,
             tasks: Vec::new(),
             made: Made::default(),
+            forgotten: BTreeSet::new(),
         }
     }
 

@@ -15,7 +15,8 @@ struct State {
     /// What was made, by reference.
     objects: BTreeMap<String, Value>,
     package: Vec<u8>,
-    tasks: usize,
+    /// How many were ever made: a reference is never another one's again.
+    made: usize,
 }
 
 /// The stand-in; `wrong` answers first, or leaves it to the Pulp in which all goes well. Content is at `content`, a path of
@@ -85,7 +86,8 @@ fn right(asked: &Asked, state: &mut State, content: &str) -> Reply {
 
 /// Remembers an object, and returns its reference.
 fn keep(state: &mut State, what: &str, mut object: Value) -> String {
-    let href = format!("{API}{what}0{}/", state.objects.len() + state.tasks);
+    state.made += 1;
+    let href = format!("{API}{what}0{}/", state.made);
     object["pulp_href"] = json!(href);
     state.objects.insert(href.clone(), object);
     href
@@ -93,7 +95,6 @@ fn keep(state: &mut State, what: &str, mut object: Value) -> String {
 
 /// Everything that was asked for is done by the time that somebody asks.
 fn task(state: &mut State, made: &[String]) -> Reply {
-    state.tasks += 1;
     let task = json!({"state": "completed", "name": "t", "created_resources": made, "progress_reports": [],
         "started_at": "2026-11-23T03:52:02Z", "finished_at": "2026-11-23T03:52:03Z", "error": null,
         "reserved_resources_record": [], "child_tasks": []});
