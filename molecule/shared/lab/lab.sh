@@ -137,6 +137,7 @@ lab_up() {
         podman exec "$container" systemctl --no-pager --failed >&2 || true
         fail "$container did not become ready; look with: podman exec $container journalctl -b"
     fi
+    ! hybrid_cgroups || tell_of_cgroups "$container"
 }
 
 # Which image the variables of `up` ask for.
@@ -173,16 +174,15 @@ boot() {
     remove "$name"
     # The state's volume says whose state it is, so that a second host can be found and removed with its first.
     [ "$server" = "$(container "$name")" ] || options+=(--label "pulp-lab-state=$server-state")
-    if hybrid_cgroups; then
-        options+=(
-            --volume "$here/hybrid/cgroups-agent:/usr/lib/pulp-lab/cgroups-agent:ro"
-            --volume "$here/hybrid/pulp-lab-cgroups.service:/etc/systemd/system/pulp-lab-cgroups.service:ro"
-            --volume "$here/hybrid/wanted.conf:/etc/systemd/system/multi-user.target.d/pulp-lab-cgroups.conf:ro"
-        )
-    fi
     podman run --detach --systemd=always --cap-add NET_ADMIN,SYS_PTRACE --name "$(container "$name")" --hostname "$(fqdn "$name")" \
         --label "pulp-lab=$wanted" --env "PULP_LAB_AUTHORIZED_KEY=$(cat "$state/id_ed25519.pub")" \
         --volume "$server-state:/var/lib/pulp" "${options[@]}" "$image" >/dev/null
+}
+
+tell_of_cgroups() {
+    podman cp "$here/hybrid/cgroups-agent" "$1:/usr/local/sbin/pulp-lab-cgroups"
+    podman cp "$here/hybrid/pulp-lab-cgroups.service" "$1:/etc/systemd/system/pulp-lab-cgroups.service"
+    podman exec "$1" sh -c '[ ! -d /run/systemd/system ] || { systemctl daemon-reload && systemctl enable --quiet --now pulp-lab-cgroups; }'
 }
 
 address() {
