@@ -23,9 +23,8 @@ fn broker(unit: &str) -> Vec<String> {
         "seconds=0
          while [ $seconds -lt {BROKER_SECONDS} ] && systemctl show --property=ActiveState {unit} | grep -q =deactivating; do
              group=$(systemctl show --property=ControlGroup {unit} | sed 's/^[^=]*=//')
-             for procs in \"/sys/fs/cgroup/systemd$group/cgroup.procs\" \"/sys/fs/cgroup$group/cgroup.procs\"; do
-                 [ ! -e \"$procs\" ] || grep -qs . \"$procs\" || systemctl daemon-reload
-             done
+             procs=/sys/fs/cgroup/systemd$group/cgroup.procs
+             [ ! -e \"$procs\" ] || grep -qs . \"$procs\" || systemctl daemon-reload
              sleep 1
              seconds=$((seconds + 1))
          done
