@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
     let reply = match ansible::read(modules::ALL) {
         Ok(call) => {
-            let outcome = call.module.run(&call);
+            let outcome = modules::run(&call);
             if host::wait::interrupt::pending().is_some() {
                 call.leave_nothing();
             }

@@ -20,6 +20,7 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides, settings};
+use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, PULP, PULP3_PREFIX, Unit};
 
@@ -32,6 +33,16 @@ pub(crate) const ALL: &[Module] = &[
     health::MODULE,
     report::MODULE,
 ];
+
+/// Runs the module that was called. An observer of its run hears of it.
+pub(crate) fn run(call: &Call) -> Outcome {
+    if let Some(run_id) = call.params().get("run_id").and_then(Value::as_str)
+        && !call.check_mode
+    {
+        observe::attend(run_id);
+    }
+    call.module.run(call)
+}
 
 /// Where the broker is, instead of what Pulp's configuration says.
 const BROKER_URL: Opt = Opt::new("broker_url", Kind::Str).secret();

@@ -36,6 +36,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("wait_for", Kind::Str).choices(&["recovered"]),
         Opt::new("timeout", Kind::Int).default(Default::Int(90)),
         Opt::new("deadline", Kind::Int).default(Default::Int(900)),
+        Opt::new("lease", Kind::Int),
         Opt::new("main_pids", Kind::Dict),
         Opt::list_of("met", Kind::Str),
         Opt::list_of("name", Kind::Str),
@@ -61,6 +62,7 @@ struct Params {
     wait_for: Option<String>,
     timeout: i64,
     deadline: i64,
+    lease: Option<i64>,
     main_pids: Option<BTreeMap<String, u32>>,
     met: Option<Vec<String>>,
     name: Option<Vec<String>>,
@@ -93,11 +95,19 @@ fn run(call: &Call) -> Result<Outcome> {
             params.deadline
         );
     }
+    let lease = params.lease.map(|lease| seconds("lease", lease)).transpose()?;
+    if let Some(lease) = lease.filter(|lease| *lease < undo::SHORTEST) {
+        bail!(
+            "value of lease must be at least {}, got: {}",
+            undo::SHORTEST.as_secs(),
+            lease.as_secs()
+        );
+    }
     identity::require_root("observe services")?;
     service::require()?;
     match params.state {
         State::Present if params.wait_for.is_some() => wait(call, &params, timeout),
-        State::Present => begin(call, params, deadline),
+        State::Present => begin(call, order(params, deadline, lease)),
         State::Absent => collect(call, &params, timeout),
     }
 }
@@ -111,7 +121,7 @@ fn whose(observer: Option<&Standing>) -> String {
 }
 
 /// What is to be observed, but for what is looked at right before it begins.
-fn order(params: Params, deadline: Duration) -> Order {
+fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
     let pulp = params.pulp_url.map(|url| Pulp {
         url,
         ca_path: params.ca_path,
@@ -121,6 +131,7 @@ fn order(params: Params, deadline: Duration) -> Order {
     Order {
         run_id: params.run_id.unwrap_or_else(|| BY_HAND.to_owned()),
         deadline_seconds: deadline.as_secs(),
+        lease_seconds: lease.map(|lease| lease.as_secs()),
         names: params
             .name
             .unwrap_or_else(|| PULP.iter().map(|n| (*n).to_owned()).collect()),
@@ -132,8 +143,7 @@ fn order(params: Params, deadline: Duration) -> Order {
     }
 }
 
-fn begin(call: &Call, params: Params, deadline: Duration) -> Result<Outcome> {
-    let mut order = order(params, deadline);
+fn begin(call: &Call, mut order: Order) -> Result<Outcome> {
     let units = order.units()?;
     let main_pids: BTreeMap<&str, u32> = units
         .iter()

@@ -9,6 +9,7 @@ mod api;
 mod connections;
 mod journal;
 mod launch;
+mod lease;
 mod place;
 mod said;
 mod units;
@@ -35,9 +36,11 @@ use crate::pulp::onlooker::Onlooker;
 use crate::service::{self, Unit};
 use crate::timeline::{self, Begin, Event};
 use journal::Journal;
+use lease::Lease;
 use place::{Paths, Place};
 
 pub(crate) use launch::{api, end, launch, read, remove};
+pub(crate) use lease::attend;
 pub(crate) use place::{Standing, standing};
 pub(crate) use said::said;
 
@@ -49,6 +52,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) struct Order {
     pub(crate) run_id: String,
     pub(crate) deadline_seconds: u64,
+    /// How long it waits for the next module of its run.
+    pub(crate) lease_seconds: Option<u64>,
     /// Units, as [`service::observe`] takes them.
     pub(crate) names: Vec<String>,
     pub(crate) broker_url: Option<String>,
@@ -184,11 +189,7 @@ fn begin() -> Result<()> {
                 ..scene
             };
             units::note(&scene, units, begin);
-            look(
-                &Rc::new(scene),
-                onlooker,
-                Duration::from_secs(order.deadline_seconds),
-            )
+            look(&Rc::new(scene), onlooker, &order)
         }
         Err(error) => {
             scene.note(
@@ -209,7 +210,7 @@ fn prepare(order: &Order) -> Result<Prepared> {
 }
 
 /// Looks at everything until there is a reason to end.
-fn look(scene: &Rc<Scene>, onlooker: Option<Onlooker>, deadline: Duration) -> Result<()> {
+fn look(scene: &Rc<Scene>, onlooker: Option<Onlooker>, order: &Order) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -228,7 +229,7 @@ fn look(scene: &Rc<Scene>, onlooker: Option<Onlooker>, deadline: Duration) -> Re
         local.spawn_local(api::sample(Rc::clone(scene), onlooker, Rc::clone(&told)));
     }
     scene.awaited.replace(awaited.into_iter().collect());
-    let why = local.block_on(&runtime, until_end(scene, deadline));
+    let why = local.block_on(&runtime, until_end(scene, order));
     scene.keep(&told.borrow());
     let troubles = scene.troubles.borrow();
     let mut why = vec![why];
@@ -244,7 +245,10 @@ fn look(scene: &Rc<Scene>, onlooker: Option<Onlooker>, deadline: Duration) -> Re
     Ok(())
 }
 
-async fn until_end(scene: &Scene, deadline: Duration) -> String {
+async fn until_end(scene: &Scene, order: &Order) -> String {
+    let deadline = Duration::from_secs(order.deadline_seconds);
+    let lasts = order.lease_seconds.map(Duration::from_secs);
+    let mut lease = Lease::new(scene.place.paths.modules(), lasts);
     loop {
         if interrupt::pending().is_some() {
             return "it was asked to end".to_owned();
@@ -252,10 +256,12 @@ async fn until_end(scene: &Scene, deadline: Duration) -> String {
         if scene.place.is_gone() {
             return "what it wrote was taken away".to_owned();
         }
-        if scene.begin.elapsed() >= deadline {
+        let late = scene.begin.elapsed() >= deadline;
+        let late = late.then(|| format!("its time was over after {} s", deadline.as_secs()));
+        if let Some(why) = late.or_else(|| lease.is_over()) {
             // Nobody came for it in all that time, and nobody will.
             let _ = remove();
-            return format!("its time was over after {} s", deadline.as_secs());
+            return why;
         }
         if let Some(why) = scene.journal.borrow().is_over() {
             return why;

@@ -59,6 +59,11 @@ impl Paths {
         self.0.join("api.json")
     }
 
+    /// A file for each module of the run that is at work, or was.
+    pub(super) fn modules(&self) -> PathBuf {
+        self.0.join("modules")
+    }
+
     fn lock(&self) -> PathBuf {
         self.0.join("lock")
     }

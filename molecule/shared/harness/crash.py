@@ -177,13 +177,22 @@ class Crash:
             # Nothing was taken so far; what the dead had sent already takes it yet.
             until("the connections of the killed play to end", lambda: self._has_ended(play), 30)
             seen = self._look(round, struck, False, round.restore_after)
-        # Where a module gave back whose play is dead, its observer goes on to its own deadline: the run could.
         round.undone = self.lab.look("undone", since)
-        if not round.fault and round.undone and (observed := self.lab.look("observer")):
-            round.fault = f"the undo left {observed}"
-        # Of one that died before there was anything to undo: it changes nothing, and ends at its own deadline.
+        if not round.fault:
+            self._demand_no_observer(round, seen["promised"])
         self.lab.look("end_observer")
         self.lab.remove_ansible_files()
+
+    def _demand_no_observer(self, round, taken):
+        """The undo ends it; where there was nothing to undo it hears of its run no more, and ends as late as an undo would. One
+        that was killed itself then leaves what it wrote to the next run."""
+        if round.victim == "everything" and not taken:
+            return
+        late = round.restore_after + MARGIN
+        if round.undone and (observed := self.lab.look("observer")):
+            round.fault = f"the undo left {observed}"
+        else:
+            until("the observer of the dead run to end by itself", lambda: not self.lab.look("observer"), late)
 
     def _look(self, round, struck, busy, within):
         """Waits until everything is back; `struck` tells from when to count."""

@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use crate::ansible::Call;
 use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
-use crate::modules::typed;
+use crate::modules::{RUN_ID, typed};
 pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
 
-pub(super) const SPEC: [Opt; 21] = with_options(&[
+pub(super) const SPEC: [Opt; 22] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
@@ -26,6 +26,7 @@ pub(super) const SPEC: [Opt; 21] = with_options(&[
     Opt::new("drain", Type::Int).default(Preset::Int(0)),
     ACCEPT_TASK_LOSS,
     Opt::list_of("expected", Type::Str),
+    RUN_ID,
 ]);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
