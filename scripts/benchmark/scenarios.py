@@ -57,6 +57,7 @@ def times(scenario, wall, calls):
     control = stop + sum(call.worked for call in calls if call.reply.get("actions"))
     waits = sum(call.worked for call in calls if "recovers" in call.does)
     tasks = sum(call.pulps_tasks() for call in calls)
+    heartbeat = sum(call.worked for call in calls if "hears" in call.does)
     parts = {
         "beyond its hold": wall - hold,
         f"  Ansible ({len(calls)} calls of ours)": wall - worked,
@@ -64,7 +65,8 @@ def times(scenario, wall, calls):
         "  systemd's stops and starts, proven": control,
         "  the services' backoff, then 5 s of standing connections": waits,
         "  Pulp's tasks, and what its schedule is due": tasks,
-        "  ours": worked - hold - boot - control - waits - tasks,
+        "  the heartbeats by which Pulp lists everybody": heartbeat,
+        "  ours": worked - hold - boot - control - waits - tasks - heartbeat,
     }
     rows = [(f"{scenario}: {part}", sec(seconds), "", None) for part, seconds in parts.items()]
     if scenario != "reconnect":
@@ -72,10 +74,10 @@ def times(scenario, wall, calls):
     # Before it stands what touches nothing, and after it what proves that everything is back, and the report.
     watched = [number for number, call in enumerate(calls) if "watches" in call.does]
     within = watched[-1] - watched[0] + 1
-    overhead = wall - hold - boot - waits - tasks
+    overhead = wall - hold - boot - waits - tasks - heartbeat
     return rows + [
         ("reconnect: calls from the watch's begin to its end", str(within), "<= 12", within <= 12),
-        ("reconnect: all but hold, start, backoff and Pulp's tasks", sec(overhead), "<= 15 s", overhead <= 15),
+        ("reconnect: all but hold, start, backoff, Pulp's tasks and heartbeats", sec(overhead), "<= 15 s", overhead <= 15),
     ]
 
 
@@ -88,6 +90,8 @@ class Call:
         self.does = []
         if "actors" in self.reply or "met" in self.reply:
             self.does.append("recovers")
+        if str(self.reply.get("msg")).startswith("READY: "):
+            self.does.append("hears")
         if record["action"] == "pulp_watch":
             self.does.append("watches")
 
