@@ -179,20 +179,22 @@ class Crash:
             seen = self._look(round, struck, False, round.restore_after)
         round.undone = self.lab.look("undone", since)
         if not round.fault:
-            self._demand_no_observer(round, seen["promised"])
+            self._demand_no_observer(round)
         self.lab.look("end_observer")
         self.lab.remove_ansible_files()
 
-    def _demand_no_observer(self, round, taken):
+    def _demand_no_observer(self, round):
         """The undo ends it; where there was nothing to undo it hears of its run no more, and ends as late as an undo would. One
         that was killed itself then leaves what it wrote to the next run."""
-        if round.victim == "everything" and not taken:
-            return
-        late = round.restore_after + MARGIN
         if round.undone and (observed := self.lab.look("observer")):
             round.fault = f"the undo left {observed}"
-        else:
-            until("the observer of the dead run to end by itself", lambda: not self.lab.look("observer"), late)
+            return
+        killed = round.victim in ("everything", "undo")
+
+        def ended():
+            return not [thing for thing in self.lab.look("observer") if not killed or thing.startswith("process")]
+
+        until("the observer of the dead run to end by itself", ended, round.restore_after + MARGIN)
 
     def _look(self, round, struck, busy, within):
         """Waits until everything is back; `struck` tells from when to count."""
