@@ -95,7 +95,10 @@ fn run(call: &Call) -> Result<Outcome> {
             params.deadline
         );
     }
-    let lease = params.lease.map(|lease| seconds("lease", lease)).transpose()?;
+    let lease = params
+        .lease
+        .map(|lease| seconds("lease", lease))
+        .transpose()?;
     if let Some(lease) = lease.filter(|lease| *lease < undo::SHORTEST) {
         bail!(
             "value of lease must be at least {}, got: {}",
