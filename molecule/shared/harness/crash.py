@@ -106,15 +106,19 @@ class Crash:
 
     def run(self, round):
         """Says in the round what came of it. A lab that is not as it was before is given back by hand."""
-        play = self._play(round)
+        play = None
         try:
+            # A Pulp that has not heard of everybody yet after the round before is refused, and nothing is taken away.
+            self.lab.wait_until_ready()
+            play = self._play(round)
             self._wait_for_first_step(play, round)
             self._strike(play, round)
         except AssertionError as error:
             round.fault = str(error)
         finally:
-            self._end(play)
-            play.forget()
+            if play:
+                self._end(play)
+                play.forget()
         if round.fault:
             self._repair()
         return round
