@@ -3,7 +3,7 @@
 import signal
 import unittest
 
-from harness.lab import BROKER, until
+from harness.lab import BROKER, WORKERS, until
 from harness.module import Call
 from harness.outage import RUN, Outages, WithoutPulp
 
@@ -61,15 +61,20 @@ class Units(WithoutPulp):
 
 class Stuck(Outages):
     def test_a_service_that_does_not_end_is_back_in_time_all_the_same(self):
+        self.demand_return_of("pulp_resource_manager.service")
+
+    def test_so_is_a_worker_whose_umbrella_waits_for_it(self):
+        self.demand_return_of(WORKERS[1])
+
+    def demand_return_of(self, unit):
         # A signal that nobody heeds, as a worker does not that hangs in its shutdown.
-        manager = "pulp_resource_manager.service"
-        folder = f"/etc/systemd/system/{manager}.d"
+        folder = f"/etc/systemd/system/{unit}.d"
         self.lab.shell(f"mkdir -p {folder} && printf '[Service]\\nKillSignal=SIGURG\\n' >{folder}/lab.conf && systemctl daemon-reload")
         self.addCleanup(self.lab.shell, f"rm -r {folder} && systemctl daemon-reload")
         stopping = Call(self.lab, "pulp_services", state="stopped", restore_after=8, run_id=RUN)
         self.addCleanup(stopping.end)
         until("the others to be stopped", lambda: len(self.lab.dead()) == len(self.lab.services) - 1)
-        self.assertIn("deactivating", self.lab.exec("systemctl", "is-active", manager, check=False))
+        self.assertIn("deactivating", self.lab.exec("systemctl", "is-active", unit, check=False))
         self.lab.look("strike", signal.SIGKILL, "module", "child")
         seen = self.lab.look("restored", self.lab.units, False, 8, 5)
         self.assertEqual(seen["missing"], [])

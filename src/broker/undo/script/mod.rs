@@ -199,6 +199,19 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_that_does_not_end_keeps_no_umbrella_from_starting() {
+        let text = text(&sample(), Manager::Systemd);
+        let ended = text.find("systemctl kill --signal=SIGKILL").unwrap();
+        let units = text[..ended].rfind("for unit in ").unwrap();
+        for service in sample().services {
+            assert!(text[units..ended].contains(&quoted(&service)), "{text}");
+        }
+        let umbrella = text.find("systemctl restart pulp_workers").unwrap();
+        let starts = text.find("systemctl start 'httpd.service'").unwrap();
+        assert!(ended < umbrella && ended < starts, "{text}");
+    }
+
+    #[test]
     fn a_broker_that_does_not_start_keeps_no_service_down() {
         for manager in BOTH {
             let record = sample();

@@ -36,8 +36,31 @@ fn broker(unit: &str) -> Vec<String> {
     .collect()
 }
 
+/// A start waits for a stop that does not end, such as that of a worker whose connection has just been cut; that of the umbrella
+/// waits for the stop of each worker. So all of these are ended before anything is started.
+fn end_stops(services: &[String]) -> Vec<String> {
+    let units = all(&services.iter().collect::<Vec<_>>());
+    // Where control groups do not tell when they are empty (v1, in a container), systemd looks when it reloads.
+    format!(
+        "for unit in {units}; do
+             case $(systemctl show --property=ActiveState \"$unit\") in
+             *=deactivating)
+                 systemctl kill --signal=SIGKILL \"$unit\" 2>/dev/null
+                 sleep 1
+                 systemctl daemon-reload ;;
+             esac
+         done"
+    )
+    .lines()
+    .map(|line| line.strip_prefix("         ").unwrap_or(line).to_owned())
+    .collect()
+}
+
 fn start(services: &[String]) -> Vec<String> {
-    let mut lines = Vec::new();
+    if services.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = end_stops(services);
     let (workers, others): (Vec<&String>, Vec<&String>) =
         services.iter().partition(|s| s.starts_with(WORKER_PREFIX));
     if !workers.is_empty() && others.iter().any(|s| *s == WORKERS) {
@@ -50,16 +73,6 @@ fn start(services: &[String]) -> Vec<String> {
     // The umbrella writes the workers' units, so these come after it.
     for group in [others, workers].iter().filter(|g| !g.is_empty()) {
         let units = all(group);
-        // A start waits for a stop that does not end, such as that of a worker whose connection has just been cut.
-        lines.push(format!("for unit in {units}; do"));
-        lines.push("    case $(systemctl show --property=ActiveState \"$unit\") in".to_owned());
-        // Where control groups do not tell when they are empty (v1, in a container), systemd looks when it reloads.
-        lines.push("    *=deactivating)".to_owned());
-        lines.push("        systemctl kill --signal=SIGKILL \"$unit\" 2>/dev/null".to_owned());
-        lines.push("        sleep 1".to_owned());
-        lines.push("        systemctl daemon-reload ;;".to_owned());
-        lines.push("    esac".to_owned());
-        lines.push("done".to_owned());
         lines.push(format!("systemctl reset-failed {units} 2>/dev/null"));
         lines.push(format!("systemctl start {units} || rc=1"));
         // One call for all of them would be content with one that is active.
