@@ -42,14 +42,15 @@ fn end_stops(services: &[String]) -> Vec<String> {
     let units = all(&services.iter().collect::<Vec<_>>());
     // Where control groups do not tell when they are empty (v1, in a container), systemd looks when it reloads.
     format!(
-        "for unit in {units}; do
+        "hangs=
+         for unit in {units}; do
              case $(systemctl show --property=ActiveState \"$unit\") in
              *=deactivating)
                  systemctl kill --signal=SIGKILL \"$unit\" 2>/dev/null
-                 sleep 1
-                 systemctl daemon-reload ;;
+                 hangs=1 ;;
              esac
-         done"
+         done
+         [ -z \"$hangs\" ] || {{ sleep 1; systemctl daemon-reload; }}"
     )
     .lines()
     .map(|line| line.strip_prefix("         ").unwrap_or(line).to_owned())
