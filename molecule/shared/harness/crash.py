@@ -192,10 +192,13 @@ class Crash:
         no more, and ends as late as an undo would. One that was killed itself then leaves what it wrote to the next run."""
         killed = not round.undone and round.victim in ("everything", "undo")
 
-        def ended():
-            return not [thing for thing in self.lab.look("observer") if not killed or thing.startswith("process")]
+        def left():
+            return [thing for thing in self.lab.look("observer") if not killed or thing.startswith("process")]
 
-        until("the observer of the dead run to end", ended, MARGIN if round.undone else round.restore_after + MARGIN)
+        try:
+            until("the observer of the dead run to end", lambda: not left(), MARGIN if round.undone else round.restore_after + MARGIN)
+        except AssertionError as late:
+            raise AssertionError(f"{late}: {'; '.join(left())}") from late
 
     def _look(self, round, struck, busy, within):
         """Waits until everything is back; `struck` tells from when to count."""

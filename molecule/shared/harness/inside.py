@@ -109,7 +109,7 @@ def units():
 
 def observer():
     """Of a run that died before its undo had anything to give back; it ends by itself. Its files and its process."""
-    return glob.glob(WATCH) + [_told(process) for process in _processes() if _is_observer(process)]
+    return glob.glob(f"{WATCH}*/**", recursive=True) + [_told(process) for process in _processes() if _is_observer(process)]
 
 
 def end_observer():
