@@ -215,15 +215,14 @@ class Crash:
         return not self.lab.look("connections")
 
     def _end(self, play):
-        if play.process.poll() is None:
-            play.kill(signal.SIGKILL, group=True)
+        self._kill_play(play)
         self._kill_connections()
 
     def _strike_module(self, play, round):
         return self.lab.look("strike_when_there", 5, 0, 1, signal.SIGKILL, "module")
 
     def _strike_ansible(self, play, round):
-        killed = self._kill_controller(play, "ansible-playbook")
+        killed = self._kill_play(play)
         return {"at": time.monotonic(), "killed": killed}
 
     def _strike_connection(self, play, round):
@@ -247,36 +246,22 @@ class Crash:
 
     def _strike_everything(self, play, round):
         self.lab.ask("strike", signal.SIGKILL, "module", "child", "observer", "undo", "connection")
-        os.killpg(play.process.pid, signal.SIGKILL) if play.process.poll() is None else None
-        killed = self._kill_connections()
+        killed = self._kill_play(play) + self._kill_connections()
         struck = self.lab.answer()
-        play.process.wait(10)
-        return struck | {"killed": struck["killed"] + ["ansible-playbook", *killed]}
+        return struck | {"killed": struck["killed"] + killed}
 
-    def _kill_controller(self, play, name):
-        """Of the play's own session."""
+    def _kill_play(self, play):
+        """Each of its workers has a session of its own, and would go on with its task; all of them name the play's folder."""
         killed = []
-        for pid in _processes():
-            try:
-                if os.getsid(pid) == play.process.pid and name in _arguments(pid):
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(f"{name}[{pid}]")
-            except ProcessLookupError:
-                pass
-        play.process.wait(10)
-        return killed
+        while found := _kill(lambda said: str(play.folder) in said and "ansible-playbook" in said, "ansible-playbook"):
+            killed += found
+            play.process.wait(10)
+        # One that is dying may be seen twice.
+        return list(dict.fromkeys(killed))
 
     def _kill_connections(self):
         """The clients and the master that they share, by the path of their socket."""
-        killed = []
-        for pid in _processes():
-            if self.folder.name in (said := _arguments(pid)) and said.startswith("ssh"):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(f"ssh[{pid}]")
-                except ProcessLookupError:
-                    pass
-        return killed
+        return _kill(lambda said: self.folder.name in said and said.startswith("ssh"), "ssh")
 
     def _repair(self):
         """By force: what one round left is not the next one's fault."""
@@ -288,6 +273,19 @@ class Crash:
             check=False,
         )
         self.lab.exec("systemctl", "start", *self.lab.units, check=False)
+
+
+def _kill(chosen, name):
+    """Those whose arguments are such."""
+    killed = []
+    for pid in _processes():
+        if chosen(_arguments(pid)):
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(f"{name}[{pid}]")
+            except ProcessLookupError:
+                pass
+    return killed
 
 
 def _processes():
