@@ -28,7 +28,8 @@ class BadInput(Pulp3Claims):
         self.addCleanup(self.lab.exec, "pulp-lab", "healthy")
 
     def test_a_wrong_password_and_a_missing_permission_are_told_apart(self):
-        self.demand_refusal("401", "`admin`", "password", password="wrong")
+        # Pulp's number for both may be 403, its words are not the same.
+        self.demand_refusal("Pulp refused the user `admin` (40", "check username and password", password="wrong")
         self.lab.shell(USERS)
         self.demand_refusal("403", "`visitor`", "permission", **VISITOR)
         self.demand_as_before()

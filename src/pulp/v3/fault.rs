@@ -4,6 +4,15 @@ use serde_json::Value;
 
 use crate::pulp::Answer;
 
+/// What Django REST framework says of somebody whom it does not know (`BasicAuthentication` and its `AuthenticationFailed` and
+/// `NotAuthenticated`). Where the first of Pulp's ways to log in has no challenge to answer with, that is a 403 too.
+const UNKNOWN: [&str; 4] = [
+    "Invalid username/password.",
+    "User inactive or deleted.",
+    "Incorrect authentication credentials.",
+    "Authentication credentials were not provided.",
+];
+
 /// Why Pulp refused, with its own words where it gave some.
 pub(super) fn explain(answer: &Answer, username: &str, domain: &str) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -13,9 +22,10 @@ pub(super) fn explain(answer: &Answer, username: &str, domain: &str) -> String {
         "{} {} was answered with {}",
         answer.method, answer.url, answer.status
     );
+    let unknown = said.as_deref().is_some_and(|said| UNKNOWN.contains(&said));
     match answer.status {
-        401 => format!(
-            "Pulp refused the user `{username}` (401{with}); check username and password, or \
+        status if status == 401 || status == 403 && unknown => format!(
+            "Pulp refused the user `{username}` ({status}{with}); check username and password, or \
              user_cert and user_key"
         ),
         403 => format!(
@@ -96,6 +106,11 @@ mod tests {
         let text = said(401, r#"{"detail":"Invalid username/password."}"#, "default");
         assert!(
             text.contains("refused the user `admin` (401, Invalid"),
+            "{text}"
+        );
+        let text = said(403, r#"{"detail":"Invalid username/password."}"#, "default");
+        assert!(
+            text.contains("refused the user `admin` (403, Invalid"),
             "{text}"
         );
         let text = said(403, r#"{"detail":"You do not have permission"}"#, "default");
