@@ -252,8 +252,10 @@ class Crash:
 
     def _kill_play(self, play):
         """Each of its workers has a session of its own, and would go on with its task; all of them name the play's folder."""
-        killed = []
+        killed, late = [], time.monotonic() + 10
         while found := _kill(lambda said: str(play.folder) in said and "ansible-playbook" in said, "ansible-playbook"):
+            if time.monotonic() > late:
+                raise AssertionError(f"{', '.join(found)} does not die")
             killed += found
             play.process.wait(10)
         # One that is dying may be seen twice.
