@@ -13,7 +13,7 @@ BROKEN = [
     ("pulp_services", {"mutually_exclusive": [["connected", "met_outage"]]}, {"state": "started", "connected": "yes", "met_outage": 1}),
     *(
         ("pulp_health", {"required_if": [["state", state, ["username", "password"]]]}, {"pulp_url": "https://192.0.2.1", "state": state, **given})
-        for state in ("healthy", "working")
+        for state in ("healthy", "working", "recovered")
         for given in ({}, {"username": "admin"}, {"password": "hunter2"})
     ),
 ]

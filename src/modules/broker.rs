@@ -17,15 +17,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, discover,
-    look, seconds, typed,
+    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RUN_ID, TARGET, discover, look, outage_times,
+    seconds, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Broker;
 use crate::broker::outage::methods::{ApplyAt, Method};
+use crate::broker::outage::plan::Wanted;
 use crate::broker::settings::Target;
-use crate::broker::undo;
 use crate::host::identity;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
@@ -79,32 +79,15 @@ enum State {
 
 /// One outage to be made on this host.
 struct Outage<'a> {
-    broker: &'a Broker,
+    wanted: Wanted<'a>,
     run_id: &'a str,
-    method: Method,
-    apply_at: ApplyAt,
-    hold: Duration,
     timeout: Duration,
-    restore_after: Duration,
 }
 
 fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
-    let hold = seconds("hold", params.hold)?;
+    let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
     let timeout = seconds("timeout", params.timeout)?;
-    let restore_after = match params.restore_after {
-        Some(value) => seconds("restore_after", value)?,
-        None => hold + RESTORE_MARGIN,
-    };
-    if restore_after < undo::SHORTEST || restore_after <= hold {
-        bail!(
-            "value of restore_after must be greater than hold ({} s) and at least {}, got: {}; the undo \
-             would end the outage",
-            hold.as_secs(),
-            undo::SHORTEST.as_secs(),
-            restore_after.as_secs()
-        );
-    }
     if params.apply_at == ApplyAt::Pulp && !params.method.cuts() {
         bail!(
             "value of apply_at must be broker where method is {}, got: pulp; at Pulp's side packets can be \
@@ -126,13 +109,15 @@ fn run(call: &Call) -> Result<Outcome> {
     match params.state {
         State::Down => {
             let outage = Outage {
-                broker: &broker,
+                wanted: Wanted {
+                    broker: &broker,
+                    method: params.method,
+                    apply_at: params.apply_at,
+                    hold,
+                    restore_after,
+                },
                 run_id: run_id.unwrap_or(BY_HAND),
-                method: params.method,
-                apply_at: params.apply_at,
-                hold,
                 timeout,
-                restore_after,
             };
             down::begin(&outage, look, call.check_mode)
         }

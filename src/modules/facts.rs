@@ -7,6 +7,7 @@
 
 mod lines;
 mod look;
+mod plan;
 mod refusals;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -15,12 +16,15 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, TARGET, discover, pulp_units, typed};
+use super::{
+    BROKER_UNIT, BROKER_URL, RESTORE_AFTER, TARGET, discover, outage_times, pulp_units, typed,
+};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::cluster::Found;
 use crate::broker::others::Others;
 use crate::broker::outage::methods::{ApplyAt, Method};
+use crate::broker::outage::plan::Wanted;
 use crate::broker::settings::{Pulp3, Settings, Target};
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
@@ -38,6 +42,8 @@ pub(super) const MODULE: Module = Module {
         Opt::new("apply_at", Kind::Str)
             .default(Default::Str("broker"))
             .choices(&["broker", "pulp"]),
+        Opt::new("hold", Kind::Int).default(Default::Int(0)),
+        RESTORE_AFTER,
         Opt::new("accept_shared", Kind::Bool).default(Default::Bool(false)),
         BROKER_URL,
         BROKER_UNIT,
@@ -58,6 +64,8 @@ struct Params {
     preflight: bool,
     method: Method,
     apply_at: ApplyAt,
+    hold: i64,
+    restore_after: Option<i64>,
     accept_shared: bool,
     broker_url: Option<String>,
     broker_unit: Option<String>,
@@ -186,6 +194,7 @@ impl Sight {
 
 fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
+    let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
     let settings = settings::read()?;
     let own = addresses::reachable();
@@ -227,6 +236,17 @@ fn run(call: &Call) -> Result<Outcome> {
             apply_at: params.apply_at,
             accept_shared: params.accept_shared,
         };
+        let wanted = |broker| Wanted {
+            broker,
+            method: params.method,
+            apply_at: params.apply_at,
+            hold,
+            restore_after,
+        };
+        let part = broker
+            .as_ref()
+            .map(|broker| plan::part(&wanted(broker), &units))
+            .transpose()?;
         let place = look::Place {
             settings: settings.as_ref(),
             broker: broker.as_ref().zip(answer),
@@ -241,10 +261,14 @@ fn run(call: &Call) -> Result<Outcome> {
             let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
             deployment["broker"]["cluster"] = json!(cluster);
         }
+        let seen = refusals::all(&sight, wish).into_iter().map(|r| json!(r));
+        let planned = part.iter().flat_map(|part| part.refusals.iter().cloned());
+        let refusals: Vec<Value> = seen.chain(planned).collect();
         deployment["preflight"] = json!({
             "lines": lines::all(&sight, wish),
-            "refusals": refusals::all(&sight, wish),
+            "refusals": refusals,
             "others": &sight.others,
+            "outage": part,
         });
     }
     Ok(Outcome::default().with("ansible_facts", json!({ "pulp_deployment": deployment })))

@@ -3,7 +3,7 @@
 //! It walks the list of steps in `pulp::steps`: the first step that fails ends the proof, and the
 //! steps that clean up are taken whatever happened. It reports no change, because all that it
 //! makes it deletes again; where that fails it says so and names what is left. The states `idle`
-//! and `ready` only ask.
+//! and `ready` only ask; `recovered` is three of the others in one call.
 
 mod clean;
 mod failure;
@@ -12,6 +12,7 @@ mod names;
 mod params;
 mod prove;
 mod ready;
+mod recovered;
 mod tasked;
 mod tell;
 mod working;
@@ -123,6 +124,7 @@ fn work(call: &Call) -> Result<Outcome> {
         State::Idle => idle::run(call, &params),
         State::Ready => ready::run(call, &params),
         State::Working => working::run(call, &params),
+        State::Recovered => recovered::run(call, params),
     }
 }
 

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
-use crate::broker::{Broker, Overrides, settings};
+use crate::broker::{Broker, Overrides, settings, undo};
 use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, PULP, PULP3_PREFIX, Unit};
@@ -114,6 +114,25 @@ fn seconds(name: &str, value: i64) -> Result<Duration> {
         Ok(seconds) if value <= LONGEST_SECONDS => Ok(Duration::from_secs(seconds)),
         _ => bail!("value of {name} must be from 0 to {LONGEST_SECONDS} seconds, got: {value}"),
     }
+}
+
+/// How long an outage is held, and in what time its undo gives everything back.
+fn outage_times(hold: i64, restore_after: Option<i64>) -> Result<(Duration, Duration)> {
+    let hold = seconds("hold", hold)?;
+    let restore_after = match restore_after {
+        Some(value) => seconds("restore_after", value)?,
+        None => hold + RESTORE_MARGIN,
+    };
+    if restore_after < undo::SHORTEST || restore_after <= hold {
+        bail!(
+            "value of restore_after must be greater than hold ({} s) and at least {}, got: {}; the undo \
+             would end the outage",
+            hold.as_secs(),
+            undo::SHORTEST.as_secs(),
+            restore_after.as_secs()
+        );
+    }
+    Ok((hold, restore_after))
 }
 
 /// What the user says of the look at the tasks of others before something is taken away.

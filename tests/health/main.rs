@@ -7,6 +7,7 @@
 mod answers;
 mod certificates;
 mod pulp3;
+mod recovered;
 mod states;
 mod support;
 mod working;

@@ -26,7 +26,7 @@ WORKER, OTHER, MANAGER, BEAT, WEB = (f"{name}.service" for name in (
 TAKEN = {"connect": "connect.yml/Take the broker away", "reconnect": "take.yml/Take the broker away"}
 HELD = {scenario: f"{scenario}.yml/Hold the broker away" for scenario in ("connect", "reconnect")}
 UP = "recovery.yml/Give the broker back"
-RESTORED = "restore.yml/Give the broker back"
+RESTORED = "restore.yml/Start what was running before"
 API = "curl -sf --cacert /etc/pki/pulp/ca.crt -u admin:Sesame-admin-7f3a"
 
 

@@ -3,6 +3,7 @@
 //! or stopped, the same rules in force.
 
 pub(crate) mod methods;
+pub(crate) mod plan;
 
 use std::time::{Duration, Instant};
 

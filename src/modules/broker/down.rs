@@ -1,7 +1,5 @@
 //! `state: down`: refuse, arm, take away, prove, hold.
 
-mod plan;
-
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
@@ -11,6 +9,7 @@ use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
 use crate::broker::Taken;
 use crate::broker::outage::methods::{ApplyAt, Step};
+use crate::broker::outage::plan::{self, Plan, Wanted};
 use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
 use crate::host::syslog;
@@ -18,7 +17,6 @@ use crate::host::wait::Deadline;
 use crate::modules::{diff, pulp_units, told, untaken};
 use crate::pulp::others::Look;
 use crate::service::Unit;
-use plan::Plan;
 
 pub(super) fn begin(
     outage: &Outage<'_>,
@@ -28,27 +26,24 @@ pub(super) fn begin(
     undo::refuse_other_run(outage.run_id)?;
     let services = pulp_units()?;
     let record = undo::record()?;
-    let acts = match outage.apply_at {
-        ApplyAt::Broker => outage.broker.local,
-        ApplyAt::Pulp => {
-            let stopped = record.as_ref().is_some_and(|r| !r.services.is_empty());
-            stopped || services.iter().any(Unit::is_up)
-        }
-    };
+    // Services that this run has stopped are Pulp's all the same.
+    let stopped = record.as_ref().is_some_and(|r| !r.services.is_empty());
+    let acts =
+        outage.wanted.apply_at == ApplyAt::Pulp && stopped || outage.wanted.acts_here(&services);
     if !acts {
         return elsewhere(outage, &services, check_mode);
     }
     if let Some(taken) = record.and_then(|r| r.broker) {
-        let answers = outage.broker.ask().is_life();
+        let answers = outage.wanted.broker.ask().is_life();
         return again(outage, taken, &services, answers, check_mode);
     }
-    let plan = plan::make(outage, &outage.broker.ask_patiently());
+    let plan = plan::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
     if check_mode {
         return Ok(planned(outage, plan));
     }
     let plan = plan?;
     let deadline = Deadline::after(outage.timeout);
-    let as_it_is = || reply(outage.broker, "local", false);
+    let as_it_is = || reply(outage.wanted.broker, "local", false);
     if let Some(Err(refusal)) = look.as_mut().map(|look| look.prepare(deadline)) {
         return Ok(untaken(refusal, as_it_is()));
     }
@@ -56,13 +51,13 @@ pub(super) fn begin(
         broker: Some(plan.taken),
         services: &services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
     // As late as can be: nothing comes between this and the first act.
-    let deadline = deadline.at_most(record.patience(outage.restore_after));
+    let deadline = deadline.at_most(record.patience(outage.wanted.restore_after));
     let looked = match look.as_mut().map(|look| look.now(deadline)).transpose() {
         Ok(looked) => looked,
         Err(refusal) => {
-            let undo = undo::settle(&record, outage.broker.ask().is_up())?;
+            let undo = undo::settle(&record, outage.wanted.broker.ask().is_up())?;
             return Ok(untaken(refusal, as_it_is()).with("undo", undo));
         }
     };
@@ -78,22 +73,25 @@ fn again(
     check_mode: bool,
 ) -> Result<Outcome> {
     if check_mode {
-        let msg = format!("would hold it away for {} s more", outage.hold.as_secs());
+        let msg = format!(
+            "would hold it away for {} s more",
+            outage.wanted.hold.as_secs()
+        );
         return Ok(Outcome {
             msg: Some(msg),
-            ..reply(outage.broker, "local", false)
+            ..reply(outage.wanted.broker, "local", false)
         });
     }
     let taking = Taking {
         broker: Some(taken),
         services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
     if answers {
         let error = anyhow!(
             "VOID outage_interrupted: the broker at {} was taken away by this run but answers again; find \
              what started it and run the test again",
-            outage.broker.endpoint
+            outage.wanted.broker.endpoint
         );
         return Err(undo::give_back(&error, &record, outage.timeout));
     }
@@ -103,7 +101,7 @@ fn again(
 /// The broker is taken away on another host; this host's services could be lost with it all the same,
 /// and it is seen from here whether they have none.
 fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result<Outcome> {
-    let outcome = reply(outage.broker, "remote", false);
+    let outcome = reply(outage.wanted.broker, "remote", false);
     if check_mode || !services.iter().any(Unit::is_up) {
         return Ok(outcome);
     }
@@ -111,22 +109,22 @@ fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result
         broker: None,
         services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.restore_after)?;
+    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
     let outcome = outcome.with("restores_at", record.restores_at.clone());
-    if outage.hold.is_zero() || !services.iter().any(Unit::consumes) {
+    if outage.wanted.hold.is_zero() || !services.iter().any(Unit::consumes) {
         return Ok(outcome);
     }
     let watch = Watch {
-        broker: outage.broker,
+        broker: outage.wanted.broker,
         taken: None,
     };
     let held = watch
         .prove_down(Deadline::after(outage.timeout))
-        .and_then(|()| watch.hold(outage.hold))
+        .and_then(|()| watch.hold(outage.wanted.hold))
         .map_err(|error| undo::give_back(&error, &record, outage.timeout))?;
     let msg = format!(
         "DOWN as seen from here: the broker at {} did not answer {} times in {} s: {}",
-        outage.broker.endpoint, held.probes, held.watched_seconds, held.answer
+        outage.wanted.broker.endpoint, held.probes, held.watched_seconds, held.answer
     );
     Ok(Outcome {
         msg: Some(msg),
@@ -139,55 +137,48 @@ fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) => {
-            return reply(outage.broker, "local", false)
+            return reply(outage.wanted.broker, "local", false)
                 .with("refusals", json!([plan::refusal(&error)]));
         }
     };
-    let steps: Vec<String> = plan.inject.iter().map(shown).collect();
+    let steps = plan.steps();
     let msg = format!(
         "would {} for {} s, so that {}; the undo would give it back after {} s",
-        what(outage, &plan.taken),
-        outage.hold.as_secs(),
-        outage.method.effect(),
-        outage.restore_after.as_secs()
+        what(&outage.wanted, &plan.taken),
+        outage.wanted.hold.as_secs(),
+        outage.wanted.method.effect(),
+        outage.wanted.restore_after.as_secs()
     );
     Outcome {
         msg: Some(msg),
-        diff: Some(away(outage)),
-        ..reply(outage.broker, "local", true)
+        diff: Some(away(&outage.wanted)),
+        ..reply(outage.wanted.broker, "local", true)
     }
     .with("refusals", json!([]))
     .with("steps", steps)
 }
 
 /// What a user is shown with `--diff`.
-fn away(outage: &Outage<'_>) -> Value {
+fn away(wanted: &Wanted<'_>) -> Value {
     diff(
-        &shown_at(outage.broker),
+        &shown_at(wanted.broker),
         ANSWERS,
-        &format!("away by {}", outage.method.word()),
+        &format!("away by {}", wanted.method.word()),
     )
 }
 
 /// What is done, to whom, in words.
-fn what(outage: &Outage<'_>, taken: &Taken) -> String {
+fn what(wanted: &Wanted<'_>, taken: &Taken) -> String {
     let unit = taken.unit.as_deref().unwrap_or("the broker");
-    let method = outage.method.word();
-    if !outage.method.cuts() {
+    let method = wanted.method.word();
+    if !wanted.method.cuts() {
         return format!("{method} {unit}");
     }
-    let side = match outage.apply_at {
+    let side = match wanted.apply_at {
         ApplyAt::Broker => "on its own host",
         ApplyAt::Pulp => "on this host of Pulp's alone",
     };
-    format!("{method} {} {side}", outage.broker.endpoint)
-}
-
-fn shown(step: &Step) -> String {
-    match step {
-        Step::Run(command) | Step::Try(command) => command.join(" "),
-        Step::Write { path, .. } => format!("write {path}"),
-    }
+    format!("{method} {} {side}", wanted.broker.endpoint)
 }
 
 fn take_and_hold(outage: &Outage<'_>, mut record: Record, inject: &[Step]) -> Result<Outcome> {
@@ -203,23 +194,23 @@ fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outc
     }
     let taken = record.broker.as_ref();
     let watch = Watch {
-        broker: outage.broker,
+        broker: outage.wanted.broker,
         taken,
     };
     watch.prove_down(deadline)?;
     let down_at = SystemTime::now();
     let stopped_after = begin.elapsed();
-    let held = watch.hold(outage.hold)?;
-    let what = taken.map_or_else(String::new, |taken| what(outage, taken));
+    let held = watch.hold(outage.wanted.hold)?;
+    let what = taken.map_or_else(String::new, |taken| what(&outage.wanted, taken));
     let msg = format!(
         "DOWN {what}: proven: {}; everything comes back by itself at {} (or by `{}`)",
-        outage.method.effect(),
+        outage.wanted.method.effect(),
         record.restores_at,
         undo::BY_HAND
     );
     let detail = json!({
-        "method": outage.method,
-        "apply_at": outage.apply_at,
+        "method": outage.wanted.method,
+        "apply_at": outage.wanted.apply_at,
         "unit": taken.and_then(|t| t.unit.as_deref()),
         "processes": taken.map(|t| &t.processes),
         "positive_control": taken.map(|t| &t.control),
@@ -233,8 +224,8 @@ fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outc
     });
     Ok(Outcome {
         msg: Some(msg),
-        diff: Some(away(outage)),
-        ..reply(outage.broker, "local", !inject.is_empty())
+        diff: Some(away(&outage.wanted)),
+        ..reply(outage.wanted.broker, "local", !inject.is_empty())
     }
     .with("outage", detail)
     .with("restores_at", record.restores_at.clone()))
@@ -250,8 +241,8 @@ fn inject_and_note(
         "run {} of the Pulp broker test takes the broker at {} away ({}); it comes back by itself at {}, or \
          by `{}`",
         record.run_id,
-        outage.broker.endpoint,
-        outage.method.word(),
+        outage.wanted.broker.endpoint,
+        outage.wanted.method.word(),
         record.restores_at,
         undo::BY_HAND
     ));

@@ -16,7 +16,7 @@ pub(super) const SPEC: [Opt; 22] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
-        .choices(&["healthy", "idle", "ready", "working"]),
+        .choices(&["healthy", "idle", "ready", "working", "recovered"]),
     Opt::new("feed", Type::Str),
     Opt::new("feed_host", Type::Str).default(Preset::Str("127.0.0.1")),
     Opt::new("feed_port", Type::Int).default(Preset::Int(0)),
@@ -36,6 +36,7 @@ pub(super) enum State {
     Idle,
     Ready,
     Working,
+    Recovered,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 //! password.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -33,33 +34,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         }
         .with("pulp_url", pulp.door.base.as_str()));
     }
-    let deadline = Deadline::after(limit);
-    let mut watch = Watch::of(params.expected.as_deref());
-    let mut unanswered = None;
-    let reached = until("Pulp to list its workers", deadline, PACE, || {
-        match pulp.status(deadline) {
-            Ok(status) => {
-                unanswered = None;
-                Ok(watch.look(status).then_some(()))
-            }
-            // A web server that was just started, or has lost its broker, may need a moment.
-            Err(cause) => {
-                unanswered = Some(cause);
-                Ok(None)
-            }
-        }
-    });
-    match reached {
-        Ok(()) => Ok(reply(&pulp, &watch)),
-        Err(error) if error.is::<TimedOut>() => {
-            let verdict = match unanswered {
-                Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
-                None => watch.verdict(&pulp.door.base, limit.as_secs()),
-            };
-            Err(error.context(verdict))
-        }
-        Err(error) => Err(error),
-    }
+    Watch::of(params.expected.as_deref()).wait(&mut pulp, limit)
 }
 
 fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
@@ -84,7 +59,7 @@ fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
 }
 
 /// What Pulp said at first and what it says now.
-struct Watch<'a> {
+pub(super) struct Watch<'a> {
     expected: Option<&'a [String]>,
     /// Heartbeats of the first answer.
     first: Option<BTreeMap<String, Option<String>>>,
@@ -92,7 +67,7 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn of(expected: Option<&'a [String]>) -> Self {
+    pub(super) fn of(expected: Option<&'a [String]>) -> Self {
         Self {
             expected,
             first: None,
@@ -100,8 +75,38 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Asks until everybody was heard of since the first answer.
+    pub(super) fn wait(mut self, pulp: &mut Pulp, limit: Duration) -> Result<Outcome> {
+        let deadline = Deadline::after(limit);
+        let mut unanswered = None;
+        let reached = until("Pulp to list its workers", deadline, PACE, || {
+            match pulp.status(deadline) {
+                Ok(status) => {
+                    unanswered = None;
+                    Ok(self.look(status).then_some(()))
+                }
+                // A web server that was just started, or has lost its broker, may need a moment.
+                Err(cause) => {
+                    unanswered = Some(cause);
+                    Ok(None)
+                }
+            }
+        });
+        match reached {
+            Ok(()) => Ok(reply(pulp, &self)),
+            Err(error) if error.is::<TimedOut>() => {
+                let verdict = match unanswered {
+                    Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
+                    None => self.verdict(&pulp.door.base, limit.as_secs()),
+                };
+                Err(error.context(verdict))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes an answer; whether all is well by now.
-    fn look(&mut self, status: Status) -> bool {
+    pub(super) fn look(&mut self, status: Status) -> bool {
         if self.first.is_none() {
             let listed = status.workers.iter().flatten();
             self.first = Some(

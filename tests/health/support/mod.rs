@@ -8,6 +8,7 @@
 pub(crate) mod pulp;
 pub(crate) mod pulp3;
 pub(crate) mod server;
+pub(crate) mod workers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -8,27 +8,60 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, Result, bail};
 use serde_json::{Value, json};
 
-use super::Outage;
-use crate::broker::outage::methods::{self, ApplyAt, Firewall, Method, Step, Target};
-use crate::broker::{Answer, Taken};
+use super::methods::{self, ApplyAt, Firewall, Method, Step, Target};
+use crate::broker::{Answer, Broker, Taken};
 use crate::host::processes::Process;
 use crate::host::sockets;
-use crate::service::{self, Verb};
+use crate::service::{self, Unit, Verb};
 
 /// What Pulp's services take to start once their broker is back.
 const SERVICES_START: Duration = Duration::from_secs(2);
 
+/// An outage that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) broker: &'a Broker,
+    pub(crate) method: Method,
+    pub(crate) apply_at: ApplyAt,
+    pub(crate) hold: Duration,
+    pub(crate) restore_after: Duration,
+}
+
+impl Wanted<'_> {
+    /// Whether something is done to the broker on this host, or to its packets.
+    pub(crate) fn acts_here(&self, services: &[Unit]) -> bool {
+        match self.apply_at {
+            ApplyAt::Broker => self.broker.local,
+            ApplyAt::Pulp => services.iter().any(Unit::is_up),
+        }
+    }
+}
+
 /// What is recorded, and what is then done.
-pub(super) struct Plan {
-    pub(super) taken: Taken,
-    pub(super) inject: Vec<Step>,
+pub(crate) struct Plan {
+    pub(crate) taken: Taken,
+    pub(crate) inject: Vec<Step>,
+}
+
+impl Plan {
+    /// What is done, as a user would write it.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        self.inject.iter().map(shown).collect()
+    }
+}
+
+fn shown(step: &Step) -> String {
+    match step {
+        Step::Run(command) | Step::Try(command) => command.join(" "),
+        Step::Write { path, .. } => format!("write {path}"),
+    }
 }
 
 /// Plans the outage from what is here.
 ///
 /// # Errors
 /// `VOID unsupported` and the like: it cannot be made here, or must not be.
-pub(super) fn make(outage: &Outage<'_>, answer: &Answer) -> Result<Plan> {
+pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
     let broker = outage.broker;
     let manager = service::require().context("VOID unsupported")?;
     let unit = match (&broker.unit, outage.method.cuts()) {
@@ -123,7 +156,7 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
 
 /// How much earlier than promised the undo begins: its last start and half of it again, because a busy
 /// host takes longer, and what Pulp's services take after it.
-fn lead(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
+fn lead(outage: &Wanted<'_>, unit: Option<&str>) -> Result<Duration> {
     let Some(unit) = unit.filter(|_| outage.method.ends_processes()) else {
         return Ok(Duration::ZERO);
     };
@@ -143,7 +176,7 @@ fn lead(outage: &Outage<'_>, unit: Option<&str>) -> Result<Duration> {
 }
 
 /// What is cut: packets have a port.
-fn port(outage: &Outage<'_>) -> Result<u16> {
+fn port(outage: &Wanted<'_>) -> Result<u16> {
     outage.broker.endpoint.port().with_context(|| {
         format!(
             "VOID unsupported: the broker is reached at the Unix socket {}, where there are no packets to cut; \
@@ -154,7 +187,7 @@ fn port(outage: &Outage<'_>) -> Result<u16> {
 }
 
 /// Where Pulp's packets to the broker go.
-fn addresses(outage: &Outage<'_>) -> Vec<IpAddr> {
+fn addresses(outage: &Wanted<'_>) -> Vec<IpAddr> {
     let all = outage.broker.addresses().iter();
     let distinct: BTreeSet<IpAddr> = all.map(|a| a.ip().to_canonical()).collect();
     distinct.into_iter().collect()
@@ -172,7 +205,7 @@ fn refuse_own_connection(port: u16) -> Result<()> {
 }
 
 /// An error in the words of the pre-flight: the verdict's name and the rest.
-pub(super) fn refusal(error: &Error) -> Value {
+pub(crate) fn refusal(error: &Error) -> Value {
     let text = format!("{error:#}");
     let verdict = text.strip_prefix("VOID ").and_then(|t| t.split_once(": "));
     let (name, msg) = verdict.unwrap_or(("unsupported", &text));
