@@ -23,8 +23,8 @@ use super::{
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Broker;
+use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
-use crate::broker::outage::plan::Wanted;
 use crate::broker::settings::Target;
 use crate::host::identity;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};

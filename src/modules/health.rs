@@ -35,6 +35,7 @@ use crate::pulp::{self, Pulp, Task};
 use failure::Failure;
 use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, absent, host, is_alive, unit};
 use params::{Params, State, feed_port, refuse_missing, seconds, seconds_or_none};
+use ready::Heartbeats;
 
 /// The module, as the binary lists it.
 pub(crate) const MODULE: Module = Module {

@@ -3,7 +3,6 @@
 //! or stopped, the same rules in force.
 
 pub(crate) mod methods;
-pub(crate) mod plan;
 
 use std::time::{Duration, Instant};
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
 use crate::broker::Taken;
+use crate::broker::outage::methods::wanted::{self, Plan, Wanted};
 use crate::broker::outage::methods::{ApplyAt, Step};
-use crate::broker::outage::plan::{self, Plan, Wanted};
 use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
 use crate::host::syslog;
@@ -37,7 +37,7 @@ pub(super) fn begin(
         let answers = outage.wanted.broker.ask().is_life();
         return again(outage, taken, &services, answers, check_mode);
     }
-    let plan = plan::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
+    let plan = wanted::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
     if check_mode {
         return Ok(planned(outage, plan));
     }
@@ -138,7 +138,7 @@ fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
         Ok(plan) => plan,
         Err(error) => {
             return reply(outage.wanted.broker, "local", false)
-                .with("refusals", json!([plan::refusal(&error)]));
+                .with("refusals", json!([wanted::refusal(&error)]));
         }
     };
     let steps = plan.steps();

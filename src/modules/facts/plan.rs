@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::broker::outage::plan::{self, Wanted};
+use crate::broker::outage::methods::wanted::{self, Wanted};
 use crate::broker::undo;
 use crate::service::Unit;
 
@@ -34,13 +34,13 @@ pub(super) fn part(wanted: &Wanted<'_>, units: &[Unit]) -> Result<Part> {
     if role == "remote" || undo::record()?.is_some() {
         return Ok(idle);
     }
-    Ok(match plan::make(wanted, &wanted.broker.ask_patiently()) {
+    Ok(match wanted::make(wanted, &wanted.broker.ask_patiently()) {
         Ok(plan) => Part {
             steps: plan.steps(),
             ..idle
         },
         Err(error) => Part {
-            refusals: vec![plan::refusal(&error)],
+            refusals: vec![wanted::refusal(&error)],
             ..idle
         },
     })

@@ -34,10 +34,10 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         }
         .with("pulp_url", pulp.door.base.as_str()));
     }
-    Watch::of(params.expected.as_deref()).wait(&mut pulp, limit)
+    Heartbeats::of(params.expected.as_deref()).wait(&mut pulp, limit)
 }
 
-fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
+fn reply(pulp: &Pulp, watch: &Heartbeats) -> Outcome {
     let names = watch.last.as_ref().and_then(Status::names);
     let names = names.unwrap_or_default();
     let version = watch.last.as_ref().and_then(|s| s.version.as_deref());
@@ -59,14 +59,14 @@ fn reply(pulp: &Pulp, watch: &Watch) -> Outcome {
 }
 
 /// What Pulp said at first and what it says now.
-pub(super) struct Watch<'a> {
+pub(super) struct Heartbeats<'a> {
     expected: Option<&'a [String]>,
     /// Heartbeats of the first answer.
     first: Option<BTreeMap<String, Option<String>>>,
     last: Option<Status>,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> Heartbeats<'a> {
     pub(super) fn of(expected: Option<&'a [String]>) -> Self {
         Self {
             expected,
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_heartbeat_of_before_is_none() {
         let expected = [RM.to_owned(), W0.to_owned()];
-        let mut watch = Watch::of(Some(&expected));
+        let mut watch = Heartbeats::of(Some(&expected));
         assert!(!watch.look(status(&[(RM, "1"), (W0, "1")])));
         assert!(!watch.look(status(&[(RM, "2"), (W0, "1")])));
         assert_eq!(watch.silent(), [W0]);
@@ -255,14 +255,14 @@ mod tests {
     #[test]
     fn one_that_appears_was_heard_of() {
         let expected = [W0.to_owned()];
-        let mut watch = Watch::of(Some(&expected));
+        let mut watch = Heartbeats::of(Some(&expected));
         assert!(!watch.look(status(&[(RM, "1")])));
         assert!(watch.look(status(&[(RM, "1"), (W0, "1")])));
     }
 
     #[test]
     fn nobody_named_means_one_of_each_kind() {
-        let mut watch = Watch::of(None);
+        let mut watch = Heartbeats::of(None);
         assert!(!watch.look(status(&[(RM, "1"), (W0, "1")])));
         assert!(!watch.look(status(&[(RM, "2"), (W0, "2")])));
         assert!(watch.look(status(&[(RM, "2"), (W0, "2"), (BEAT, "1")])));
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_its_unit() {
         let expected = [BEAT.to_owned()];
-        let mut watch = Watch::of(Some(&expected));
+        let mut watch = Heartbeats::of(Some(&expected));
         watch.look(status(&[(RM, "1"), (W0, "1"), (BEAT, "11:00")]));
         let verdict = watch.verdict("https://p", 45);
         assert!(verdict.starts_with("FAILED scheduler_dead: "), "{verdict}");
@@ -282,7 +282,7 @@ mod tests {
             assert!(verdict.contains(word), "{verdict}");
         }
         let expected = [BEAT.to_owned(), W0.to_owned()];
-        let mut watch = Watch::of(Some(&expected));
+        let mut watch = Heartbeats::of(Some(&expected));
         watch.look(status(&[(RM, "1"), (BEAT, "11:00")]));
         let verdict = watch.verdict("https://p", 45);
         assert!(verdict.starts_with("FAILED worker_missing: "), "{verdict}");
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_pulp_that_lists_nobody_is_believed() {
-        let mut watch = Watch::of(None);
+        let mut watch = Heartbeats::of(None);
         assert!(watch.look(Status {
             workers: None,
             ..status(&[])

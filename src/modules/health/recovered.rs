@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use super::ready::Watch;
-use super::{Params, healthy, refuse_missing, rounded, seconds, working};
+use super::{Heartbeats, Params, healthy, refuse_missing, rounded, seconds, working};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::Deadline;
 use crate::pulp::Pulp;
@@ -25,11 +24,11 @@ pub(super) fn run(call: &Call, mut params: Params) -> Result<Outcome> {
     let ready = seconds("ready_timeout", params.ready_timeout)?;
     let expected = params.expected.clone();
     let mut pulp = Pulp::new(params.door()?, params.access.site()?);
-    let mut watch = Watch::of(expected.as_deref());
+    let mut heartbeats = Heartbeats::of(expected.as_deref());
     if !call.check_mode
         && let Ok(status) = pulp.status(Deadline::after(FIRST_LOOK.min(whole)))
     {
-        watch.look(status);
+        heartbeats.look(status);
     }
     // Half of the time is kept for what follows.
     params.timeout = left(whole / 2, begun);
@@ -52,7 +51,7 @@ pub(super) fn run(call: &Call, mut params: Params) -> Result<Outcome> {
         return Ok(planned(&works, healthy));
     }
     let waited = Instant::now();
-    let heard = watch.wait(&mut pulp, ready);
+    let heard = heartbeats.wait(&mut pulp, ready);
     let msg = healthy.msg.clone();
     let known = parts([("working", works), ("health", healthy)]);
     Ok(match heard {

@@ -9,6 +9,7 @@ mod nft;
 mod partition;
 mod reset;
 mod stop;
+pub(crate) mod wanted;
 
 use std::net::IpAddr;
 use std::time::Duration;

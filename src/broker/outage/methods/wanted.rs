@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, Result, bail};
 use serde_json::{Value, json};
 
-use super::methods::{self, ApplyAt, Firewall, Method, Step, Target};
+use super::{ApplyAt, Firewall, Method, SHARED, Step, Target, plan};
 use crate::broker::{Answer, Broker, Taken};
 use crate::host::processes::Process;
 use crate::host::sockets;
@@ -93,7 +93,7 @@ pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
     } else {
         None
     };
-    let pair = methods::plan(
+    let pair = plan(
         outage.method,
         &Target {
             port: broker.endpoint.port().unwrap_or_default(),
@@ -143,7 +143,7 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
         );
     }
     if method != Method::Freeze {
-        all.retain(|process| process.name != methods::SHARED);
+        all.retain(|process| process.name != SHARED);
     }
     if method == Method::Stop {
         // What a unit leaves running on purpose (KillMode=process) is no sign of a broker.
