@@ -94,6 +94,8 @@ class PreflightFacts(Claims):
         self.assertEqual(self.line(facts, "OTHERS"), "OTHERS on this broker: none that the kernel and rabbitmqctl show")
         self.assertRegex(self.line(facts, "DISK"), r"/run \d+ .B free, /var/lib/pulp \d+ .B free, the broker's data ")
         self.assertTrue(self.line(facts, "UNDO").startswith("UNDO can run here: systemd-run, "))
+        stop = {"role": "local", "steps": ["systemctl stop -- rabbitmq-server.service"], "refusals": []}
+        self.assertEqual(facts["preflight"]["outage"], stop)
         address = self.lab.exec("hostname", "-I").split()[0]
         self.assertIn(address, facts["addresses"])
         self.assertEqual(facts["broker"]["addresses"], facts["addresses"], "loopback is this host to others")
@@ -206,6 +208,9 @@ class PreflightFacts(Claims):
         self.lab.shell(f"mkdir {folder}; printf '[Service]\\nCapabilityBoundingSet=~CAP_NET_ADMIN\\n' >{folder}/less.conf; {again}")
         self.demand_no_refusal()
         facts = self.demand_refusal("unsupported", "CAP_NET_ADMIN", **AT_PULP)
+        (planned,) = facts["preflight"]["outage"]["refusals"]
+        self.assertIn("needs CAP_NET_ADMIN", planned["msg"])
+        self.assertNotIn("\n", planned["msg"])
         self.assertEqual(self.line(facts, "UNDO"), "UNDO cannot run here: no right to change the firewall")
 
     def test_a_broker_that_is_away_already(self):
@@ -214,6 +219,7 @@ class PreflightFacts(Claims):
         self.before = None
         facts = self.demand_no_refusal()
         self.assertIn("does not answer: the connection is refused", self.line(facts, "BROKER"))
+        self.assertEqual([refusal["name"] for refusal in facts["preflight"]["outage"]["refusals"]], ["outage_not_proven"])
         self.assertIn("(rabbitmqctl could not be asked: the broker does not answer)", self.line(facts, "OTHERS"))
 
     def demand_untouched(self, before):

@@ -261,12 +261,9 @@ fn run(call: &Call) -> Result<Outcome> {
             let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
             deployment["broker"]["cluster"] = json!(cluster);
         }
-        let seen = refusals::all(&sight, wish).into_iter().map(|r| json!(r));
-        let planned = part.iter().flat_map(|part| part.refusals.iter().cloned());
-        let refusals: Vec<Value> = seen.chain(planned).collect();
         deployment["preflight"] = json!({
             "lines": lines::all(&sight, wish),
-            "refusals": refusals,
+            "refusals": refusals::all(&sight, wish),
             "others": &sight.others,
             "outage": part,
         });

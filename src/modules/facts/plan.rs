@@ -13,11 +13,11 @@ use crate::service::Unit;
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Part {
     /// `local` where something is done to the broker or to its packets, else `remote`.
-    pub(super) role: &'static str,
+    role: &'static str,
     /// What is done, as a user would write it.
-    pub(super) steps: Vec<String>,
-    #[serde(skip)]
-    pub(super) refusals: Vec<Value>,
+    steps: Vec<String>,
+    /// Why it cannot be done, which may say in other words what the pre-flight has seen.
+    refusals: Vec<Value>,
 }
 
 /// Plans it. Where a run has taken something away already nothing can be planned, and whoever asks refuses that.

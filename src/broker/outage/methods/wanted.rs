@@ -204,9 +204,9 @@ fn refuse_own_connection(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// An error in the words of the pre-flight: the verdict's name and the rest.
+/// An error in the words of the pre-flight: the verdict's name and the rest, in one line whatever a program said.
 pub(crate) fn refusal(error: &Error) -> Value {
-    let text = format!("{error:#}");
+    let text = format!("{error:#}").replace('\n', "; ");
     let verdict = text.strip_prefix("VOID ").and_then(|t| t.split_once(": "));
     let (name, msg) = verdict.unwrap_or(("unsupported", &text));
     json!({ "name": name, "msg": msg })
@@ -223,7 +223,14 @@ mod tests {
             refusal(&verdict),
             json!({ "name": "outage_not_proven", "msg": "it is: down" })
         );
-        let other = anyhow::anyhow!("failed to run `nft`");
-        assert_eq!(refusal(&other)["name"], "unsupported");
+        let other =
+            anyhow::anyhow!("failed to run `nft`: exit code 1: not permitted\nnetlink: Error");
+        assert_eq!(
+            refusal(&other),
+            json!({
+                "name": "unsupported",
+                "msg": "failed to run `nft`: exit code 1: not permitted; netlink: Error",
+            })
+        );
     }
 }
