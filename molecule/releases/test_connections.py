@@ -158,7 +158,8 @@ open(path, "w", encoding="utf-8").write("\\n".join(lines) + "\\n")
 
 
 class Examples(Claims):
-    """What users copy runs as it stands; it is in place of roles of theirs, so it may need Python."""
+    """What users copy runs as it stands; it is in place of roles of theirs, so it may need Python. Their inventory has its group_vars
+    beside it; here another one reaches the lab."""
 
     def test_each_example_runs(self):
         a_play = re.compile(r"^ *(- )?(hosts|(ansible\.builtin\.)?import_playbook):", re.MULTILINE)
@@ -167,7 +168,8 @@ class Examples(Claims):
         for path in plays:
             with self.subTest(path.name):
                 before = self.pids()
-                play = self.demand_pass(self.play(path, variables={"ansible_python_interpreter": "/usr/bin/python3"}))
+                wish = {"pulp_broker_test_scenarios": ["health"], "ansible_python_interpreter": "/usr/bin/python3"}
+                play = self.demand_pass(self.play(path, variables=wish))
                 self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
                 self.assertEqual(self.pids(), before)
         self.demand_as_before()

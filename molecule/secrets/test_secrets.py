@@ -84,8 +84,10 @@ INTERRUPTED = {
     "pulp_services": [({"state": "started", "met_outage": True, "broker_url": BROKER_URL}, "interrupted by SIGINT", "SIGINT", 1)],
     "pulp_broker": [({"state": "down", "method": "freeze", "hold": 30, "broker_url": BROKER_URL, **RUN}, "interrupted by SIGHUP", "SIGHUP", 3)],
     "pulp_watch": [({**WATCHES, **RUN}, "", "SIGTERM", 0.05)],
-    "pulp_health": [(HEALTH, "interrupted by SIGHUP", "SIGHUP", 0.3)],
-    "pulp_report": [({"results": LEAKS_IN_REPORT}, "", "SIGTERM", 0)],
+    # Its schedule is due some seconds later.
+    "pulp_health": [(HEALTH | {"state": "working", "timeout": 60}, "interrupted by SIGHUP", "SIGHUP", 0.3)],
+    # It takes a millisecond, so it is hit before it has all of its parameters.
+    "pulp_report": [({"results": LEAKS_IN_REPORT}, "", "SIGTERM", None)],
 }
 MODULES = list(SUCCESS)
 

@@ -62,7 +62,8 @@ def left(since, forms):
 
 
 def carried_out(module, params, forms, interrupt=None, after=0.0, linger=0.0):
-    """Interrupted by this signal so many seconds after it has its parameters; watched so many seconds longer than it lives."""
+    """Interrupted by this signal so many seconds after it has its parameters, or right before it has all of them; watched so many
+    seconds longer than it lives."""
     since = time.time()
     folder = tempfile.mkdtemp(prefix="ansible-tmp-sampled-", dir="/root")
     program, args = f"{folder}/AnsiballZ_{module}", f"{folder}/args"
@@ -76,6 +77,10 @@ def carried_out(module, params, forms, interrupt=None, after=0.0, linger=0.0):
         while not sampler.seen:
             sampler.look(child.pid)
         pipe.write(json.dumps(params))
+        if interrupt and after is None:
+            pipe.flush()
+            os.kill(child.pid, getattr(signal, interrupt))
+            interrupt = None
     begun, ended = time.monotonic(), None
     while ended is None or time.monotonic() < ended + linger:
         sampler.look(child.pid)

@@ -180,6 +180,8 @@ boot() {
 }
 
 tell_of_cgroups() {
+    # Who has no systemd has nobody to tell.
+    podman exec "$1" test -d /etc/systemd/system || return 0
     podman cp "$here/hybrid/cgroups-agent" "$1:/usr/local/sbin/pulp-lab-cgroups"
     podman cp "$here/hybrid/pulp-lab-cgroups.service" "$1:/etc/systemd/system/pulp-lab-cgroups.service"
     podman exec "$1" sh -c '[ ! -d /run/systemd/system ] || { systemctl daemon-reload && systemctl enable --quiet --now pulp-lab-cgroups; }'
