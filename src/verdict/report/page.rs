@@ -134,7 +134,9 @@ fn tiles(judgement: &Judgement<'_>) -> String {
             .iter()
             .filter(|s| s.actor.role.consumes() && s.name != Some(Name::NotExercised))
     };
-    let well = consumers().filter(|s| s.actor.has_recovered() && s.actor.exits.is_empty());
+    // Who exited is back by itself only where that is how it is meant to be, by its supervisor; else it has a name.
+    let well = consumers()
+        .filter(|s| s.actor.has_recovered() && (s.actor.exits.is_empty() || s.name.is_none()));
     if consumers().count() > 0 {
         let seen = judgement
             .run
