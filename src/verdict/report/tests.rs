@@ -252,6 +252,19 @@ fn the_page_needs_nothing_else_and_takes_nothing_for_markup() {
 }
 
 #[test]
+fn who_is_started_again_has_come_back_where_that_is_how_it_is_meant() {
+    let exits = json!([{"at": 9.3, "how": "exited with status 1"}]);
+    for (version, came_back) in [("3.123.1", "<b>6 of 6</b>"), ("2.21.5", "<b>5 of 6</b>")] {
+        let page = report(&changed(&[
+            ("/run/pulp_version", json!(version)),
+            (&at(WORKER, "exits"), exits.clone()),
+        ]))
+        .html;
+        assert!(page.contains(came_back), "Pulp {version}: {page}");
+    }
+}
+
+#[test]
 fn the_last_line_has_one_word_for_each() {
     assert_eq!(
         report(&exited()).line,
