@@ -44,25 +44,33 @@ class ReconnectsLate(NeverReconnects):
     hangs_for = 70
 
 
-class NeverConsumes(Consumer):
+class Idle(Consumer):
+    """Takes no task once it is idle, also none of those that Celery reads while it subscribes: they stay unacknowledged."""
+
+    def create_task_handler(self, *args, **kwargs):
+        takes = super().create_task_handler(*args, **kwargs)
+        return (lambda *_: None) if self._is_idle() else takes
+
+    def _is_idle(self):
+        return defects.outage_met()
+
+
+class NeverConsumes(Idle):
     """Connects again, subscribes and beats, but nobody reads from the new connection (F01)."""
 
     def connect(self):
-        if not defects.outage_met():
+        if not self._is_idle():
             return super().connect()
         return self.connection_for_read(heartbeat=self.amqheartbeat)
 
 
-class CancelsItsQueues(Consumer):
+class CancelsItsQueues(Idle):
     """Connects again, reads and answers `inspect ping`, but consumes from no queue (F46a)."""
 
     def on_ready(self):
         super().on_ready()
         if self._is_idle():
             self.task_consumer.cancel()
-
-    def _is_idle(self):
-        return defects.outage_met()
 
 
 class IdleAfterRestartInATask(CancelsItsQueues):
