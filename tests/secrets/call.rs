@@ -85,8 +85,7 @@ impl Made {
             command.spawn().unwrap()
         } else {
             std::fs::remove_file(&args).unwrap();
-            let mode = Mode::RUSR | Mode::WUSR;
-            rustix::fs::mknodat(rustix::fs::CWD, &args, FileType::Fifo, mode, 0).unwrap();
+            make_pipe(&args);
             let mut child = command.spawn().unwrap();
             let mut pipe = pipe_to(&args);
             sampler.wait_until_seen(0);
@@ -116,7 +115,8 @@ impl Made {
         let mut command = if matches!(self.end, End::WithoutThreads) {
             // Root may start as many as it likes; a user who is root in effect only, and may not raise limits, may not.
             let mut command = Command::new("prlimit");
-            command.args(["--nproc=1:1", "setpriv", "--ruid=54321", "--clear-groups"]);
+            command.arg(format!("--nproc={0}:{0}", threads_at_start(&own)));
+            command.args(["setpriv", "--ruid=54321", "--clear-groups"]);
             command.args(["--bounding-set=-sys_resource,-sys_admin", "--"]);
             command.arg(own.get_program()).args(own.get_args());
             command
@@ -131,6 +131,11 @@ impl Made {
             .env("HOME", home);
         command
     }
+}
+
+fn make_pipe(args: &Path) {
+    let mode = Mode::RUSR | Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, args, FileType::Fifo, mode, 0).unwrap();
 }
 
 /// Opens the pipe as soon as the module has opened its end, which it does when it hears signals already.
@@ -148,6 +153,22 @@ fn pipe_to(args: &Path) -> std::fs::File {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// How many a module has when it waits for its parameters: one, and those of an emulator that runs it.
+fn threads_at_start(own: &Command) -> usize {
+    let directory = TempDir::new().unwrap();
+    let args = directory.path().join("args");
+    make_pipe(&args);
+    let mut module = Command::new(own.get_program());
+    let mut child = module.arg(&args).stdin(Stdio::null()).spawn().unwrap();
+    let pipe = pipe_to(&args);
+    let tasks = format!("/proc/{}/task", child.id());
+    let threads = std::fs::read_dir(tasks).unwrap().count();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    drop(pipe);
+    threads
 }
 
 fn accepted(listener: &TcpListener) -> std::net::TcpStream {
