@@ -100,5 +100,19 @@ class Methods(Outages):
         self.assertEqual(claimed, set(METHODS))
 
 
+class Twice(Outages):
+    def test_the_next_outage_of_a_run_is_a_new_one_though_a_service_was_late_after_the_first(self):
+        late = "pulp_celerybeat.service"
+        self.addCleanup(self.lab.exec, "systemctl", "start", late)
+        self.take("stop")
+        self.lab.exec("systemctl", "stop", late)
+        self.assertEqual(self.give_back()["undo"], "armed")
+        self.lab.exec("systemctl", "start", late)
+        self.assertIn("it answers", self.take("stop")["outage"]["positive_control"])
+        self.wait_until_away("stop")
+        self.assertEqual(self.give_back()["undo"], "disarmed")
+        self.demand_as_before()
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -198,6 +198,23 @@ pub(crate) fn settle(record: &Record, broker_answers: bool) -> Result<&'static s
     }
 }
 
+/// As `settle`, once the broker itself is back: where services are still awaited, only they stay recorded, so
+/// that the next outage of this run is a new one.
+///
+/// # Errors
+/// As `settle`; or what stays cannot be written.
+pub(crate) fn settle_broker(record: Record) -> Result<&'static str> {
+    let state = settle(&record, true)?;
+    if state == "armed" && record.broker.is_some() {
+        let services = Record {
+            broker: None,
+            ..record
+        };
+        write(&services, service::require()?)?;
+    }
+    Ok(state)
+}
+
 /// Ends at once what failed or was interrupted: the undo runs now, where the end of this process does
 /// not reach it, and is waited for whatever signal came. Returns the error
 /// with what became of it.

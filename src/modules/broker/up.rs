@@ -71,7 +71,7 @@ pub(super) fn give_back(
     });
     let msg = told(broker, taken, unit, after);
     let undo_state = match record? {
-        Some(record) => undo::settle(&record, true)?,
+        Some(record) => undo::settle_broker(record)?,
         None => "none",
     };
     Ok(Outcome {
