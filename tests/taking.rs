@@ -56,6 +56,11 @@ fn how_pulp_is_asked_is_checked_before_anything_is_done() {
             ("domain", json!("a/b"), "failed to use domain `a/b`: "),
             ("ca_path", json!("/nonexistent"), "failed to read "),
             (
+                "tls_minimum",
+                json!("1.1"),
+                "value of tls_minimum must be one of: 1.0, 1.2, got: 1.1",
+            ),
+            (
                 "password",
                 Value::Null,
                 "failed to list the tasks of `https://127.0.0.1:9`: no password was given; set `password`",

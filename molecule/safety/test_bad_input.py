@@ -18,6 +18,7 @@ def cases(lab):
         ("unknown host", "pulp_health", connection(pulp_url="https://no.pulp.test"), ["https://no.pulp.test"]),
         ("untrusted certificate", "pulp_health", connection(ca_path=None), ["certificate", "ca_path"]),
         ("CA file that is not there", "pulp_health", connection(ca_path="/no/ca.crt"), ["ca_path", "/no/ca.crt"]),
+        ("unknown version of TLS", "pulp_health", connection(tls_minimum="1.1"), ["tls_minimum must be one of: 1.0, 1.2, got: 1.1"]),
         ("URL with a path", "pulp_health", connection(pulp_url=f"{url}/pulp/repos/"), ["pulp_url", "address of the server alone"]),
         ("URL that is no Pulp", "pulp_health", connection(pulp_url=f"http://127.0.0.1:{NO_PULP}", ca_path=None),
          [f"http://127.0.0.1:{NO_PULP}", "pulp_url"]),

@@ -97,6 +97,7 @@ class Refused(Claims):
             ({"method": "pull"}, "value of pulp_broker_test_method must be one of: stop, kill, freeze, partition, reset, got: pull"),
             ({"apply_at": "moon"}, "value of pulp_broker_test_apply_at must be one of: broker, pulp, got: moon"),
             ({"apply_at": "pulp"}, "pulp_broker_test_apply_at is pulp, so value of pulp_broker_test_method must be one of: partition, reset, got: stop"),
+            ({"tls_minimum": 1.1}, "value of pulp_broker_test_tls_minimum must be one of: 1.0, 1.2, got: 1.1"),
             ({"void": "maybe"}, "value of pulp_broker_test_void must be one of: fail, pass, got: maybe"),
             ({"scenarios": 3}, "value of pulp_broker_test_scenarios must be one or more of: health, connect, reconnect, got: 3"),
             ({"final_restart": "yes"}, "value of pulp_broker_test_final_restart must be one of: on_failure, always, never, got: yes"),

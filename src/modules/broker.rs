@@ -35,7 +35,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 22] = with_options(&[
+const SPEC: [Opt; 23] = with_options(&[
     Opt::new("state", Kind::Str)
         .required()
         .choices(&["down", "up"]),

@@ -39,7 +39,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 23] = with_options(&[
+const SPEC: [Opt; 24] = with_options(&[
     Opt::list_of("name", Kind::Str),
     Opt::new("state", Kind::Str)
         .required()

@@ -24,6 +24,8 @@ use crate::broker::undo;
 use crate::host::wait::Deadline;
 use crate::host::{identity, sockets};
 use crate::observe::{self, Order, Pulp, Standing};
+use crate::pulp::TlsMinimum;
+use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
 use crate::timeline::{Actor, Timeline};
 
@@ -47,6 +49,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("pulp_url", Kind::Str),
         Opt::new("pulp_api_root", Kind::Str).default(Default::Str("/pulp/")),
         Opt::new("ca_path", Kind::Path),
+        TLS_MINIMUM,
         Opt::new("validate_certs", Kind::Bool).default(Default::Bool(true)),
         Opt::new("evidence", Kind::Bool).default(Default::Bool(false)),
     ],
@@ -73,6 +76,7 @@ struct Params {
     pulp_url: Option<String>,
     pulp_api_root: String,
     ca_path: Option<PathBuf>,
+    tls_minimum: TlsMinimum,
     validate_certs: bool,
     evidence: bool,
 }
@@ -128,6 +132,7 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
     let pulp = params.pulp_url.map(|url| Pulp {
         url,
         ca_path: params.ca_path,
+        tls_minimum: params.tls_minimum,
         validate_certs: params.validate_certs,
         api_root: params.pulp_api_root,
     });

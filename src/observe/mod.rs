@@ -30,9 +30,9 @@ use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides};
 use crate::host::wait::{self, interrupt};
 use crate::host::{identity, process};
-use crate::pulp::Access;
 pub(crate) use crate::pulp::onlooker::LIMIT;
 use crate::pulp::onlooker::Onlooker;
+use crate::pulp::{Access, TlsMinimum};
 use crate::service::{self, Unit};
 use crate::timeline::{self, Begin, Event};
 use journal::Journal;
@@ -69,6 +69,7 @@ pub(crate) struct Order {
 pub(crate) struct Pulp {
     pub(crate) url: String,
     pub(crate) ca_path: Option<std::path::PathBuf>,
+    pub(crate) tls_minimum: TlsMinimum,
     pub(crate) validate_certs: bool,
     /// Where Pulp 3 has its API.
     pub(crate) api_root: String,
@@ -101,6 +102,7 @@ impl Order {
             certificate: None,
             validate_certs: pulp.validate_certs,
             ca_path: pulp.ca_path.as_deref(),
+            tls_minimum: pulp.tls_minimum,
             request_timeout: LIMIT,
         };
         Onlooker::new(&access, &pulp.api_root).map(Some)

@@ -27,6 +27,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
@@ -46,6 +47,17 @@ const REDIRECTS: usize = 5;
 /// A wait looks once more when its time is over; this is what that request gets.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
+/// The oldest version of TLS that may be spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TlsMinimum {
+    /// TLS 1.1 as well.
+    #[serde(rename = "1.0")]
+    V1_0,
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+}
+
 /// How Pulp is reached.
 #[derive(Debug)]
 pub(crate) struct Access<'a> {
@@ -56,6 +68,8 @@ pub(crate) struct Access<'a> {
     pub(crate) certificate: Option<(&'a Path, &'a Path)>,
     pub(crate) validate_certs: bool,
     pub(crate) ca_path: Option<&'a Path>,
+    #[expect(dead_code, reason = "the TLS stack speaks nothing older than 1.2")]
+    pub(crate) tls_minimum: TlsMinimum,
     /// One request's limit.
     pub(crate) request_timeout: Duration,
 }

@@ -180,6 +180,7 @@ mod tests {
             certificate: None,
             validate_certs: true,
             ca_path,
+            tls_minimum: crate::pulp::TlsMinimum::default(),
             request_timeout: limit,
         };
         let onlooker = Onlooker::new(&access, "/pulp/");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::{Access, Door, Site, Wanted, place};
+use super::{Access, Door, Site, TlsMinimum, Wanted, place};
 use crate::ansible::spec::{Default as Preset, Kind, Opt};
 
 /// Where Pulp is; some need not ask it.
@@ -16,8 +16,13 @@ pub(crate) const PULP_URL: Opt = Opt::new("pulp_url", Kind::Str);
 pub(crate) const ACCEPT_TASK_LOSS: Opt =
     Opt::new("accept_task_loss", Kind::Bool).default(Preset::Bool(false));
 
+/// The oldest version of TLS that may be spoken.
+pub(crate) const TLS_MINIMUM: Opt = Opt::new("tls_minimum", Kind::Str)
+    .default(Preset::Str("1.2"))
+    .choices(&["1.0", "1.2"]);
+
 /// All else.
-pub(crate) const OPTIONS: [Opt; 10] = [
+pub(crate) const OPTIONS: [Opt; 11] = [
     Opt::new("username", Kind::Str),
     Opt::new("password", Kind::Str).secret(),
     Opt::new("user_cert", Kind::Path),
@@ -29,6 +34,7 @@ pub(crate) const OPTIONS: [Opt; 10] = [
     Opt::new("domain", Kind::Str).default(Preset::Str("default")),
     Opt::new("validate_certs", Kind::Bool).default(Preset::Bool(true)),
     Opt::new("ca_path", Kind::Path),
+    TLS_MINIMUM,
     Opt::new("request_timeout", Kind::Int).default(Preset::Int(10)),
 ];
 
@@ -69,6 +75,7 @@ pub(crate) struct Options {
     domain: String,
     validate_certs: bool,
     ca_path: Option<PathBuf>,
+    tls_minimum: TlsMinimum,
     request_timeout: i64,
 }
 
@@ -85,6 +92,7 @@ impl Options {
                 .map(|cert| (cert, self.user_key.as_deref().unwrap_or(cert))),
             validate_certs: self.validate_certs,
             ca_path: self.ca_path.as_deref(),
+            tls_minimum: self.tls_minimum,
             request_timeout: seconds("request_timeout", self.request_timeout)?,
         })
     }

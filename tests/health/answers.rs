@@ -354,6 +354,10 @@ fn options_that_cannot_be_are_refused_before_anything_is_sent() {
             json!({"ca_path": "/nonexistent"}),
             "failed to read ca_path `/nonexistent`",
         ),
+        (
+            json!({"tls_minimum": "1.3"}),
+            "value of tls_minimum must be one of: 1.0, 1.2, got: 1.3",
+        ),
         (json!({"pulp_url": "http://192.0.2.1"}), "unencrypted"),
     ] {
         call(&server.url(), options).failed_with(&[part]);

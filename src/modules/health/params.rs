@@ -12,7 +12,7 @@ pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
 
-pub(super) const SPEC: [Opt; 22] = with_options(&[
+pub(super) const SPEC: [Opt; 23] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))

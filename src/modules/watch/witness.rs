@@ -68,6 +68,7 @@ fn door(params: &Params) -> Result<Option<Door>> {
         certificate: None,
         validate_certs: params.validate_certs,
         ca_path: params.ca_path.as_deref(),
+        tls_minimum: params.tls_minimum,
         request_timeout: LIMIT,
     })
     .map(Some)
