@@ -103,6 +103,7 @@ impl Order {
             validate_certs: pulp.validate_certs,
             ca_path: pulp.ca_path.as_deref(),
             tls_minimum: pulp.tls_minimum,
+            is_pulp_3: false,
             request_timeout: LIMIT,
         };
         Onlooker::new(&access, &pulp.api_root).map(Some)

@@ -11,29 +11,39 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, anyhow};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use rustls::{AlertDescription, CertificateError, ClientConfig};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, http};
 
+use super::tls::{Failure, Newest, Tls};
 use super::{Answer, Ask, Trouble};
-use secured::Secured;
+use secured::{Handshake, Offer};
 
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
 
 const NO_ADDRESS: &str = "the host name has no address; check the name, and this host's resolver";
 
+/// Apache's words for a request for which it would have to ask for a certificate when TLS 1.3 has no way to any more.
+const POST_HANDSHAKE: &[u8] = b"Post-Handshake Authentication";
+
+const LATE: &str = "the web server asks for a client's certificate after it has read the request, and speaks TLS 1.3 alone, in which \
+                    clients do not answer that; let httpd speak TLS 1.2 too (`SSLProtocol -all +TLSv1.2 +TLSv1.3`), or have it \
+                    ask at the beginning (`SSLVerifyClient optional` in the virtual host)";
+
 /// A connection pool with our rules.
 #[derive(Debug)]
 pub(super) struct Client {
     agent: Agent,
+    /// The newest version of TLS that is offered.
+    offer: Arc<Offer>,
     /// What all requests have taken together.
     spent: Cell<Duration>,
 }
 
 impl Client {
-    pub(super) fn new(tls: ClientConfig) -> Self {
+    /// Offers no newer TLS than this, unless the server refuses that.
+    pub(super) fn new(tls: Tls, newest: Newest) -> Self {
         let config = Agent::config_builder()
             .proxy(None)
             .http_status_as_error(false)
@@ -42,8 +52,17 @@ impl Client {
             .max_idle_age(IDLE)
             .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
             .build();
-        let connector = ().chain(TcpConnector::default()).chain(Secured(Arc::new(tls)));
+        let offer = Arc::new(Offer::default());
+        if newest == Newest::V1_3 {
+            offer.newer();
+        }
+        let handshake = Handshake {
+            tls: Arc::new(tls),
+            offer: Arc::clone(&offer),
+        };
+        let connector = ().chain(TcpConnector::default()).chain(handshake);
         Self {
+            offer,
             agent: Agent::with_parts(config, connector, DefaultResolver::default()),
             spent: Cell::default(),
         }
@@ -87,6 +106,11 @@ impl Client {
             }
             None => self.run(request.body(())?, limit),
         };
+        if self.offer.newest() == Newest::V1_2 && answer.as_ref().is_err_and(wants_newer) {
+            // Nothing was sent but the beginning of a handshake.
+            self.offer.newer();
+            return self.sent(ask, url, headers, limit);
+        }
         let mut answer = answer.map_err(|cause| explain(&cause, limit))?;
         let body = answer
             .body_mut()
@@ -101,6 +125,9 @@ impl Client {
                 ),
                 other => explain(&other, limit),
             })?;
+        if answer.status() == 403 && is_late(&body) {
+            return Err(Trouble::Unreachable(LATE.to_owned()).into());
+        }
         let header = |name: &str| {
             let value = answer.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
@@ -163,7 +190,9 @@ fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
             ))
             .into();
         }
-        ureq::Error::Io(cause) => told_by_tls(cause).unwrap_or_else(|| network(cause)),
+        ureq::Error::Io(cause) => {
+            failure(cause).map_or_else(|| network(cause), ToString::to_string)
+        }
         ureq::Error::ConnectionFailed => network(&io::ErrorKind::ConnectionRefused.into()),
         other => other.to_string(),
     };
@@ -185,67 +214,22 @@ fn network(cause: &io::Error) -> String {
     }
 }
 
-/// What went wrong within TLS, if that is what it is.
-pub(super) fn told_by_tls(error: &io::Error) -> Option<String> {
-    rustls_cause(error).map(tls)
+fn is_late(body: &[u8]) -> bool {
+    let mut places = body.windows(POST_HANDSHAKE.len());
+    places.any(|words| words == POST_HANDSHAKE)
 }
 
-fn rustls_cause(error: &io::Error) -> Option<&rustls::Error> {
+fn wants_newer(error: &ureq::Error) -> bool {
+    matches!(error, ureq::Error::Io(cause) if failure(cause).is_some_and(|it| it.wants_newer))
+}
+
+/// What went wrong within TLS, if that is what it is.
+fn failure(error: &io::Error) -> Option<&Failure> {
     let inner = error.get_ref()?;
     inner
-        .downcast_ref::<rustls::Error>()
+        .downcast_ref::<Failure>()
         // Each layer of a client may have wrapped it once more.
-        .or_else(|| rustls_cause(inner.downcast_ref()?))
-}
-
-/// How a server says no to a client's certificate.
-const REFUSALS: [AlertDescription; 7] = [
-    AlertDescription::BadCertificate,
-    AlertDescription::CertificateExpired,
-    AlertDescription::CertificateRequired,
-    AlertDescription::CertificateRevoked,
-    AlertDescription::CertificateUnknown,
-    AlertDescription::UnknownCA,
-    AlertDescription::UnsupportedCertificate,
-];
-
-fn tls(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(cause) => certificate(cause),
-        rustls::Error::InvalidMessage(_) => {
-            "it does not speak TLS; is the port right, and is it https there?".to_owned()
-        }
-        rustls::Error::AlertReceived(alert) if REFUSALS.contains(alert) => format!(
-            "the server does not take user_cert ({alert:?}); has it expired (Pulp 2 gives it for a \
-             week, at `pulp-admin login`), and does the server know who issued it?"
-        ),
-        rustls::Error::AlertReceived(alert) => {
-            format!("the server ended the TLS handshake ({alert:?}); it must offer TLS 1.2 or 1.3")
-        }
-        other => format!("TLS: {other}"),
-    }
-}
-
-fn certificate(cause: &CertificateError) -> String {
-    match cause {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another host name (only subjectAltName counts); use \
-             the name it was issued for in pulp_url, or issue it again"
-                .to_owned()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired; renew it, and check this host's clock".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet; check the clocks".to_owned()
-        }
-        // Whose words they are: our own verifier's.
-        CertificateError::Other(told) => told.to_string(),
-        other => format!(
-            "the server's certificate cannot be verified ({other}); set ca_path to the authority \
-             that issued it, or replace it by one that an authority issued for this host name"
-        ),
-    }
+        .or_else(|| failure(inner.downcast_ref()?))
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ pub(crate) mod others;
 pub(crate) mod repodata;
 mod session;
 pub(crate) mod steps;
+mod tls;
 mod told;
 mod trouble;
-mod trust;
 pub(crate) mod v2;
 pub(crate) mod v3;
 
@@ -31,10 +31,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
-use client::{moment, told_by_tls};
+use client::moment;
 pub(crate) use either::{Found, Pulp, objection, status_paths};
 use either::{Site, Wanted, place};
 pub(crate) use options::Options;
+use tls::{Newest, Tls};
 pub(crate) use told::{Created, Orphan, Sent, Status, Task, TaskState, Version3, Worker};
 use trouble::Trouble;
 pub(crate) use trouble::{verdict_on_api, verdict_on_request};
@@ -68,16 +69,26 @@ pub(crate) struct Access<'a> {
     pub(crate) certificate: Option<(&'a Path, &'a Path)>,
     pub(crate) validate_certs: bool,
     pub(crate) ca_path: Option<&'a Path>,
-    #[expect(dead_code, reason = "the TLS stack speaks nothing older than 1.2")]
     pub(crate) tls_minimum: TlsMinimum,
+    /// A Pulp 3 asks for no certificate late, so it is offered TLS 1.3 at once.
+    pub(crate) is_pulp_3: bool,
     /// One request's limit.
     pub(crate) request_timeout: Duration,
 }
 
 impl Access<'_> {
-    fn tls(&self, base: &str) -> Result<rustls::ClientConfig> {
+    fn newest(&self) -> Newest {
+        if self.is_pulp_3 {
+            Newest::V1_3
+        } else {
+            Newest::V1_2
+        }
+    }
+
+    fn tls(&self, base: &str) -> Result<Tls> {
         let host = address::host(base)?;
-        trust::config(&host, self.validate_certs, self.ca_path, self.certificate)
+        let (ca_path, own) = (self.ca_path, self.certificate);
+        Tls::new(&host, self.validate_certs, ca_path, own, self.tls_minimum)
     }
 }
 
@@ -162,7 +173,7 @@ impl Door {
             certified: access.certificate.is_some(),
             session: RefCell::new(None),
             mark: None,
-            client: client::Client::new(tls),
+            client: client::Client::new(tls, access.newest()),
             request_timeout: access.request_timeout,
         })
     }

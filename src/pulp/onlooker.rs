@@ -2,15 +2,20 @@
 //! request at a time, without credentials, following no redirect, and holding no connection in between,
 //! which would keep a process of the web server busy.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::error::Error as _;
-use std::io::ErrorKind;
+use std::io::{Error as IoError, ErrorKind};
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use reqwest::{Client, Error, Response, redirect};
+use openssl::x509::X509;
+use reqwest::tls::TlsInfo;
+use reqwest::{Client, Error, Response, Url, redirect};
 
-use super::{Access, Answer, Status, address, moment, read_status, status_paths, told_by_tls, v3};
+use super::tls::{Failure, Newest, Tls, words_of};
+use super::{Access, Answer, Status, address, moment, read_status, status_paths, v3};
 
 /// The largest status document that is read.
 const CAP: usize = 4 * 1024 * 1024;
@@ -33,7 +38,13 @@ pub(crate) struct Glance {
 /// The one who looks.
 #[derive(Debug)]
 pub(crate) struct Onlooker {
+    tls: Arc<Tls>,
     client: Client,
+    /// Made when the server refuses what the other one offers.
+    newer: OnceCell<Client>,
+    limit: Duration,
+    /// The certificate for which answers count.
+    accepted: RefCell<Vec<u8>>,
     /// Pulp's address, by which all answers are one story.
     pub(crate) base: String,
     /// Where Pulp 2 and Pulp 3 say it.
@@ -49,18 +60,14 @@ impl Onlooker {
     /// The address or the API's root makes no sense, or `ca_path` cannot be read.
     pub(crate) fn new(access: &Access, api_root: &str) -> Result<Self> {
         let base = address::base(access.url)?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(access.tls(&base)?)
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .timeout(access.request_timeout)
-            .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("failed to prepare requests to Pulp")?;
+        let tls = Arc::new(access.tls(&base)?);
+        let limit = access.request_timeout;
         Ok(Self {
-            client,
+            client: client(&tls, access.newest(), limit)?,
+            tls,
+            newer: OnceCell::new(),
+            limit,
+            accepted: RefCell::default(),
             urls: status_paths(api_root)?.map(|path| format!("{base}{path}")),
             asked: Cell::new(0),
             base,
@@ -82,8 +89,8 @@ impl Onlooker {
             answer = self.ask().await;
         }
         match answer {
-            Err(error) => Glance {
-                outcome: outcome_of(&error),
+            Err(outcome) => Glance {
+                outcome,
                 status: None,
             },
             Ok(answer) => Glance {
@@ -100,26 +107,130 @@ impl Onlooker {
         }
     }
 
-    async fn ask(&self) -> Result<Answer, Error> {
-        let mut response = self.client.get(self.url()).send().await?;
+    async fn ask(&self) -> Result<Answer, String> {
+        let mut response = self.send().await.map_err(|error| outcome_of(&error))?;
         let date = header(&response, "Date").and_then(|date| moment(&date));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| outcome_of(&error))? {
             body.extend_from_slice(&chunk);
             if body.len() > CAP {
                 break;
             }
         }
+        let (status, url) = (response.status().as_u16(), response.url().clone());
+        let info = response.extensions_mut().remove::<TlsInfo>();
+        // A server of one process answers a second connection only when the first has come to its end.
+        drop(response);
+        let checked = self.check(&url, info.as_ref()).await;
+        checked.map_err(|refusal| shown(&refusal))?;
         Ok(Answer {
             method: "GET",
             url: self.url().to_owned(),
-            status: response.status().as_u16(),
+            status,
             location: None,
             cookies: Vec::new(),
             date,
             body,
         })
     }
+
+    async fn send(&self) -> Result<Response, Error> {
+        let sent = self
+            .newer
+            .get()
+            .unwrap_or(&self.client)
+            .get(self.url())
+            .send()
+            .await;
+        let is_refused = |error| failure(error).is_some_and(|failure| failure.wants_newer);
+        if self.newer.get().is_some() || !sent.as_ref().is_err_and(is_refused) {
+            return sent;
+        }
+        match client(&self.tls, Newest::V1_3, self.limit) {
+            Ok(client) => {
+                self.newer
+                    .get_or_init(|| client)
+                    .get(self.url())
+                    .send()
+                    .await
+            }
+            Err(_) => sent,
+        }
+    }
+
+    /// Whether the one who answered is Pulp. reqwest knows no more of it than its certificate; those between it and an authority, where
+    /// there are any, another connection shows.
+    async fn check(&self, url: &Url, info: Option<&TlsInfo>) -> Result<(), String> {
+        let seen = info.and_then(TlsInfo::peer_certificate).unwrap_or_default();
+        if info.is_none() || *self.accepted.borrow() == seen {
+            return Ok(());
+        }
+        if let Err(refusal) = self.tls.check(seen, &[]) {
+            let between = self.between(url).await;
+            self.tls
+                .check(seen, &between.map_err(|closer| closer.unwrap_or(refusal))?)?;
+        }
+        seen.clone_into(&mut self.accepted.borrow_mut());
+        Ok(())
+    }
+
+    /// Nothing is said of the server where it could not be reached once more.
+    async fn between(&self, url: &Url) -> Result<Vec<X509>, Option<String>> {
+        let host = url.host_str().unwrap_or_default();
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let newest = if self.newer.get().is_some() {
+            Newest::V1_3
+        } else {
+            Newest::V1_2
+        };
+        let (tls, limit) = (Arc::clone(&self.tls), self.limit);
+        // It blocks, as a look-up of a name does, so it is done where those are.
+        let looked = tokio::task::spawn_blocking(move || {
+            let mut addresses = (host.as_str(), port).to_socket_addrs()?;
+            let address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
+            let line = TcpStream::connect_timeout(&address, limit)?;
+            line.set_read_timeout(Some(limit))?;
+            line.set_write_timeout(Some(limit))?;
+            Ok::<_, IoError>(tls.connect(newest, &host, line)?.between())
+        });
+        let looked = looked.await.map_err(|_| None)?;
+        looked.map_err(|cause| {
+            cause
+                .downcast::<Failure>()
+                .ok()
+                .map(|failure| failure.to_string())
+        })
+    }
+}
+
+fn client(tls: &Tls, newest: Newest, limit: Duration) -> Result<Client> {
+    Client::builder()
+        .tls_backend_preconfigured(tls.connector(newest)?)
+        .tls_info(tls.is_verifying())
+        .http1_only()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .timeout(limit)
+        .user_agent(concat!("pulp_broker/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .context("failed to prepare requests to Pulp")
+}
+
+/// What went wrong within TLS, if that is what it is.
+fn failure(error: &Error) -> Option<Failure> {
+    let mut cause = error.source();
+    while let Some(this) = cause {
+        if let Some(failure) = words_of(this) {
+            return Some(failure);
+        }
+        cause = this.source();
+    }
+    None
 }
 
 fn header(response: &Response, name: &str) -> Option<String> {
@@ -131,14 +242,13 @@ fn outcome_of(error: &Error) -> String {
     if error.is_timeout() {
         return "timeout".to_owned();
     }
+    if let Some(failure) = failure(error) {
+        return shown(&failure.to_string());
+    }
     let mut cause = error.source();
     let mut words = String::new();
     while let Some(this) = cause {
-        let failed = this.downcast_ref::<std::io::Error>();
-        if let Some(told) = failed.and_then(told_by_tls) {
-            return told.chars().take(TOLD).collect();
-        }
-        match failed.map(std::io::Error::kind) {
+        match this.downcast_ref().map(IoError::kind) {
             Some(ErrorKind::ConnectionRefused) => return "refused".to_owned(),
             Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
                 return "reset".to_owned();
@@ -151,6 +261,10 @@ fn outcome_of(error: &Error) -> String {
     if words.contains("connection closed before message completed") {
         return "reset".to_owned();
     }
+    shown(&words)
+}
+
+fn shown(words: &str) -> String {
     words
         .chars()
         .filter(|c| !c.is_control())
@@ -181,6 +295,7 @@ mod tests {
             validate_certs: true,
             ca_path,
             tls_minimum: crate::pulp::TlsMinimum::default(),
+            is_pulp_3: false,
             request_timeout: limit,
         };
         let onlooker = Onlooker::new(&access, "/pulp/");
@@ -309,6 +424,59 @@ mod tests {
                      SHA-1, has an RSA key of 1024 bits; ";
         for refusal in [other, none] {
             assert!(refusal.starts_with(flaws), "{refusal}");
+        }
+    }
+
+    /// The one who looks on is shown no more than the server's own certificate.
+    #[test]
+    fn authorities_between_are_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let openssl = |words: &str| {
+            let mut command = Command::new("openssl");
+            command.args(words.split(' ')).current_dir(&folder);
+            command.stdin(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let run = |words: &str| assert!(openssl(words).status().unwrap().success(), "{words}");
+        let key = "-nodes -newkey rsa:2048";
+        let authority = "-addext basicConstraints=critical,CA:TRUE";
+        run(&format!(
+            "req -x509 -days 2 -subj /CN=root -keyout root.key -out root.pem {authority} {key}"
+        ));
+        run(&format!(
+            "req -x509 -days 2 -subj /CN=strange -keyout strange.key -out strange.pem {authority} {key}"
+        ));
+        run(&format!(
+            "req -new -subj /CN=between -keyout between.key -out between.csr {authority} {key}"
+        ));
+        run(
+            "x509 -req -days 2 -in between.csr -CA root.pem -CAkey root.key -CAcreateserial -copy_extensions copy -out between.pem",
+        );
+        run(&format!(
+            "req -new -subj /CN=x -addext subjectAltName=DNS:localhost -keyout own.key -out own.csr {key}"
+        ));
+        run(
+            "x509 -req -days 2 -in own.csr -CA between.pem -CAkey between.key -CAcreateserial -copy_extensions copy -out own.pem",
+        );
+        for versions in ["-tls1_2", "-tls1_3"] {
+            let serve = format!(
+                "s_server -accept 127.0.0.1:0 -www -cert own.pem -key own.key -cert_chain between.pem {versions}"
+            );
+            let mut server = openssl(&serve).stdout(Stdio::piped()).spawn().unwrap();
+            let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
+            let mut lines = lines.map_while(Result::ok);
+            let accepts = lines.find(|l| l.starts_with("ACCEPT")).unwrap();
+            let url = format!("https://localhost:{}", accepts.rsplit_once(':').unwrap().1);
+            let outcome =
+                |name: &str| look_with(Some(&folder.path().join(name)), &url, LIMIT).outcome;
+            let (trusted, strange) = (outcome("root.pem"), outcome("strange.pem"));
+            server.kill().unwrap();
+            server.wait().unwrap();
+            assert_eq!(trusted, "200");
+            assert!(
+                strange.contains("an authority this host does not trust"),
+                "{strange}"
+            );
         }
     }
 }

@@ -93,6 +93,7 @@ impl Options {
             validate_certs: self.validate_certs,
             ca_path: self.ca_path.as_deref(),
             tls_minimum: self.tls_minimum,
+            is_pulp_3: matches!(self.pulp_api, Api::V3),
             request_timeout: seconds("request_timeout", self.request_timeout)?,
         })
     }

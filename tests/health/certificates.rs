@@ -4,6 +4,8 @@ mod clients;
 mod named;
 mod old;
 mod openssl;
+mod renegotiation;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;

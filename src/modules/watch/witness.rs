@@ -69,6 +69,7 @@ fn door(params: &Params) -> Result<Option<Door>> {
         validate_certs: params.validate_certs,
         ca_path: params.ca_path.as_deref(),
         tls_minimum: params.tls_minimum,
+        is_pulp_3: false,
         request_timeout: LIMIT,
     })
     .map(Some)

@@ -1,12 +1,11 @@
-//! TLS for ureq: its own connector has a certificate checked by the common rules only, this one by the rules that all who
-//! ask Pulp anything share.
+//! TLS for ureq: its own connector knows no renegotiation and checks a certificate by common rules only, this one speaks TLS by
+//! the rules that all who ask Pulp anything share.
 
 use std::fmt;
-use std::io::{Error as IoError, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::time::{Duration, Instant};
 use ureq::unversioned::transport::{
@@ -14,10 +13,34 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-#[derive(Debug)]
-pub(super) struct Secured(pub(super) Arc<ClientConfig>);
+use crate::pulp::tls::{Newest, Secured, Tls};
 
-impl<In: Transport> Connector<In> for Secured {
+/// Whether the server is known to refuse everything older than TLS 1.3.
+#[derive(Debug, Default)]
+pub(super) struct Offer(AtomicBool);
+
+impl Offer {
+    pub(super) fn newest(&self) -> Newest {
+        if self.0.load(Ordering::Relaxed) {
+            Newest::V1_3
+        } else {
+            Newest::V1_2
+        }
+    }
+
+    pub(super) fn newer(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Makes a connection's TLS; the newest version that is offered may change from one connection to the next.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    pub(super) tls: Arc<Tls>,
+    pub(super) offer: Arc<Offer>,
+}
+
+impl<In: Transport> Connector<In> for Handshake {
     type Out = Either<In, Secure>;
 
     fn connect(
@@ -31,18 +54,15 @@ impl<In: Transport> Connector<In> for Secured {
         if !details.needs_tls() {
             return Ok(Some(Either::A(plain)));
         }
-        let host = details.uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(IoError::other)?;
-        let mut connection =
-            ClientConnection::new(Arc::clone(&self.0), name).map_err(IoError::other)?;
         let mut line = TransportAdapter::new(plain.boxed(), Arc::clone(&details.current_time));
         line.set_timeout(rest(details));
-        connection.complete_io(&mut line)?;
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.trim_matches(['[', ']']);
+        let stream = self.tls.connect(self.offer.newest(), host, line)?;
         let config = details.config;
         Ok(Some(Either::B(Secure {
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
-            stream: StreamOwned::new(connection, line),
+            stream,
         })))
     }
 }
@@ -58,7 +78,7 @@ fn rest(details: &ConnectionDetails) -> NextTimeout {
 
 pub(super) struct Secure {
     buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
+    stream: Secured<TransportAdapter>,
 }
 
 impl fmt::Debug for Secure {
@@ -73,21 +93,21 @@ impl Transport for Secure {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.sock.set_timeout(timeout);
+        self.stream.line().set_timeout(timeout);
         let output = &self.buffers.output()[..amount];
         self.stream.write_all(output)?;
         Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.sock.set_timeout(timeout);
+        self.stream.line().set_timeout(timeout);
         let amount = self.stream.read(self.buffers.input_append_buf())?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
 
     fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
+        self.stream.line().get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {

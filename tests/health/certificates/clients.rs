@@ -129,5 +129,5 @@ fn a_server_that_does_not_know_the_user_is_told_as_such() {
     openssl.user("-newkey rsa:1024", "-sha1");
     openssl.certificate("ca", "Another-CA", "-sha256 -newkey rsa:2048");
     let told = openssl.asked("-tls1_2", Some("user.pem"), Some("user.key"));
-    told.failed_with(&["the server does not take user_cert (UnknownCA)"]);
+    told.failed_with(&["the server does not take user_cert (unknown ca)"]);
 }

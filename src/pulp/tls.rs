@@ -1,0 +1,376 @@
+//! How TLS is spoken with Pulp: in which version, by what Pulp knows us, and how often a server may begin anew. Pulp 2's own web
+//! server asks for a client's certificate when it has read the request, so by renegotiation, which there is up to TLS 1.2 only.
+
+mod failure;
+mod flaws;
+mod own;
+mod trust;
+
+use std::io::{Error as IoError, ErrorKind, Read, Write};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, Result};
+use native_tls::{Protocol, TlsConnector};
+use openssl::error::ErrorStack;
+use openssl::ssl::{HandshakeError, Ssl, SslRef, SslStream, SslVerifyMode, SslVersion};
+use openssl::x509::{X509, X509Ref, X509StoreContextRef};
+
+use super::TlsMinimum;
+use crate::host::tls::{Records, context};
+pub(super) use failure::{Failure, words_of};
+use own::Own;
+use trust::Trust;
+
+/// How many handshakes one connection may have: the first, and those of a web server that asks for more in some of its folders.
+const HANDSHAKES: u32 = 4;
+
+const NO_CERTIFICATE: &str = "the server shows no certificate";
+
+/// The newest version that is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Newest {
+    /// The last one that knows renegotiation. A server that speaks newer ones alone refuses it, and says so.
+    V1_2,
+    V1_3,
+}
+
+pub(super) struct Tls {
+    host: String,
+    /// Nobody is verified without it.
+    trust: Option<Arc<Trust>>,
+    own: Option<Own>,
+    oldest: SslVersion,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record that each side sends once a handshake; RFC 5246, section 7.1.
+const CHANGE_CIPHER_SPEC: u8 = 20;
+
+/// What a connection's server has shown; each further handshake has to show the same.
+#[derive(Debug, Default)]
+struct Shown {
+    certificate: Option<X509>,
+    /// Why a handshake was ended by us.
+    refusal: Option<String>,
+}
+
+impl Tls {
+    /// Reads whom to trust and by what Pulp knows us; nothing is sent yet.
+    ///
+    /// # Errors
+    /// A file cannot be read, or does not hold what it should.
+    pub(super) fn new(
+        host: &str,
+        validate: bool,
+        ca_path: Option<&Path>,
+        client: Option<(&Path, &Path)>,
+        minimum: TlsMinimum,
+    ) -> Result<Self> {
+        let own = client.map(|(cert, key)| Own::read(cert, key)).transpose()?;
+        let trust = validate.then(|| Trust::new(ca_path)).transpose()?;
+        Ok(Self {
+            host: host.to_owned(),
+            trust: trust.map(Arc::new),
+            own,
+            oldest: match minimum {
+                TlsMinimum::V1_0 => SslVersion::TLS1,
+                TlsMinimum::V1_2 => SslVersion::TLS1_2,
+            },
+        })
+    }
+
+    /// Whether the server that shows this may be Pulp's. `between` are those that it has shown with another connection.
+    pub(super) fn check(&self, shown: &[u8], between: &[X509]) -> Result<(), String> {
+        let Some(trust) = &self.trust else {
+            return Ok(());
+        };
+        let shown = X509::from_der(shown).map_err(|cause| cause.to_string())?;
+        trust.check(&self.host, &shown, between)
+    }
+
+    pub(super) fn is_verifying(&self) -> bool {
+        self.trust.is_some()
+    }
+
+    /// A connection on which everything that the server shows was checked before it heard anything.
+    pub(super) fn connect<S: Read + Write>(
+        &self,
+        newest: Newest,
+        host: &str,
+        line: S,
+    ) -> Result<Secured<S>, IoError> {
+        let shown = Arc::new(Mutex::new(Shown::default()));
+        // By what Pulp knows us is not for others, to whom published content may lead.
+        let own = self.own.as_ref().filter(|_| host == self.host);
+        let ssl = self
+            .ssl(newest, host, own, &shown)
+            .map_err(IoError::other)?;
+        match ssl.connect(Line::new(line)) {
+            // No cipher of ours does without a certificate; nothing is said to a server that has none all the same.
+            Ok(_) if !has_shown(&shown) => Err(Failure::new(NO_CERTIFICATE).into()),
+            Ok(stream) => Ok(Secured {
+                stream,
+                shown,
+                has_own: own.is_some(),
+            }),
+            Err(HandshakeError::SetupFailure(cause)) => Err(IoError::other(cause)),
+            Err(HandshakeError::Failure(ended) | HandshakeError::WouldBlock(ended)) => {
+                Err(failure::explain(
+                    ended.into_error(),
+                    taken(&shown),
+                    own.is_some(),
+                    failure::Phase::Handshake,
+                ))
+            }
+        }
+    }
+
+    fn ssl(
+        &self,
+        newest: Newest,
+        host: &str,
+        own: Option<&Own>,
+        shown: &Arc<Mutex<Shown>>,
+    ) -> Result<Ssl, ErrorStack> {
+        let newest = match newest {
+            Newest::V1_2 => SslVersion::TLS1_2,
+            Newest::V1_3 => SslVersion::TLS1_3,
+        };
+        let mut context = context(self.oldest, newest)?;
+        if let Some(own) = own {
+            own.show(&mut context)?;
+        }
+        let mut ssl = Ssl::new(&context.build())?;
+        if host.parse::<IpAddr>().is_err() {
+            ssl.set_hostname(host)?;
+        }
+        let (trust, shown, host) = (self.trust.clone(), Arc::clone(shown), host.to_owned());
+        ssl.set_verify_callback(SslVerifyMode::PEER, move |is_good, seen| {
+            // OpenSSL tells each flaw that it sees by its own rules, and last of all the server's own certificate, once a
+            // handshake. That is when ours decide.
+            if !is_good || seen.error_depth() > 0 {
+                return true;
+            }
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            match shown.judge(trust.as_deref(), &host, seen) {
+                Ok(()) => true,
+                Err(refusal) => {
+                    shown.refusal = Some(refusal);
+                    false
+                }
+            }
+        });
+        Ok(ssl)
+    }
+
+    /// The same for reqwest, which can neither ask us whom to trust nor limit handshakes: what it has sent is no secret, and what it
+    /// has heard counts only when `check` takes the certificate.
+    pub(super) fn connector(&self, newest: Newest) -> Result<TlsConnector> {
+        let oldest = match self.oldest {
+            SslVersion::TLS1 => Protocol::Tlsv10,
+            _ => Protocol::Tlsv12,
+        };
+        let newest = match newest {
+            Newest::V1_2 => Protocol::Tlsv12,
+            Newest::V1_3 => Protocol::Tlsv13,
+        };
+        TlsConnector::builder()
+            .min_protocol_version(Some(oldest))
+            .max_protocol_version(Some(newest))
+            .disable_built_in_roots(true)
+            .danger_accept_invalid_certs(true)
+            .danger_accept_invalid_hostnames(true)
+            .build()
+            .context("failed to prepare TLS")
+    }
+}
+
+impl Shown {
+    fn judge(
+        &mut self,
+        trust: Option<&Trust>,
+        host: &str,
+        seen: &X509StoreContextRef,
+    ) -> Result<(), String> {
+        let chain: Vec<X509> = seen
+            .chain()
+            .into_iter()
+            .flatten()
+            .map(ToOwned::to_owned)
+            .collect();
+        let Some((own, between)) = chain.split_first() else {
+            return Err(NO_CERTIFICATE.to_owned());
+        };
+        if let Some(first) = &self.certificate {
+            return if is_same(first, own) {
+                Ok(())
+            } else {
+                Err("the server shows another certificate in a TLS renegotiation than it did when the connection began; somebody \
+                     else may answer in its place"
+                    .to_owned())
+            };
+        }
+        if let Some(trust) = trust {
+            trust.check(host, own, between)?;
+        }
+        self.certificate = Some(own.clone());
+        Ok(())
+    }
+}
+
+fn is_same(one: &X509Ref, other: &X509Ref) -> bool {
+    one.to_der()
+        .ok()
+        .zip(other.to_der().ok())
+        .is_some_and(|(one, other)| one == other)
+}
+
+fn has_shown(shown: &Mutex<Shown>) -> bool {
+    let shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+    shown.certificate.is_some()
+}
+
+fn taken(shown: &Mutex<Shown>) -> Option<String> {
+    shown
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .refusal
+        .take()
+}
+
+/// Below TLS: ends a connection on which handshakes do not end.
+struct Line<S> {
+    inner: S,
+    sent: Records,
+    handshakes: u32,
+}
+
+impl<S> Line<S> {
+    fn new(inner: S) -> Self {
+        Self {
+            inner,
+            sent: Records::default(),
+            handshakes: 0,
+        }
+    }
+}
+
+impl<S: Read> Read for Line<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.inner.read(buffer)
+    }
+}
+
+impl<S: Write> Write for Line<S> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let handshakes = &mut self.handshakes;
+        self.sent.pass(buffer, |kind, _| {
+            *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC)
+        });
+        if self.handshakes > HANDSHAKES {
+            return Err(Failure::endless(HANDSHAKES - 1).into());
+        }
+        self.inner.write_all(buffer)?;
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// A connection within TLS.
+pub(super) struct Secured<S> {
+    stream: SslStream<Line<S>>,
+    shown: Arc<Mutex<Shown>>,
+    has_own: bool,
+}
+
+impl<S: Read + Write> Secured<S> {
+    pub(super) fn line(&mut self) -> &mut S {
+        &mut self.stream.get_mut().inner
+    }
+
+    /// Those between the server's own certificate and an authority.
+    pub(super) fn between(&self) -> Vec<X509> {
+        let all = self.stream.ssl().peer_cert_chain().into_iter().flatten();
+        all.skip(1).map(ToOwned::to_owned).collect()
+    }
+
+    fn failed(&self, error: IoError) -> IoError {
+        let phase = phase(self.stream.ssl());
+        match error.downcast::<openssl::ssl::Error>() {
+            Ok(inner) => failure::explain(inner, taken(&self.shown), self.has_own, phase),
+            Err(error) if phase == failure::Phase::Renegotiation && is_cut(&error) => {
+                Failure::cut().into()
+            }
+            Err(error) => error,
+        }
+    }
+}
+
+fn is_cut(error: &IoError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+    )
+}
+
+fn phase(ssl: &SslRef) -> failure::Phase {
+    if ssl.is_init_finished() {
+        failure::Phase::Conversation
+    } else {
+        failure::Phase::Renegotiation
+    }
+}
+
+impl<S: Read + Write> Read for Secured<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.stream.read(buffer) {
+            Ok(0) if phase(self.stream.ssl()) == failure::Phase::Renegotiation => {
+                Err(Failure::cut().into())
+            }
+            Ok(length) => Ok(length),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+}
+
+impl<S: Read + Write> Write for Secured<S> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.stream
+            .write(buffer)
+            .map_err(|error| self.failed(error))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_path_without_certificates_is_refused_by_name() {
+        let tls = |validate, path: &str| {
+            let minimum = TlsMinimum::default();
+            Tls::new("h", validate, Some(Path::new(path)), None, minimum)
+        };
+        for path in ["/etc/passwd", "/nonexistent/ca.pem"] {
+            let error = tls(true, path).expect_err(path);
+            assert!(error.to_string().contains(path), "{error}");
+        }
+        assert!(tls(false, "/nonexistent").is_ok());
+    }
+}
