@@ -23,8 +23,8 @@ pub(super) use failure::{Failure, words_of};
 use own::Own;
 use trust::Trust;
 
-/// How many handshakes one connection may have: the first, and those of a web server that asks for more in some of its folders.
-const HANDSHAKES: u32 = 4;
+/// How often a server may begin TLS anew before it answers a request. A stock Pulp 2's does so once for each, on the same connection too.
+const RENEGOTIATIONS: u32 = 3;
 
 const NO_CERTIFICATE: &str = "the server shows no certificate";
 
@@ -251,6 +251,7 @@ fn taken(shown: &Mutex<Shown>) -> Option<String> {
 struct Line<S> {
     inner: S,
     sent: Records,
+    /// Since something was last asked.
     handshakes: u32,
 }
 
@@ -276,8 +277,8 @@ impl<S: Write> Write for Line<S> {
         self.sent.pass(buffer, |kind, _| {
             *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC)
         });
-        if self.handshakes > HANDSHAKES {
-            return Err(Failure::endless(HANDSHAKES - 1).into());
+        if self.handshakes > RENEGOTIATIONS {
+            return Err(Failure::endless(RENEGOTIATIONS).into());
         }
         self.inner.write_all(buffer)?;
         Ok(buffer.len())
@@ -347,6 +348,7 @@ impl<S: Read + Write> Read for Secured<S> {
 
 impl<S: Read + Write> Write for Secured<S> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.stream.get_mut().handshakes = 0;
         self.stream
             .write(buffer)
             .map_err(|error| self.failed(error))

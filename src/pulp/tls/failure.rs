@@ -50,10 +50,10 @@ impl Failure {
         }
     }
 
-    /// More renegotiations on one connection than any request needs.
+    /// More renegotiations than any request needs.
     pub(super) fn endless(most: u32) -> Self {
         Self::new(format!(
-            "the server began TLS anew on one connection more than {most} times, and is not gone along with any further; see its \
+            "the server began TLS anew more than {most} times before it answered one request, and is not gone along with any further; see its \
              error log, and SSLVerifyClient and SSLCipherSuite in its folders"
         ))
     }
