@@ -94,6 +94,8 @@ class PreflightFacts(Claims):
         self.assertEqual(self.line(facts, "OTHERS"), "OTHERS on this broker: none that the kernel and rabbitmqctl show")
         self.assertRegex(self.line(facts, "DISK"), r"/run \d+ .B free, /var/lib/pulp \d+ .B free, the broker's data ")
         self.assertTrue(self.line(facts, "UNDO").startswith("UNDO can run here: systemd-run, "))
+        # RabbitMQ's boot, as systemd has seen it.
+        self.assertGreater(facts["preflight"]["outage"].pop("start_seconds"), 1)
         stop = {"role": "local", "steps": ["systemctl stop -- rabbitmq-server.service"], "refusals": []}
         self.assertEqual(facts["preflight"]["outage"], stop)
         address = self.lab.exec("hostname", "-I").split()[0]
@@ -102,7 +104,10 @@ class PreflightFacts(Claims):
         self.assertEqual(facts["broker"]["users"] + facts["broker"]["peers"], [])
         self.assertIsNone(facts["broker"]["cluster"])
         self.assertEqual(facts["database"]["seeds"][0]["addresses"], [address])
-        self.assertIn("nft", self.line(self.demand_no_refusal(**AT_PULP), "UNDO"))
+        self.assertEqual(facts["worker_timeout"], 30)
+        cut = self.demand_no_refusal(**AT_PULP)
+        self.assertIn("nft", self.line(cut, "UNDO"))
+        self.assertEqual(cut["preflight"]["outage"]["start_seconds"], 0, "it goes on")
 
     def test_another_program_on_pulps_host(self):
         pid = self.connect_unit(PULP, "/")

@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) database: String,
     /// `[database] seeds`: the hosts and ports of the database, without credentials.
     pub(crate) seeds: Vec<(String, u16)>,
+    /// `[tasks] worker_timeout`, in seconds, which Pulp knows from 2.16 on.
+    pub(crate) worker_timeout: Option<u32>,
     /// What only a Pulp 3 has.
     pub(crate) pulp3: Option<Pulp3>,
 }
@@ -107,6 +109,7 @@ impl Settings {
             server_name: None,
             database: pulp3.database_name.clone().unwrap_or_default(),
             seeds: pulp3.database_at.iter().cloned().collect(),
+            worker_timeout: None,
             pulp3: Some(pulp3),
         }
     }
@@ -159,6 +162,7 @@ fn parse(text: &str) -> Settings {
         server_name: option(text, "server", "server_name"),
         database: option(text, "database", "name").unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
         seeds: seeds(option(text, "database", "seeds").as_deref()),
+        worker_timeout: option(text, "tasks", "worker_timeout").and_then(|v| v.parse().ok()),
         pulp3: None,
     }
 }
@@ -235,6 +239,15 @@ mod tests {
         let settings = parse("");
         assert_eq!(settings.database, "pulp_database");
         assert_eq!(settings.seeds, [("localhost".to_owned(), 27017)]);
+    }
+
+    #[test]
+    fn the_time_after_which_a_worker_is_missing_is_a_number_or_not_given() {
+        let timeout = |text| parse(text).worker_timeout;
+        assert_eq!(timeout("[tasks]\nworker_timeout: 120\n"), Some(120));
+        assert_eq!(timeout("[tasks]\n# worker_timeout: 30\n"), None);
+        assert_eq!(timeout("[tasks]\nworker_timeout: soon\n"), None);
+        assert_eq!(timeout("[server]\nworker_timeout: 120\n"), None);
     }
 
     #[test]

@@ -228,6 +228,7 @@ fn run(call: &Call) -> Result<Outcome> {
         "running": running(&units),
         "database": settings.as_ref().map(|s| database(s, &own)),
         "broker": broker.as_ref().zip(answer.as_ref()).map(|(b, a)| describe(b, a, &own)),
+        "worker_timeout": settings.as_ref().and_then(|s| s.worker_timeout),
         "taken": taken()?,
     });
     if params.preflight {

@@ -35,7 +35,7 @@ impl Prediction {
 }
 
 /// The instants of all tries, in seconds after the loss.
-fn tries() -> impl Iterator<Item = f64> {
+pub(super) fn tries() -> impl Iterator<Item = f64> {
     let mut interval = 0.0;
     let mut at = 0.0;
     std::iter::once(0.0).chain((0..TRIES).map(move |_| {
@@ -46,7 +46,7 @@ fn tries() -> impl Iterator<Item = f64> {
 }
 
 /// When the tries are used up, in seconds after the loss: 2,960.
-fn budget() -> f64 {
+pub(super) fn budget() -> f64 {
     tries().last().unwrap_or_default()
 }
 

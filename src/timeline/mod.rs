@@ -5,6 +5,7 @@
 mod actors;
 mod backoff;
 mod connections;
+pub(crate) mod missing;
 mod outage;
 mod roles;
 

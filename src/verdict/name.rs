@@ -186,7 +186,7 @@ names! {
     CanceledByPulp "canceled_by_pulp" Told ["F41" "F43"]
         "Pulp took workers for lost during the outage, and cancels the tasks that such workers have.";
         "Pulp listed a worker before the outage and no more during it, or a task is canceled";
-        "Start again what was canceled; an outage shorter than some 24 s cancels nothing."
+        "Start again what was canceled. Nothing is canceled where workers are back at their retry 12 s after the loss (they retry after 2, 6, 12, 20, 30 s); the page before a run predicts it."
     ConnectionSurvived "connection_survived" Told ["F05"]
         "A connection stood through the outage, so the service had nothing to reconnect.";
         "the same socket before and after, and bytes moved on it after the broker's return";

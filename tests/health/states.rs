@@ -87,6 +87,32 @@ fn an_idle_pulp_is_told_with_who_works_there() {
 }
 
 #[test]
+fn what_becomes_of_tasks_that_run_is_predicted_for_a_planned_outage() {
+    let server = pulp(|_| None);
+    let cancels = |options: Value| idle(&server, options).reply["outlook"]["cancels"].clone();
+    assert_eq!(cancels(json!({"hold": 5, "broker_start": 0})), "will_not");
+    assert_eq!(cancels(json!({"hold": 5, "broker_start": 8.6})), "may");
+    assert_eq!(cancels(json!({"hold": 23, "broker_start": 0})), "will");
+    let patient = json!({"hold": 23, "broker_start": 8.6, "worker_timeout": 300});
+    assert_eq!(cancels(patient), "will_not");
+    assert_eq!(cancels(json!({"hold": 9})), "may");
+    assert_eq!(cancels(json!({})), Value::Null);
+    for (options, words) in [
+        (json!({"hold": -1}), "failed to use hold `-1`"),
+        (
+            json!({"hold": 1, "broker_start": -0.5}),
+            "failed to use broker_start `-0.5`",
+        ),
+        (
+            json!({"hold": 1, "worker_timeout": 0}),
+            "failed to use worker_timeout `0`",
+        ),
+    ] {
+        idle(&server, options).failed_with(&[words]);
+    }
+}
+
+#[test]
 fn a_busy_pulp_is_refused_with_both_ways_on() {
     let server = pulp(busy(25, usize::MAX));
     let told = idle(&server, json!({}));

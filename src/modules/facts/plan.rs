@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::broker::outage::methods::wanted::{self, Wanted};
 use crate::broker::undo;
-use crate::service::Unit;
+use crate::service::{self, Unit};
 
 /// The outage as this host would take part in it.
 #[derive(Debug, Default, Serialize)]
@@ -16,6 +16,8 @@ pub(super) struct Part {
     role: &'static str,
     /// What is done, as a user would write it.
     steps: Vec<String>,
+    /// How long the broker takes to start again, by its last start: zero where it goes on, nothing where nobody knows.
+    start_seconds: Option<f64>,
     /// Why it cannot be done, which may say in other words what the pre-flight has seen.
     refusals: Vec<Value>,
 }
@@ -29,6 +31,7 @@ pub(super) fn part(wanted: &Wanted<'_>, units: &[Unit]) -> Result<Part> {
     };
     let idle = Part {
         role,
+        start_seconds: start(wanted)?,
         ..Part::default()
     };
     if role == "remote" || undo::record()?.is_some() {
@@ -44,4 +47,19 @@ pub(super) fn part(wanted: &Wanted<'_>, units: &[Unit]) -> Result<Part> {
             ..idle
         },
     })
+}
+
+fn start(wanted: &Wanted<'_>) -> Result<Option<f64>> {
+    if !wanted.method.ends_processes() {
+        return Ok(Some(0.0));
+    }
+    let unit = wanted
+        .broker
+        .unit
+        .as_deref()
+        .filter(|_| wanted.broker.local);
+    let took = unit.map(service::last_start).transpose()?;
+    Ok(took
+        .map(|took| took.as_secs_f64())
+        .filter(|took| *took > 0.0))
 }

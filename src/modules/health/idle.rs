@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use serde_json::json;
 
 use super::{PACE, Params, is_alive, listed, named, seconds, seconds_or_none};
@@ -11,6 +11,7 @@ use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::others::{Refusal, tasks_of_others};
 use crate::pulp::{self, Pulp, Status, Task};
+use crate::timeline::missing::{self, Outlook, Rule};
 
 /// What Pulp said.
 struct Seen {
@@ -20,6 +21,43 @@ struct Seen {
     answered_in: Duration,
     /// `None`: they could not be listed.
     tasks: Option<Vec<Task>>,
+}
+
+/// An outage that is planned.
+#[derive(Clone, Copy)]
+struct Planned {
+    hold: Duration,
+    /// See [`Outlook`].
+    broker_start: Option<f64>,
+    worker_timeout: Option<u32>,
+}
+
+impl Planned {
+    fn of(params: &Params) -> Result<Option<Self>> {
+        let Some(hold) = params.hold else {
+            return Ok(None);
+        };
+        let broker_start = params.broker_start;
+        if let Some(start) = broker_start.filter(|start| !start.is_finite() || *start < 0.0) {
+            bail!("failed to use broker_start `{start}`: it is a number of seconds from 0 up");
+        }
+        let worker_timeout = params.worker_timeout;
+        let worker_timeout = worker_timeout.map(|value| seconds("worker_timeout", value));
+        let worker_timeout = worker_timeout.transpose()?.map(|timeout| timeout.as_secs());
+        Ok(Some(Self {
+            hold: seconds_or_none("hold", hold)?,
+            broker_start,
+            worker_timeout: worker_timeout.and_then(|timeout| u32::try_from(timeout).ok()),
+        }))
+    }
+
+    /// What becomes of the tasks that run; nothing where no Pulp 2 answers.
+    fn outlook(self, status: Option<&Status>) -> Option<Outlook> {
+        let status = status.filter(|status| status.three.is_none())?;
+        let rule = Rule::of(status.version.as_deref(), self.worker_timeout);
+        let hold = self.hold.as_secs_f64();
+        Some(missing::outlook(hold, self.broker_start, rule))
+    }
 }
 
 /// What the user wants done about tasks of others.
@@ -33,6 +71,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         drain: seconds_or_none("drain", params.drain)?,
         accept_task_loss: params.accept_task_loss,
     };
+    let planned = Planned::of(params)?;
     let wait = if call.check_mode {
         Duration::ZERO
     } else {
@@ -53,7 +92,10 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         let refusal = Refusal::busy(tasks.to_vec(), &params.pulp_url, wait);
         seen.refusals.push(refusal);
     }
-    Ok(reply(call, params, &seen, &wish, begun.elapsed()))
+    let outlook = planned.and_then(|planned| planned.outlook(seen.status.as_ref()));
+    let outlook = outlook.map(|it| json!({"cancels": it.cancels, "msg": it.sentence()}));
+    let reply = reply(call, params, &seen, &wish, begun.elapsed());
+    Ok(reply.with("outlook", outlook))
 }
 
 impl Seen {
