@@ -1,0 +1,73 @@
+"""How long the broker is held away, and what that means: what the page before a run predicts is what then happens."""
+
+import json
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness.claims import Claims
+from harness.lab import INVENTORY, until
+from harness.play import PLAYBOOKS
+
+PAGE = "set_up.yml/Tell what is there and what would be done"
+# The hold of 150 s, and what the play does around it.
+LONG = 600
+
+
+class Holds(Claims):
+    def page(self, play, word):
+        """The one line of the page that begins so."""
+        told = [line for line in play.reply(PAGE, self.lab.name)["msg"] if line.startswith(word)]
+        self.assertEqual(len(told), 1, play.reply(PAGE, self.lab.name)["msg"])
+        return told[0]
+
+    def services(self, play):
+        """The story of each that holds a connection, as the report has it, and the names of what is told beside the verdict."""
+        (folder,) = [path for path in play.reports.iterdir() if path.is_dir()]
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        (scenario,) = report["scenarios"]
+        return scenario["services"], [told["name"] for told in report["verdict"]["told"]]
+
+    def test_the_page_predicts_whether_tasks_are_canceled(self):
+        # Workers are back at their retry 12 s after the loss, and at the one after 30 s.
+        for hold, predicted, becomes in ((5, "will not cancel", "finished"), (23, "will cancel", "canceled")):
+            with self.subTest(hold):
+                task = self.lab.exec("pulp-lab", "task", "60").strip()
+                until("the task to run", lambda: [t for t in self.lab.tasks() if t["state"] == "running"])
+                chosen = {"pulp_broker_test_method": "reset", "pulp_broker_test_reconnect_hold": hold, "pulp_broker_test_accept_task_loss": True}
+                play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", variables=chosen))
+                line = self.page(play, "WOULD reconnect, 1, tasks: ")
+                self.assertIn(f": Pulp {predicted} running tasks: its workers write no heartbeat for ", line)
+                state = until("the task to end", lambda task=task: self.ended(task), 90)
+                self.assertEqual(state, becomes, line)
+                self.assertEqual("canceled_by_pulp" in self.services(play)[1], becomes == "canceled", line)
+
+    def ended(self, task):
+        state = self.lab.api(f"tasks/{task}/")["state"]
+        return None if state == "running" else state
+
+    def test_a_partition_that_is_too_short_says_what_it_does_not_show(self):
+        chosen = {"pulp_broker_test_method": "partition", "pulp_broker_test_reconnect_hold": 30}
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", "--check", variables=chosen))
+        self.assertIn("partition for 30 s may end before", self.page(play, "NOT CHECKED: whether services connect again"))
+
+    def test_a_partition_of_the_default_time_loses_every_connection_and_all_come_back(self):
+        # Without the scenario's own variables, which stand beside its inventory.
+        folder = Path(tempfile.mkdtemp(prefix="pulp-broker-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        inventory = shutil.copy(INVENTORY, folder / "inventory.ini")
+        play = self.play(PLAYBOOKS / "broker_reconnect.yml", variables={"pulp_broker_test_method": "partition"}, inventory=inventory)
+        self.assertEqual(play.wait(LONG).process.returncode, 0, play.text())
+        page = play.reply(PAGE, self.lab.name)["msg"]
+        self.assertFalse([line for line in page if "whether services connect again" in line], page)
+        services, _ = self.services(play)
+        consumers = [service for service in services if service["name"].startswith(("pulp_worker-", "pulp_resource_manager"))]
+        self.assertEqual(len(consumers), 3, services)
+        for service in consumers:
+            self.assertEqual(service["met"], "its connection was lost", service)
+        self.demand_as_before()
+
+
+if __name__ == "__main__":
+    unittest.main()
