@@ -10,8 +10,8 @@ const WORKER_TIMEOUT: f64 = 30.0;
 const START_DIFFERS: f64 = 1.5;
 
 /// Seconds of an outage beyond its hold: Ansible's steps between the loss and the hold, and up to the return. A lab on a
-/// busy machine took 3.2.
-const AROUND_THE_HOLD: f64 = 5.0;
+/// busy machine took 3 to 9.
+const AROUND_THE_HOLD: f64 = 8.0;
 
 /// How a version of Pulp 2 decides that a worker is missing. All in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -183,8 +183,8 @@ mod tests {
     #[test]
     fn what_counts_is_the_retry_and_not_how_long_the_broker_is_away() {
         // Longer by a second, silent for longer by 8 or 10 s.
-        assert_eq!(cancels(7.0, 0.0), Cancels::WillNot);
-        assert_eq!(cancels(8.0, 0.0), Cancels::May);
+        assert_eq!(cancels(4.0, 0.0), Cancels::WillNot);
+        assert_eq!(cancels(5.0, 0.0), Cancels::May);
         assert_eq!(cancels(20.0, 0.0), Cancels::May);
         assert_eq!(cancels(21.0, 0.0), Cancels::Will, "long before 24 s");
         // A start that is quicker or slower than the last one.
@@ -234,9 +234,9 @@ mod tests {
              after the loss"
         );
         assert_eq!(
-            outlook(5.0, Some(0.0), rule).sentence(),
+            outlook(3.0, Some(0.0), rule).sentence(),
             "Pulp will not cancel running tasks: its workers write no heartbeat for 6 to 18 s, and its limit is 24 s; \
-             the broker is away for 5 s, and workers retry 2, 6, 12 s after the loss"
+             the broker is away for 3 s, and workers retry 2, 6, 12 s after the loss"
         );
         // Nobody comes back after the last retry.
         let said = outlook(5000.0, Some(0.0), rule).sentence();

@@ -90,8 +90,8 @@ fn an_idle_pulp_is_told_with_who_works_there() {
 fn what_becomes_of_tasks_that_run_is_predicted_for_a_planned_outage() {
     let server = pulp(|_| None);
     let cancels = |options: Value| idle(&server, options).reply["outlook"]["cancels"].clone();
-    assert_eq!(cancels(json!({"hold": 5, "broker_start": 0})), "will_not");
-    assert_eq!(cancels(json!({"hold": 5, "broker_start": 8.6})), "may");
+    assert_eq!(cancels(json!({"hold": 3, "broker_start": 0})), "will_not");
+    assert_eq!(cancels(json!({"hold": 3, "broker_start": 8.6})), "may");
     assert_eq!(cancels(json!({"hold": 23, "broker_start": 0})), "will");
     let patient = json!({"hold": 23, "broker_start": 8.6, "worker_timeout": 300});
     assert_eq!(cancels(patient), "will_not");
