@@ -53,6 +53,9 @@ class Holds(Claims):
         chosen = {"pulp_broker_test_method": "partition", "pulp_broker_test_reconnect_hold": 30}
         play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", "--check", variables=chosen))
         self.assertIn("partition for 30 s may end before", self.page(play, "NOT CHECKED: whether services connect again"))
+        # Nothing is predicted where connections are not refused; and what is not allowed is not mentioned.
+        self.assertEqual(self.page(play, "WOULD reconnect, 1, tasks: ").split(": ")[1], "they may be canceled, once their workers notice")
+        self.assertNotIn("TLS 1.0", str(play.reply(PAGE, self.lab.name)["msg"]))
 
     def test_a_partition_of_the_default_time_loses_every_connection_and_all_come_back(self):
         # Without the scenario's own variables, which stand beside its inventory.

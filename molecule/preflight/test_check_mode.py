@@ -10,6 +10,7 @@ from harness.claims import Claims
 from harness.lab import BROKER, INVENTORY, SHARED, WORKERS
 from harness.play import PLAYBOOKS
 
+PAGE = "set_up.yml/Tell what is there and what would be done"
 SNAPSHOT = SHARED / "harness" / "snapshot.py"
 # What could not be told from a change of ours; each is compared on its own.
 KNOWN_BAD = {
@@ -38,12 +39,23 @@ class CheckMode(Claims):
         own = os.environ | {"ANSIBLE_NOCOLOR": "1"}
         subprocess.run(["ansible", self.lab.name, "-i", INVENTORY, "-m", "raw", "-a", "true"], env=own, check=True, capture_output=True, timeout=60)
         before = self.picture()
-        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check", "--diff"))
+        # A number, as who forgets the quotes writes it.
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check", "--diff", variables={"pulp_broker_test_tls_minimum": 1.0}))
         self.assertEqual(snapshot.differences(before, self.picture()), [])
         # What it says it would do is what it then does not.
         printed = play.printed.read_text(encoding="utf-8")
         for line in ("-broker at localhost:5672: answers", "+broker at localhost:5672: away by stop", "+observer of this host: of run `"):
             self.assertIn(line, printed, play.text())
+        # And what its users would feel: those who know a Pulp 2 would be surprised by it.
+        page = "\n".join(play.reply(PAGE, self.lab.name)["msg"])
+        for line in (
+            "TLS 1.0 and 1.1, which are broken, may be spoken with `https://",
+            "published content is served, but the whole API hangs until the broker is back",
+        ):
+            self.assertIn(line, page)
+        # How long the broker's start takes is the machine's affair.
+        predicted = r"WOULD reconnect, 1, tasks: Pulp (may|will) cancel running tasks: .* away for 5 s and its start \(\d+ s the last time\)"
+        self.assertRegex(page, predicted)
         self.assertFalse(play.reports.exists())
         self.assertEqual(self.lab.ansible_files(), [])
 

@@ -190,7 +190,7 @@ names! {
     ConnectionSurvived "connection_survived" Told ["F05"]
         "A connection stood through the outage, so the service had nothing to reconnect.";
         "the same socket before and after, and bytes moved on it after the broker's return";
-        "Nothing; to test reconnecting, use a method that cuts connections: `pulp_broker_test_method: kill`."
+        "Nothing; to test reconnecting, use a method that ends connections at once: `pulp_broker_test_method: stop`, or a `partition` of 150 s."
     RestartedBySupervisor "restarted_by_supervisor" Told ["F47"]
         "A service exited and its supervisor started it again, as is the way of Pulp 3.";
         "another main process than before, a unit with `Restart=`, and a connection that stands";
