@@ -11,6 +11,7 @@ from harness.lab import INVENTORY, SHARED, until
 from harness.play import PLAYBOOKS, hook
 
 TAKE = "take.yml/Take the broker away"
+DOWN = "reconnect.yml/Tell what is down and how it comes back"
 PAGE = "set_up.yml/Tell what is there and what would be done"
 # The hold of 150 s, and what the play does around it.
 LONG = 600
@@ -64,6 +65,8 @@ class Holds(Claims):
         inventory = shutil.copy(INVENTORY, folder / "inventory.ini")
         play = self.play(PLAYBOOKS / "broker_reconnect.yml", variables={"pulp_broker_test_method": "partition"}, inventory=inventory)
         self.assertEqual(play.wait(LONG).process.returncode, 0, play.text())
+        # The undo waits for two minutes more than the hold, whatever that is.
+        self.assertIn("or 270 s after a later step", play.reply(DOWN, self.lab.name)["msg"][0])
         page = play.reply(PAGE, self.lab.name)["msg"]
         self.assertFalse([line for line in page if "whether services connect again" in line], page)
         services, _ = self.services(play)
