@@ -148,6 +148,16 @@ class Modules(Look):
                         self.assertIsNone(reply["look_seconds_before"])
                     self.give_back()
 
+    def test_no_connection_to_the_api_is_kept_while_it_is_stopped(self):
+        # An httpd that ends gracefully, as every stock one does, waits for those that are kept open.
+        seen, unit = "/run/look-connections", "/run/systemd/system/httpd.service.d/look.conf"
+        look = f"ExecStop=/bin/sh -c 'ss -Htnp state established \"( dport = :443 )\" | grep AnsiballZ > {seen} || true'"
+        self.addCleanup(self.lab.shell, f"rm -f {unit} {seen}; systemctl daemon-reload")
+        self.addCleanup(self.give_back)
+        self.lab.shell(f"mkdir -p $(dirname {unit}); printf '[Service]\n%s\n' {shlex.quote(look)} > {unit}; systemctl daemon-reload")
+        call(self.lab, "pulp_services", run_id="ends", restore_after=600, state="stopped", name=["httpd"], **connection())
+        self.assertEqual(self.lab.shell(f"cat {seen}"), "")
+
     def test_a_broker_that_is_held_away_further_is_not_asked_about_again(self):
         # Its Pulp could not list tasks without it, or lists those that were hit.
         self.addCleanup(self.give_back)

@@ -208,7 +208,7 @@ impl Set<'_> {
             None
         };
         let mut looked = None;
-        if let (Some(record), Some(look)) = (&armed, &mut look) {
+        if let (Some(record), Some(look)) = (&armed, look) {
             // As late as can be: nothing comes between this and the first act.
             let deadline = self.deadline.at_most(record.patience(restore_after));
             match look.now(deadline) {

@@ -167,7 +167,8 @@ impl Look {
     }
 
     /// The last thing before the first act, which must not come after the deadline. Tells how long ago it began.
-    pub(crate) fn now(&mut self, deadline: Deadline) -> Result<Duration, Refusal> {
+    /// Its connection ends with it: an httpd that is stopped waits some 5 s for one that is kept open.
+    pub(crate) fn now(mut self, deadline: Deadline) -> Result<Duration, Refusal> {
         let pulp = &mut self.pulp;
         let limit = pulp.door.request_timeout;
         let in_the_way = |tasks: &[Task]| !self.accepts_loss && !tasks.is_empty();

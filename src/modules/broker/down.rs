@@ -54,7 +54,7 @@ pub(super) fn begin(
     let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
     // As late as can be: nothing comes between this and the first act.
     let deadline = deadline.at_most(record.patience(outage.wanted.restore_after));
-    let looked = match look.as_mut().map(|look| look.now(deadline)).transpose() {
+    let looked = match look.map(|look| look.now(deadline)).transpose() {
         Ok(looked) => looked,
         Err(refusal) => {
             let undo = undo::settle(&record, outage.wanted.broker.ask().is_up())?;
