@@ -124,17 +124,27 @@ fn work(call: &Call) -> Result<Outcome> {
         State::Healthy => healthy(call, &params),
         State::Idle => idle::run(call, &params),
         State::Ready => ready::run(call, &params),
-        State::Working => working::run(call, &params),
-        State::Recovered => recovered::run(call, params),
+        State::Working => {
+            let timeout = seconds("timeout", params.timeout)?;
+            working::run(call, &params, timeout, None)
+        }
+        State::Recovered => recovered::run(call, &params),
     }
 }
 
 fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
     refuse_missing(params, "healthy")?;
-    let (request, door, site) = (request(params)?, params.door()?, params.access.site()?);
+    let timeout = seconds("timeout", params.timeout)?;
     if call.check_mode {
-        return Ok(tell::plan(&request, &door.base));
+        return Ok(tell::plan(&request(params, timeout)?, &params.door()?.base));
     }
+    check(params, timeout)
+}
+
+/// The check itself, within `timeout`.
+fn check(params: &Params, timeout: Duration) -> Result<Outcome> {
+    let request = request(params, timeout)?;
+    let (door, site) = (params.door()?, params.access.site()?);
     let nonce = nonce()?;
     let name = format!("pulp-broker-test-{nonce}");
     let mut check = Check {
@@ -159,7 +169,7 @@ fn healthy(call: &Call, params: &Params) -> Result<Outcome> {
 }
 
 /// What can be refused before anything is sent.
-fn request(params: &Params) -> Result<Request> {
+fn request(params: &Params, timeout: Duration) -> Result<Request> {
     if let Some(url) = &params.feed {
         pulp::check_feed_url(url)?;
     }
@@ -167,7 +177,7 @@ fn request(params: &Params) -> Result<Request> {
         feed: params.feed.clone(),
         feed_host: params.feed_host.clone(),
         feed_port: feed_port(params)?,
-        timeout: seconds("timeout", params.timeout)?,
+        timeout,
         ready_timeout: seconds_or_none("ready_timeout", params.ready_timeout)?,
         require_idle: params.require_idle,
     })

@@ -8,6 +8,8 @@
 mod judge;
 mod witness;
 
+pub(super) use judge::{Until, wait_recovered};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("state", Kind::Str)
             .default(Default::Str("present"))
             .choices(&["present", "absent"]),
-        Opt::new("wait_for", Kind::Str).choices(&["recovered"]),
+        Opt::new("wait_for", Kind::Str).choices(&["connected", "recovered"]),
         Opt::new("timeout", Kind::Int).default(Default::Int(90)),
         Opt::new("deadline", Kind::Int).default(Default::Int(900)),
         Opt::new("lease", Kind::Int),
@@ -62,7 +64,7 @@ const SHORTEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Deserialize)]
 struct Params {
     state: State,
-    wait_for: Option<String>,
+    wait_for: Option<WaitFor>,
     timeout: i64,
     deadline: i64,
     lease: Option<i64>,
@@ -86,6 +88,22 @@ struct Params {
 enum State {
     Present,
     Absent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WaitFor {
+    Connected,
+    Recovered,
+}
+
+impl WaitFor {
+    fn until(self) -> Until {
+        match self {
+            Self::Connected => Until::Connected,
+            Self::Recovered => Until::Recovered,
+        }
+    }
 }
 
 fn run(call: &Call) -> Result<Outcome> {
@@ -113,8 +131,10 @@ fn run(call: &Call) -> Result<Outcome> {
     identity::require_root("observe services")?;
     service::require()?;
     match params.state {
-        State::Present if params.wait_for.is_some() => wait(call, &params, timeout),
-        State::Present => begin(call, order(params, deadline, lease)),
+        State::Present => match params.wait_for {
+            Some(wait_for) => wait(call, &params, wait_for.until(), timeout),
+            None => begin(call, order(params, deadline, lease)),
+        },
         State::Absent => collect(call, &params, timeout),
     }
 }
@@ -231,7 +251,7 @@ fn observing(observer: &Standing, changed: bool) -> Outcome {
 }
 
 /// Judges what is observed so far; the observer goes on.
-fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
+fn wait(call: &Call, params: &Params, until: Until, timeout: Duration) -> Result<Outcome> {
     if call.check_mode {
         return Ok(Outcome::default());
     }
@@ -243,7 +263,7 @@ fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         );
     }
     let main_pids = params.main_pids.clone().unwrap_or_default();
-    let recovered = judge::wait_recovered(&main_pids, Deadline::after(timeout));
+    let recovered = wait_recovered(&main_pids, until, Deadline::after(timeout));
     let now = judge::now();
     let Some(mut timeline) = observe::read()? else {
         return recovered.map(|()| Outcome::default());
@@ -300,8 +320,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let main_pids = params.main_pids.clone().unwrap_or_default();
     let recovered = params
         .wait_for
-        .is_some()
-        .then(|| judge::wait_recovered(&main_pids, Deadline::after(timeout)));
+        .map(|what| wait_recovered(&main_pids, what.until(), Deadline::after(timeout)));
     let now = judge::now();
     observe::end(&observer)?;
     let Some(mut timeline) = observe::read()? else {

@@ -83,6 +83,11 @@ impl Actor {
         self.met.is_some() && self.connected_at.or(self.lost_at).is_none() && self.stands
     }
 
+    /// It has had a connection again; whether that stands is another question.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.running && self.connected_at.is_some()
+    }
+
     /// It holds a connection that has stood since the broker's return, or never lost the one it had.
     pub(crate) fn has_recovered(&self) -> bool {
         self.running && ((self.settled_at.is_some() && self.stands) || self.survived_connection)

@@ -1,4 +1,4 @@
-//! `state: recovered`: three looks in one call, of which the first that fails is the last.
+//! `state: recovered`: three looks in one call, none of which waits for another without need.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -118,6 +118,33 @@ fn a_pulp_whose_workers_work_may_be_unhealthy() {
     assert_eq!(told.reply["working"]["failed"], false);
     assert_eq!(told.reply["health"]["healthy"], false);
     assert_eq!(told.reply["health"]["failed_step"], "sync");
+}
+
+#[test]
+fn the_check_does_not_wait_for_the_scheduler() {
+    let wrong = Wrong {
+        scheduler_sends_nothing: true,
+        ..Wrong::default()
+    };
+    let server = pulp_of(wrong, beating(None));
+    let told = recovered(&server, 36);
+    told.failed_with(&["FAILED scheduler_dead: ", BEAT]);
+    assert_eq!(told.reply["working"]["failed"], true);
+    assert_eq!(told.reply["health"]["healthy"], true, "{}", told.raw);
+    assert_eq!(told.reply["health"]["leftovers"], json!([]));
+}
+
+#[test]
+fn where_no_connection_is_seen_to_stand_there_is_no_check() {
+    let server = pulp_of(Wrong::default(), beating(None));
+    let options = json!({"state": "recovered", "timeout": 80, "ready_timeout": 1, "recovery_timeout": 1,
+        "expected": [W0, W1, BEAT, MANAGER]});
+    let told = call(&server.url(), options);
+    // Nobody observes this host.
+    told.failed_with(&["VOID not_exercised: the observer has left nothing that can be read"]);
+    assert_eq!(told.reply["working"]["failed"], false, "{}", told.raw);
+    assert_eq!(told.reply["health"], Value::Null);
+    assert_eq!(count(&server, "/actions/sync/"), 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
 
-pub(super) const SPEC: [Opt; 26] = with_options(&[
+pub(super) const SPEC: [Opt; 27] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
@@ -29,6 +29,7 @@ pub(super) const SPEC: [Opt; 26] = with_options(&[
     Opt::new("hold", Type::Int),
     Opt::new("broker_start", Type::Float),
     Opt::new("worker_timeout", Type::Int),
+    Opt::new("recovery_timeout", Type::Int),
     RUN_ID,
 ]);
 
@@ -58,6 +59,7 @@ pub(super) struct Params {
     pub(super) hold: Option<i64>,
     pub(super) broker_start: Option<f64>,
     pub(super) worker_timeout: Option<i64>,
+    pub(super) recovery_timeout: Option<i64>,
     /// How Pulp is reached.
     #[serde(skip)]
     pub(super) access: Options,

@@ -1,62 +1,79 @@
 //! `state: recovered`: after an outage Pulp works, all of it. Each worker and the scheduler work (`working`),
 //! Pulp does its job end to end (`healthy`), and it has heard of everybody since the call began (`ready`). One
-//! call, because the heartbeats that the last part waits for come while the others work. The first part
-//! that fails is the last.
+//! call, because none waits for another without need: the check begins when each worker has worked and each
+//! connection has stood, while the scheduler's turn comes and all is deleted; heartbeats come meanwhile.
 
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde_json::{Map, Value};
 
-use super::{Heartbeats, Params, healthy, refuse_missing, rounded, seconds, working};
+use super::{Heartbeats, Params, check, healthy, refuse_missing, rounded, seconds, working};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::Deadline;
+use crate::modules::watch;
 use crate::pulp::Pulp;
 
 /// How long Pulp may take to say when it last heard of everybody; where it does not say so, the wait for the
 /// heartbeats begins with the last part.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
-pub(super) fn run(call: &Call, mut params: Params) -> Result<Outcome> {
-    refuse_missing(&params, "recovered")?;
+pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
+    refuse_missing(params, "recovered")?;
     let begun = Instant::now();
     let whole = seconds("timeout", params.timeout)?;
     let ready = seconds("ready_timeout", params.ready_timeout)?;
-    let expected = params.expected.clone();
+    let recovery = params
+        .recovery_timeout
+        .map(|s| seconds("recovery_timeout", s));
+    let stands = recovery.transpose()?.map(Deadline::after);
     let mut pulp = Pulp::new(params.door()?, params.access.site()?);
-    let mut heartbeats = Heartbeats::of(expected.as_deref());
+    let mut heartbeats = Heartbeats::of(params.expected.as_deref());
     if !call.check_mode
         && let Ok(status) = pulp.status(Deadline::after(FIRST_LOOK.min(whole)))
     {
         heartbeats.look(status);
     }
     // Half of the time is kept for what follows.
-    params.timeout = left(whole / 2, begun);
-    let works = working::run(call, &params)?;
-    if works.failed {
-        let msg = works.msg.clone();
-        return Ok(failed(msg, parts([("working", works)])));
-    }
-    params.timeout = left(whole, begun);
-    let healthy = healthy(call, &params)?;
-    if healthy.failed {
-        let msg = healthy.msg.as_deref().unwrap_or_default();
-        let msg = Some(format!("FAILED health_failed: {msg}"));
-        return Ok(failed(
-            msg,
-            parts([("working", works), ("health", healthy)]),
-        ));
-    }
+    let half = left(whole / 2, begun);
     if call.check_mode {
-        return Ok(planned(&works, healthy));
+        let works = working::run(call, params, half, None)?;
+        return Ok(planned(&works, healthy(call, params)?));
+    }
+    let (works, checked) = side_by_side(call, params, half, stands, || left(whole, begun));
+    let works = works?;
+    let checked = match (checked, stands) {
+        // A worker that has lost its connection again cannot work.
+        (Ok(None), Some(deadline)) => stand(deadline).map(|()| None),
+        (checked, _) => checked,
+    };
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(cause) => {
+            let known = parts([("working", Some(works))]);
+            return Ok(failed(Some(format!("{cause:#}")), known));
+        }
+    };
+    let healthy = checked.as_ref().and_then(|check| check.msg.clone());
+    let msg = if works.failed {
+        works.msg.clone()
+    } else if checked.as_ref().is_none_or(|check| check.failed) {
+        let msg = healthy.as_deref().unwrap_or_default();
+        Some(format!("FAILED health_failed: {msg}"))
+    } else {
+        None
+    };
+    let known = parts([("working", Some(works)), ("health", checked)]);
+    if msg.is_some() {
+        return Ok(failed(msg, known));
     }
     let waited = Instant::now();
-    let heard = heartbeats.wait(&mut pulp, ready);
-    let msg = healthy.msg.clone();
-    let known = parts([("working", works), ("health", healthy)]);
-    Ok(match heard {
+    Ok(match heartbeats.wait(&mut pulp, ready) {
         Ok(heard) => Outcome {
-            msg,
+            msg: healthy,
             data: known,
             ..Outcome::default()
         }
@@ -66,10 +83,49 @@ pub(super) fn run(call: &Call, mut params: Params) -> Result<Outcome> {
     })
 }
 
+/// What became of the workers and the scheduler, and of the health check, which is none where a worker does
+/// not work.
+fn side_by_side(
+    call: &Call,
+    params: &Params,
+    timeout: Duration,
+    stands: Option<Deadline>,
+    left: impl Fn() -> Duration + Send,
+) -> (Result<Outcome>, Result<Option<Outcome>>) {
+    thread::scope(|scope| {
+        let (waits, proven) = channel();
+        let checks = scope.spawn(move || check_then(params, &proven, stands, left));
+        let works = working::run(call, params, timeout, Some(waits));
+        let checked = checks.join();
+        let lost = || anyhow!("failed to wait for the health check: its thread ended early");
+        (works, checked.unwrap_or_else(|_| Err(lost())))
+    })
+}
+
+/// The health check, once each worker has worked and each connection has stood.
+fn check_then(
+    params: &Params,
+    proven: &Receiver<()>,
+    stands: Option<Deadline>,
+    left: impl Fn() -> Duration,
+) -> Result<Option<Outcome>> {
+    // A task of which a new connection is lost may run twice, and the check holds that against Pulp.
+    if proven.recv().is_err() {
+        return Ok(None);
+    }
+    stands.map_or(Ok(()), stand)?;
+    check(params, left()).map(Some)
+}
+
+/// Waits until the observer of this host has seen each connection stand.
+fn stand(deadline: Deadline) -> Result<()> {
+    watch::wait_recovered(&BTreeMap::new(), watch::Until::Recovered, deadline)
+}
+
 /// Whole seconds; a part that has less than one gets that.
-fn left(whole: Duration, begun: Instant) -> i64 {
+fn left(whole: Duration, begun: Instant) -> Duration {
     let left = whole.saturating_sub(begun.elapsed()).as_secs().max(1);
-    i64::try_from(left).unwrap_or(i64::MAX)
+    Duration::from_secs(left)
 }
 
 fn planned(works: &Outcome, healthy: Outcome) -> Outcome {
@@ -92,14 +148,15 @@ fn failed(msg: Option<String>, data: Map<String, Value>) -> Outcome {
     }
 }
 
-/// What each part would have replied by itself.
-fn parts<const N: usize>(parts: [(&str, Outcome); N]) -> Map<String, Value> {
-    let told = |(name, part): (&str, Outcome)| {
+/// What each part that was reached would have replied by itself.
+fn parts<const N: usize>(parts: [(&str, Option<Outcome>); N]) -> Map<String, Value> {
+    let told = |(name, part): (&str, Option<Outcome>)| {
+        let part = part?;
         let mut reply = part.data;
         reply.insert("changed".to_owned(), part.changed.into());
         reply.insert("failed".to_owned(), part.failed.into());
         reply.insert("msg".to_owned(), part.msg.into());
-        (name.to_owned(), Value::Object(reply))
+        Some((name.to_owned(), Value::Object(reply)))
     };
-    parts.into_iter().map(told).collect()
+    parts.into_iter().filter_map(told).collect()
 }

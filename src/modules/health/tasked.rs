@@ -3,6 +3,7 @@
 //! scheduler, so neither is told: only that as many workers as before have said lately that they live, and
 //! that all our tasks came to their end.
 
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -38,6 +39,8 @@ pub(super) struct Wish {
     pub(super) proof: Deadline,
     /// What is kept for the clean-up.
     pub(super) kept: Duration,
+    /// Who waits until the workers have worked.
+    pub(super) waits: Option<Sender<()>>,
 }
 
 /// What was done and seen so far.
@@ -67,6 +70,9 @@ pub(super) fn run(pulp: &mut Pulp3, door: &Door, wish: &Wish, begun: Instant) ->
     let mut limit = wish.proof.remaining() + wish.kept;
     if !work.failures.is_empty() {
         limit = limit.min(AFTER_FAILURE);
+    } else if let Some(waits) = &wish.waits {
+        // Who does not wait any more need not know.
+        let _ = waits.send(());
     }
     work.leave_nothing(Deadline::for_cleanup(limit));
     work.outcome(&door.base, begun)

@@ -14,13 +14,14 @@ mod tell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::{
     CLEAN_UP, Failure, Leftover, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, feed_port,
-    is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing, rounded, seconds,
+    is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing, rounded,
     seconds_or_none, task, tasked, unit,
 };
 use crate::ansible::{Call, Outcome};
@@ -84,11 +85,18 @@ struct Work {
     unanswered: Option<anyhow::Error>,
     failures: Vec<Failure>,
     leftovers: Vec<Leftover>,
+    /// Who waits until each worker has worked.
+    waits: Option<Sender<()>>,
 }
 
-pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
+/// `waits` is sent to as soon as each worker has worked, and is gone where one does not.
+pub(super) fn run(
+    call: &Call,
+    params: &Params,
+    timeout: Duration,
+    waits: Option<Sender<()>>,
+) -> Result<Outcome> {
     refuse_missing(params, "working")?;
-    let timeout = seconds("timeout", params.timeout)?;
     let ready = seconds_or_none("ready_timeout", params.ready_timeout)?;
     let feed_port = feed_port(params)?;
     let name = format!("pulp-broker-test-{}", nonce()?);
@@ -117,6 +125,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
             ready,
             proof,
             kept,
+            waits,
         };
         return Ok(tasked::run(&mut three, &door, &wish, now));
     }
@@ -139,6 +148,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         unanswered: None,
         failures: Vec::new(),
         leftovers: Vec::new(),
+        waits,
     };
     if let Err(cause) = work.prove(ready, proof) {
         work.failures.push(Failure::of(&cause));
@@ -163,6 +173,7 @@ impl Work {
         let waited = until("each worker to run a task of ours", deadline, LOOK, || {
             self.unanswered = self.look(deadline).err();
             if self.unanswered.is_none() {
+                self.tell_proven();
                 self.send_next(deadline)?;
                 scheduler::look(self, deadline);
             }
@@ -277,6 +288,17 @@ impl Work {
 
     fn is_proven(&self) -> bool {
         self.unproven().is_empty() && self.any_ran()
+    }
+
+    /// Once, and not where Pulp refused a task.
+    fn tell_proven(&mut self) {
+        if self.is_proven()
+            && self.refused.is_none()
+            && let Some(waits) = self.waits.take()
+        {
+            // Who does not wait any more need not know.
+            let _ = waits.send(());
+        }
     }
 
     /// Changes whenever anything that we sent gets on, and when Pulp lists others than before.

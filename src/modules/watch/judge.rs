@@ -27,13 +27,31 @@ pub(super) fn now() -> Option<f64> {
     alive.then(|| observe::monotonic() - begin)
 }
 
-/// Waits until every consumer has recovered.
+/// Until when one waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::modules) enum Until {
+    /// Every consumer is connected again; whether that stands is seen later. Pulp 3's have to have recovered.
+    Connected,
+    Recovered,
+}
+
+impl Until {
+    fn is_reached(self, actor: &Actor) -> bool {
+        actor.has_recovered() || self == Self::Connected && actor.is_connected()
+    }
+}
+
+/// Waits until every consumer is connected again, or has recovered.
 ///
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process has ended, `FAILED not_recovered` when the
 /// deadline finds a consumer without a standing connection; both name it. `VOID not_exercised` when the
 /// observer was gone before.
-pub(super) fn wait_recovered(main_pids: &BTreeMap<String, u32>, deadline: Deadline) -> Result<()> {
+pub(in crate::modules) fn wait_recovered(
+    main_pids: &BTreeMap<String, u32>,
+    until_when: Until,
+    deadline: Deadline,
+) -> Result<()> {
     let mut last: Option<(Timeline, f64)> = None;
     let what = "every consumer to hold a standing connection to the broker";
     let reached = until(what, deadline, PACE, || {
@@ -48,7 +66,7 @@ pub(super) fn wait_recovered(main_pids: &BTreeMap<String, u32>, deadline: Deadli
             && actors
                 .iter()
                 .filter(|a| a.consumes())
-                .all(Actor::has_recovered)
+                .all(|actor| until_when.is_reached(actor))
             && is_settled(&timeline, &actors, at);
         if recovered {
             return Ok(Some(()));
