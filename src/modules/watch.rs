@@ -8,7 +8,7 @@
 mod judge;
 mod witness;
 
-pub(super) use judge::{Until, wait_recovered};
+pub(super) use judge::{Until, recoveries, wait_recovered};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("state", Kind::Str)
             .default(Default::Str("present"))
             .choices(&["present", "absent"]),
-        Opt::new("wait_for", Kind::Str).choices(&["connected", "recovered"]),
+        Opt::new("wait_for", Kind::Str).choices(&["recovered"]),
         Opt::new("timeout", Kind::Int).default(Default::Int(90)),
         Opt::new("deadline", Kind::Int).default(Default::Int(900)),
         Opt::new("lease", Kind::Int),
@@ -64,7 +64,7 @@ const SHORTEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Deserialize)]
 struct Params {
     state: State,
-    wait_for: Option<WaitFor>,
+    wait_for: Option<String>,
     timeout: i64,
     deadline: i64,
     lease: Option<i64>,
@@ -88,22 +88,6 @@ struct Params {
 enum State {
     Present,
     Absent,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WaitFor {
-    Connected,
-    Recovered,
-}
-
-impl WaitFor {
-    fn until(self) -> Until {
-        match self {
-            Self::Connected => Until::Connected,
-            Self::Recovered => Until::Recovered,
-        }
-    }
 }
 
 fn run(call: &Call) -> Result<Outcome> {
@@ -131,10 +115,8 @@ fn run(call: &Call) -> Result<Outcome> {
     identity::require_root("observe services")?;
     service::require()?;
     match params.state {
-        State::Present => match params.wait_for {
-            Some(wait_for) => wait(call, &params, wait_for.until(), timeout),
-            None => begin(call, order(params, deadline, lease)),
-        },
+        State::Present if params.wait_for.is_some() => wait(call, &params, timeout),
+        State::Present => begin(call, order(params, deadline, lease)),
         State::Absent => collect(call, &params, timeout),
     }
 }
@@ -251,7 +233,7 @@ fn observing(observer: &Standing, changed: bool) -> Outcome {
 }
 
 /// Judges what is observed so far; the observer goes on.
-fn wait(call: &Call, params: &Params, until: Until, timeout: Duration) -> Result<Outcome> {
+fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     if call.check_mode {
         return Ok(Outcome::default());
     }
@@ -263,7 +245,7 @@ fn wait(call: &Call, params: &Params, until: Until, timeout: Duration) -> Result
         );
     }
     let main_pids = params.main_pids.clone().unwrap_or_default();
-    let recovered = wait_recovered(&main_pids, until, Deadline::after(timeout));
+    let recovered = wait_recovered(&main_pids, Until::Recovered, Deadline::after(timeout));
     let now = judge::now();
     let Some(mut timeline) = observe::read()? else {
         return recovered.map(|()| Outcome::default());
@@ -320,7 +302,8 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let main_pids = params.main_pids.clone().unwrap_or_default();
     let recovered = params
         .wait_for
-        .map(|what| wait_recovered(&main_pids, what.until(), Deadline::after(timeout)));
+        .is_some()
+        .then(|| wait_recovered(&main_pids, Until::Recovered, Deadline::after(timeout)));
     let now = judge::now();
     observe::end(&observer)?;
     let Some(mut timeline) = observe::read()? else {
@@ -343,11 +326,11 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     }
     let api = observe::api();
     observe::remove()?;
-    let after = witness::listeners_after(params);
     let evidence = params
         .evidence
         .then(|| witness::evidence(&timeline.begin, params));
     let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
+    let after = witness::listeners_after(params, &timeline, now);
     timeline.seen_met = params.met.clone().unwrap_or_default();
     let actors = timeline.actors(&main_pids, now);
     let msg = match &recovered {

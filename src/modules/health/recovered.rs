@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::{Heartbeats, Params, check, healthy, refuse_missing, rounded, seconds, working};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::Deadline;
-use crate::modules::watch;
+use crate::modules::watch::{self, Until};
 use crate::pulp::Pulp;
 
 /// How long Pulp may take to say when it last heard of everybody; where it does not say so, the wait for the
@@ -23,7 +23,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     refuse_missing(params, "recovered")?;
-    let begun = Instant::now();
     let whole = seconds("timeout", params.timeout)?;
     let ready = seconds("ready_timeout", params.ready_timeout)?;
     let recovery = params
@@ -37,17 +36,21 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     {
         heartbeats.look(status);
     }
-    // Half of the time is kept for what follows.
-    let half = left(whole / 2, begun);
     if call.check_mode {
-        let works = working::run(call, params, half, None)?;
+        let works = working::run(call, params, whole / 2, None)?;
         return Ok(planned(&works, healthy(call, params)?));
     }
+    if let Some(deadline) = stands {
+        recover(Until::Connected, deadline)?;
+    }
+    let begun = Instant::now();
+    // Half of the time is kept for what follows.
+    let half = left(whole / 2, begun);
     let (works, checked) = side_by_side(call, params, half, stands, || left(whole, begun));
     let works = works?;
     let checked = match (checked, stands) {
         // A worker that has lost its connection again cannot work.
-        (Ok(None), Some(deadline)) => stand(deadline).map(|()| None),
+        (Ok(None), Some(deadline)) => recover(Until::Recovered, deadline).map(|()| None),
         (checked, _) => checked,
     };
     let checked = match checked {
@@ -78,6 +81,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
             ..Outcome::default()
         }
         .with("workers", heard.data.get("workers").cloned())
+        .with("recoveries", stands.and_then(|_| watch::recoveries()))
         .with("heard_seconds", rounded(waited.elapsed())),
         Err(cause) => failed(Some(format!("{cause:#}")), known),
     })
@@ -113,13 +117,13 @@ fn check_then(
     if proven.recv().is_err() {
         return Ok(None);
     }
-    stands.map_or(Ok(()), stand)?;
+    stands.map_or(Ok(()), |deadline| recover(Until::Recovered, deadline))?;
     check(params, left()).map(Some)
 }
 
-/// Waits until the observer of this host has seen each connection stand.
-fn stand(deadline: Deadline) -> Result<()> {
-    watch::wait_recovered(&BTreeMap::new(), watch::Until::Recovered, deadline)
+/// Waits until the observer of this host has seen that of each service.
+fn recover(until: Until, deadline: Deadline) -> Result<()> {
+    watch::wait_recovered(&BTreeMap::new(), until, deadline)
 }
 
 /// Whole seconds; a part that has less than one gets that.

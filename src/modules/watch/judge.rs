@@ -190,7 +190,18 @@ fn clock(timeline: &Timeline, at: f64) -> String {
     humantime::format_rfc3339_seconds(timeline.instant(at)).to_string()
 }
 
-/// How long each consumer took.
+/// How long each consumer of this host took, by what was seen so far.
+pub(in crate::modules) fn recoveries() -> Option<String> {
+    let mut timeline = observe::read().ok().flatten()?;
+    timeline.add(observe::said(&timeline).unwrap_or_default());
+    let actors = timeline.actors(
+        &BTreeMap::new(),
+        now().unwrap_or_else(|| timeline.last_at()),
+    );
+    Some(told(&actors, &timeline))
+}
+
+/// The same of these.
 pub(super) fn told(actors: &[Actor], timeline: &Timeline) -> String {
     let up = timeline.outage().up_at;
     let each: Vec<String> = actors

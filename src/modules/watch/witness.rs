@@ -2,19 +2,31 @@
 //! time: who listens for the agents' replies, and the evidence that a restart would destroy.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::Params;
 use crate::broker::{self, Broker, rabbitmqctl};
 use crate::evidence::{self, Wanted};
+use crate::host::wait::{Deadline, Pace, until};
 use crate::modules::discover;
 use crate::observe::LIMIT;
 use crate::pulp::{Access, Door};
-use crate::timeline::Begin;
+use crate::timeline::{Begin, Timeline};
 
 /// Where httpd listens for what consumers' agents answer. Source: `pulp.server.agent` of Pulp 2.
 const AGENT_REPLIES: &str = "pulp.task";
+
+/// After how many seconds of the broker's return who listens for the agents' replies is back, if ever: gofer
+/// tries each 10 s.
+const REPLIES_BACK: f64 = 12.0;
+
+/// How often they are counted: each time takes RabbitMQ most of a second.
+const PACE: Pace = Pace {
+    first: Duration::from_secs(1),
+    last: Duration::from_secs(1),
+};
 
 /// How many listen for the agents' replies, by queue; empty where nobody here can tell.
 pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
@@ -30,14 +42,29 @@ pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The same once more.
-pub(super) fn listeners_after(params: &Params) -> BTreeMap<String, u64> {
+/// The same once more. Who does not listen yet has time for the next try.
+pub(super) fn listeners_after(
+    params: &Params,
+    timeline: &Timeline,
+    now: f64,
+) -> BTreeMap<String, u64> {
     let broker = discover(
         params.broker_url.as_deref(),
         params.broker_unit.as_deref(),
         params.target,
     );
-    listeners(broker.ok().flatten().as_ref())
+    let broker = broker.ok().flatten();
+    let before = &timeline.begin.listeners;
+    let since_up = timeline.outage().up_at.map_or(f64::MAX, |up| now - up);
+    let left = Duration::try_from_secs_f64(REPLIES_BACK - since_up).unwrap_or_default();
+    let mut after = BTreeMap::new();
+    let _ = until("httpd to listen", Deadline::for_cleanup(left), PACE, || {
+        after = listeners(broker.as_ref());
+        let listens =
+            |(name, count): (&String, &u64)| *count >= before.get(name).copied().unwrap_or(1);
+        Ok(after.iter().all(listens).then_some(()))
+    });
+    after
 }
 
 /// One text for a person.
@@ -76,6 +103,6 @@ fn door(params: &Params) -> Result<Option<Door>> {
 }
 
 fn microseconds(seconds: f64) -> u64 {
-    let since = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or_default()
 }
