@@ -37,7 +37,7 @@ class WaysToStart(Claims):
 
     def requests(self):
         """What changed something in Pulp so far; a search only asks."""
-        return self.lab.shell("grep -E '\"(POST|PUT|DELETE) ' /var/log/httpd/access_log | grep -vc /search/; true").strip()
+        return self.lab.shell("grep -E '\"(POST|PUT|DELETE) ' /var/log/httpd/ssl_access_log | grep -vc /search/; true").strip()
 
     def test_health_alone_restarts_nothing(self):
         before = self.pids()

@@ -165,7 +165,7 @@ boot() {
             ;;
         PULP_LAB_INIT=systemd | PULP_LAB_PULP=2 | PULP_LAB_PULP=3) ;;
         PULP_LAB_INIT=*) options+=(--systemd=false) ;;
-        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_LAB_DEFECT_BEGINS=* | PULP_LAB_REPLIES=* | PULP_CONCURRENCY=* | PULP_LAB_WORKER_TYPE=*)
+        PULP_LAB_DEFECT=* | PULP_LAB_DEFECT_ACTORS=* | PULP_LAB_DEFECT_BEGINS=* | PULP_LAB_REPLIES=* | PULP_LAB_TLS=* | PULP_CONCURRENCY=* | PULP_LAB_WORKER_TYPE=*)
             options+=(--env "$variable")
             ;;
         *) fail "up: no such variable: $variable (README.md lists them)" ;;

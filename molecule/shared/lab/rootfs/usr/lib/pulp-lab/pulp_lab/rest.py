@@ -9,7 +9,7 @@ import logging
 import traceback
 import urllib.parse
 
-from pulp_lab import defects, errors, settings, views
+from pulp_lab import defects, errors, login, settings, views
 
 log = logging.getLogger("pulp.server.webservices.middleware.exception")
 
@@ -76,15 +76,18 @@ def _answer(request):
 
 
 def _authenticate(request):
+    """By user and password; where neither is sent, by the certificate of a log-in."""
     kind, _, encoded = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if kind.lower() != "basic":
+        if login.named(request.environ) == settings.LOGIN[0]:
+            return
         raise _unauthorized("PLP0027", "invalid_ssl_certificate", "Authentication with an SSL certificate failed")
     try:
-        login, _, password = base64.b64decode(encoded).decode().partition(":")
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        login = password = ""
-    if (login, password) != settings.LOGIN:
-        raise _unauthorized("PLP0030", "invalid_username_or_password", f"Authentication of user {login} failed: invalid username or password")
+        user = password = ""
+    if (user, password) != settings.LOGIN:
+        raise _unauthorized("PLP0030", "invalid_username_or_password", f"Authentication of user {user} failed: invalid username or password")
 
 
 def _unauthorized(code, name, description):

@@ -5,7 +5,7 @@ import logging
 import re
 import uuid
 
-from pulp_lab import criteria, errors, jobs, repositories, schedules, store, tasks, workers
+from pulp_lab import criteria, errors, jobs, login, repositories, schedules, settings, store, tasks, workers
 from pulp_lab.app import celery
 
 log = logging.getLogger("pulp.server.managers.status")
@@ -36,6 +36,11 @@ def _broker_accepts_logins():
     except Exception:
         log.exception("Connection to broker failed during status check!")
         return False
+
+
+def log_in(_request):
+    certificate, key = login.issue(settings.LOGIN[0])
+    return 200, {"certificate": certificate, "key": key}
 
 
 # --- repositories -------------------------------------------------------------------------------------------------------
@@ -303,6 +308,7 @@ def _routes(table):
 
 ROUTES = list(_routes([
     ("/status/", {"GET": status}),
+    ("/actions/login/", {"POST": log_in}),
     ("/repositories/", {"GET": repository_list, "POST": repository_create}),
     ("/repositories/<repo_id>/", {"GET": repository_get, "DELETE": repository_delete}),
     ("/repositories/<repo_id>/distributors/", {"GET": distributor_list, "POST": distributor_create}),
