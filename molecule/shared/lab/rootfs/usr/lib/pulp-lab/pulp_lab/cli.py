@@ -103,7 +103,7 @@ def _workers_are_known():
 
 def _expected():
     with open("/etc/default/pulp_workers", encoding="ascii") as defaults:
-        count = int(defaults.read().strip().partition("=")[2])
+        count = int(dict(line.strip().split("=", 1) for line in defaults)["PULP_CONCURRENCY"])
     names = {f"reserved_resource_worker-{n}@{settings.HOST}" for n in range(count)}
     if settings.SERVER == settings.HOST:
         names |= {f"scheduler@{settings.HOST}", f"resource_manager@{settings.HOST}"}
