@@ -37,6 +37,12 @@ class Stock(Claims):
         # In the order of molecule.yml.
         cls.only12, cls.both, cls.only13 = cls.labs
 
+    def setUp(self):
+        super().setUp()
+        # A check that could not speak with Pulp to its end has left its repository there.
+        for lab in self.labs:
+            lab.empty()
+
     def play_on(self, lab, *arguments, variables=None):
         """As somebody whose inventory has this lab and no other."""
         folder = tempfile.TemporaryDirectory(prefix="pulp-broker-test-")
