@@ -7,6 +7,7 @@ mod evidence;
 mod feed;
 mod host;
 mod modules;
+mod names;
 mod observe;
 mod pulp;
 mod service;

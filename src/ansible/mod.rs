@@ -17,8 +17,9 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::Result;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::names::Failed;
 pub(crate) use reply::Reply;
 use spec::Given;
 
@@ -38,8 +39,7 @@ impl Module {
     /// long it took is told in every reply.
     pub(crate) fn run(&self, call: &Call) -> Outcome {
         let begin = Instant::now();
-        let outcome =
-            (self.work)(call).unwrap_or_else(|error| Outcome::failed(format!("{error:#}")));
+        let outcome = (self.work)(call).unwrap_or_else(|error| Outcome::of_error(&error));
         let milliseconds = u32::try_from(begin.elapsed().as_millis()).unwrap_or(u32::MAX);
         outcome.with("duration_seconds", f64::from(milliseconds) / 1000.0)
     }
@@ -154,6 +154,15 @@ impl Outcome {
             failed: true,
             msg: Some(msg),
             ..Self::default()
+        }
+    }
+
+    /// An error as the reply tells it: the whole chain of causes as `msg`, the actors that it names as data.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        let outcome = Self::failed(format!("{error:#}"));
+        match Failed::within(error) {
+            [] => outcome,
+            failures => outcome.with("failures", json!(failures)),
         }
     }
 

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 
 use super::Broker;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
+use crate::names::{self, Failed};
 use crate::service::{self, Line, PULP3_PREFIX, Unit};
 
 /// How long a connection must stand to count.
@@ -134,12 +135,17 @@ pub(crate) fn wait_met(
         if !error.is::<TimedOut>() {
             return error;
         }
-        error.context(format!(
+        let message = format!(
             "VOID not_exercised: {}: expected the log to say that the broker could not be reached, but saw \
              nothing of it; see {}",
             silent.join(", "),
             service::log_of(silent.first().map_or("", String::as_str))
-        ))
+        );
+        let actors = silent.iter().map(|unit| {
+            let text = format!("the log of {unit} does not show that it met the absent broker");
+            (names::Actor::of_unit(unit), text)
+        });
+        error.context(Failed::of(message, "not_exercised", actors))
     })
 }
 
@@ -207,12 +213,17 @@ fn refuse_exited(units: &[Unit], before: &BTreeMap<String, u32>) -> Result<()> {
         .iter()
         .map(|(name, how)| format!("{name} {how}"))
         .collect();
-    bail!(
+    let message = format!(
         "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
          wait and retry; see {}",
         named.join("; "),
         service::log_of(first)
-    )
+    );
+    let actors = exited
+        .iter()
+        .map(|(name, _)| names::Actor::of_unit(name))
+        .zip(named);
+    Err(Failed::of(message, "service_exited", actors).into())
 }
 
 /// How a service exited, if it did. One that its supervisor is about to start is given the time, unless
@@ -244,7 +255,7 @@ fn exit_of(unit: &Unit, before: Option<u32>) -> Option<String> {
     }
 }
 
-fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> String {
+fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> Failed {
     let connected: Vec<String> = ages
         .actors(units, begin)
         .into_iter()
@@ -258,14 +269,16 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         .iter()
         .map(|u| format!("{} (main process {})", u.name, u.main_pid))
         .collect();
-    format!(
+    let message = format!(
         "FAILED not_recovered: {}: expected a standing connection to the broker at {}, which is back, but \
          saw none in {} s, although the main process runs; see {}",
         named.join(", "),
         broker.endpoint,
         begin.elapsed().as_secs(),
         service::log_of(late.first().map_or("", |u| u.name.as_str()))
-    )
+    );
+    let actors = late.iter().map(|u| names::Actor::of_unit(&u.name));
+    Failed::of(message, "not_recovered", actors.zip(named))
 }
 
 /// Since when each connection of each process has been seen without a break.

@@ -67,6 +67,21 @@ pub(crate) fn queues(virtual_host: &str) -> Result<BTreeMap<String, Queue>> {
     Ok(parse_queues(&ask(&question, QUEUES_LIMIT)?))
 }
 
+/// Where httpd listens for what consumers' agents answer. Source: `pulp.server.agent` of Pulp 2.
+const AGENT_REPLIES: &str = "pulp.task";
+
+/// How many listen for the agents' replies, by queue.
+///
+/// # Errors
+/// As [`connections`].
+pub(crate) fn listeners(virtual_host: &str) -> Result<BTreeMap<String, u64>> {
+    let queues = queues(virtual_host)?.into_iter();
+    Ok(queues
+        .filter(|(name, _)| name == AGENT_REPLIES)
+        .map(|(name, queue)| (name, queue.consumers))
+        .collect())
+}
+
 /// The other nodes that this one is connected to: it is one of a cluster if there is any.
 ///
 /// `cluster_status` is written differently in each generation of RabbitMQ. The kernel's sockets do not

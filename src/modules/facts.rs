@@ -10,6 +10,7 @@ mod look;
 mod plan;
 mod refusals;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 
 use anyhow::Result;
@@ -29,6 +30,7 @@ use crate::broker::settings::{Pulp3, Settings, Target};
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::{addresses, identity, rights};
+use crate::names::Actor;
 use crate::service::{self, Manager, PULP3_PREFIX, Unit};
 
 pub(super) const MODULE: Module = Module {
@@ -114,6 +116,8 @@ struct Sight {
     /// What it needs and is there.
     there: Vec<&'static str>,
     may_change_firewall: bool,
+    /// How many listen for the agents' replies, by queue; empty where nobody here can tell.
+    listeners: BTreeMap<String, u64>,
 }
 
 /// What the URL alone tells.
@@ -225,6 +229,7 @@ fn run(call: &Call) -> Result<Outcome> {
         "pulp3": settings.as_ref().and_then(|s| s.pulp3.as_ref()).map(pulp3),
         "api": units.iter().any(|u| API.contains(&u.name.as_str()) && u.is_up()),
         "services": &units,
+        "actors": actors(&units)?,
         "running": running(&units),
         "database": settings.as_ref().map(|s| database(s, &own)),
         "broker": broker.as_ref().zip(answer.as_ref()).map(|(b, a)| describe(b, a, &own)),
@@ -261,6 +266,7 @@ fn run(call: &Call) -> Result<Outcome> {
             deployment["broker"]["peers"] = json!(sight.others.peers);
             let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
             deployment["broker"]["cluster"] = json!(cluster);
+            deployment["broker"]["listeners"] = json!(sight.listeners);
         }
         deployment["preflight"] = json!({
             "lines": lines::all(&sight, wish),
@@ -307,6 +313,24 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) ->
             source,
             names_several: url::names_several(&url),
         })
+}
+
+/// What each unit is to Pulp, under which name Pulp lists it, and whether it is as somebody left it.
+fn actors(units: &[Unit]) -> Result<Vec<Value>> {
+    let host = identity::host_name()?;
+    let actor = |unit: &Unit| {
+        let mut told = json!(Actor::on(&host, &unit.name));
+        let died = if unit.has_died() {
+            unit.last_exit.as_str()
+        } else {
+            ""
+        };
+        told["host"] = host.as_str().into();
+        told["running"] = unit.running.into();
+        told["died"] = died.into();
+        told
+    };
+    Ok(units.iter().filter(|u| !u.umbrella).map(actor).collect())
 }
 
 /// The names of the units that do what a start brings about.

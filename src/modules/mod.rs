@@ -153,13 +153,17 @@ fn look(call: &Call) -> Result<Option<Look>> {
 
 /// The reply where nothing was taken away, because of tasks of others or because Pulp does not tell.
 fn untaken(refusal: Refusal, outcome: Outcome) -> Outcome {
-    let Refusal { name, msg, tasks } = refusal;
+    let failures = json!([refusal.failure()]);
+    let Refusal {
+        name, msg, tasks, ..
+    } = refusal;
     let outcome = Outcome {
         failed: true,
         msg: Some(format!("VOID {name}: {msg}; nothing was taken away")),
         ..outcome
     }
-    .with("void", name);
+    .with("void", name)
+    .with("failures", failures);
     if tasks.is_empty() {
         return outcome;
     }

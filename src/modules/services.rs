@@ -27,6 +27,7 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::{Actor, Failed};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};
@@ -276,11 +277,13 @@ impl Set<'_> {
             if !error.is::<TimedOut>() {
                 return error;
             }
-            let late: Vec<String> = seen.iter().filter(|u| !wanted(u)).map(describe).collect();
-            error.context(format!(
-                "failed to make every service {word}: {}",
-                late.join("; ")
-            ))
+            let late: Vec<&Unit> = seen.iter().filter(|u| !wanted(u)).collect();
+            let message = format!("failed to make every service {word}: {}", described(&late));
+            if stopped {
+                error.context(message)
+            } else {
+                error.context(did_not_start(message, &late))
+            }
         })
     }
 
@@ -322,12 +325,23 @@ fn refuse_failed(units: &[Unit]) -> Result<()> {
     let Some(first) = failed.first() else {
         return Ok(());
     };
-    let named: Vec<String> = failed.iter().map(|u| describe(u)).collect();
-    bail!(
+    let message = format!(
         "FAILED service_did_not_start: {}; see {}",
-        named.join("; "),
+        described(&failed),
         service::log_of(&first.name)
-    )
+    );
+    Err(did_not_start(message, &failed).into())
+}
+
+fn described(units: &[&Unit]) -> String {
+    let named: Vec<String> = units.iter().map(|u| describe(u)).collect();
+    named.join("; ")
+}
+
+/// Each of these was started and does not run.
+fn did_not_start(message: String, units: &[&Unit]) -> Failed {
+    let named = units.iter().map(|u| (Actor::of_unit(&u.name), describe(u)));
+    Failed::of(message, "service_did_not_start", named)
 }
 
 /// Judges the services as they are: waits until the consumers are connected, or have met the outage.

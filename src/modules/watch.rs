@@ -29,7 +29,7 @@ use crate::observe::{self, Order, Pulp, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
-use crate::timeline::{Actor, Timeline};
+use crate::timeline::{ActorState, Timeline};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_watch",
@@ -252,13 +252,12 @@ fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     };
     timeline.add(observe::said(&timeline).unwrap_or_default());
     let actors = timeline.actors(&main_pids, now.unwrap_or_else(|| timeline.last_at()));
-    Ok(Outcome {
-        failed: recovered.is_err(),
-        msg: Some(match &recovered {
-            Ok(()) => judge::told(&actors, &timeline),
-            Err(error) => format!("{error:#}"),
-        }),
-        ..Outcome::default()
+    Ok(match &recovered {
+        Ok(()) => Outcome {
+            msg: Some(judge::told(&actors, &timeline)),
+            ..Outcome::default()
+        },
+        Err(error) => Outcome::of_error(error),
     }
     .with("broker", json!(timeline.outage()))
     .with("actors", json!(actors)))
@@ -333,18 +332,16 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let after = witness::listeners_after(params, &timeline, now);
     timeline.seen_met = params.met.clone().unwrap_or_default();
     let actors = timeline.actors(&main_pids, now);
-    let msg = match &recovered {
-        None => "COLLECTED what was observed".to_owned(),
-        Some(Ok(())) => judge::told(&actors, &timeline),
-        Some(Err(error)) => format!("{error:#}"),
+    let judged = match &recovered {
+        None => told("COLLECTED what was observed".to_owned()),
+        Some(Ok(())) => told(judge::told(&actors, &timeline)),
+        Some(Err(error)) => Outcome::of_error(error),
     };
     Ok(Outcome {
         changed: true,
-        failed: matches!(recovered, Some(Err(_))),
-        msg: Some(msg),
         diff: Some(diff),
         warnings,
-        ..reply(&timeline, &actors, api)
+        ..seen(judged, &timeline, &actors, api)
     }
     .with(
         "queues",
@@ -353,8 +350,15 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     .with("evidence", json!(evidence.unwrap_or_default())))
 }
 
-fn reply(timeline: &Timeline, actors: &[Actor], api: Value) -> Outcome {
-    Outcome::default()
+fn told(msg: String) -> Outcome {
+    Outcome {
+        msg: Some(msg),
+        ..Outcome::default()
+    }
+}
+
+fn seen(judged: Outcome, timeline: &Timeline, actors: &[ActorState], api: Value) -> Outcome {
+    judged
         .with("broker", json!(timeline.outage()))
         .with("actors", json!(actors))
         .with(

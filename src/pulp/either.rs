@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Answer, Created, Door, Orphan, Place, Pulp2, Pulp3, Status, Task, v2, v3};
 use crate::host::wait::Deadline;
+use crate::names::Actor;
 
 /// Which API to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub(crate) fn objection(status: &Status) -> Option<String> {
     match &status.three {
         Some(three) => v3::objection(status, three),
         None => Pulp2::objection(status),
+    }
+}
+
+/// Whom such an objection is about, where it is about a service that Pulp does not list at all.
+pub(crate) fn missing(status: &Status) -> Option<Actor> {
+    match &status.three {
+        Some(_) => None,
+        None => Pulp2::missing(status).into_iter().next(),
     }
 }
 

@@ -32,7 +32,7 @@ use serde_json::Value;
 
 use crate::host::wait::Deadline;
 use client::moment;
-pub(crate) use either::{Found, Pulp, objection, status_paths};
+pub(crate) use either::{Found, Pulp, missing, objection, status_paths};
 use either::{Site, Wanted, place};
 pub(crate) use options::Options;
 use tls::{Newest, Tls};

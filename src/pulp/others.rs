@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Door, Options, Pulp, Task, objection};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::{Actor, Failure};
 
 /// What the tags of our repositories begin with; a task of theirs is nobody's.
 pub(crate) const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
@@ -28,6 +29,8 @@ pub(crate) struct Refusal {
     pub(crate) msg: String,
     /// The tasks of others, where they are in the way.
     pub(crate) tasks: Vec<Task>,
+    /// The service that is in the way.
+    pub(crate) actor: Option<Actor>,
 }
 
 impl Refusal {
@@ -36,6 +39,26 @@ impl Refusal {
             name: "unhealthy_before",
             msg: format!("{cause:#}"),
             tasks: Vec::new(),
+            actor: None,
+        }
+    }
+
+    /// The same, because of a service.
+    pub(crate) fn unhealthy_of(actor: Option<Actor>, msg: String) -> Self {
+        Self {
+            name: "unhealthy_before",
+            msg,
+            tasks: Vec::new(),
+            actor,
+        }
+    }
+
+    /// In a reply.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            name: self.name,
+            actor: self.actor.clone(),
+            text: self.msg.clone(),
         }
     }
 
@@ -59,6 +82,7 @@ impl Refusal {
             name: "busy",
             msg,
             tasks,
+            actor: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{PULP3_WORKERS, WORKER_PREFIX};
+use crate::names::Role;
 
 /// One line that a unit wrote, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,20 +60,20 @@ impl Unit {
         !self.running && matches!(self.active_state.as_str(), "inactive" | "failed")
     }
 
+    /// Whether its main process has ended and nobody stopped it: systemd keeps such a unit as failed, with
+    /// init scripts its pid file is left.
+    pub(crate) fn has_died(&self) -> bool {
+        let left = self.active_state == "inactive" && self.last_exit.starts_with("is gone");
+        !self.running && !self.umbrella && (self.active_state == "failed" || left)
+    }
+
     /// Whether this is a worker's own unit.
     pub(crate) fn is_worker(&self) -> bool {
-        self.name.starts_with(WORKER_PREFIX)
-            || self
-                .name
-                .starts_with(PULP3_WORKERS.trim_end_matches("*.service"))
+        Role::of_unit(&self.name) == Role::Worker
     }
 
     /// Whether the process holds a consumer's standing connection to the broker.
     pub(crate) fn consumes(&self) -> bool {
-        const MANAGERS: [&str; 2] = [
-            "pulp_resource_manager.service",
-            "pulpcore-resource-manager.service",
-        ];
-        self.is_worker() || MANAGERS.contains(&self.name.as_str())
+        Role::of_unit(&self.name).consumes()
     }
 }

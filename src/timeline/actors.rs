@@ -11,8 +11,8 @@ use supervised::Supervision;
 
 use super::{
     Connection, Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict,
-    role_beside,
 };
+use crate::names::{Actor, Role};
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
 const SLACK: f64 = 1.0;
@@ -29,14 +29,14 @@ pub(crate) struct Seen {
 }
 
 /// One service's story. Instants are seconds since the observer began; null: not seen.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "facts that hold or not, each by itself"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Actor {
-    /// The unit.
-    pub(crate) name: String,
-    /// `worker`, `resource_manager`, `scheduler`, `web`, `content` or `broker_user`.
-    pub(crate) role: &'static str,
-    /// Pulp's own name for it, where Pulp lists it.
-    pub(crate) worker: Option<String>,
+pub(crate) struct ActorState {
+    #[serde(flatten)]
+    pub(crate) actor: Actor,
     pub(crate) main_pid: u32,
     pub(crate) running: bool,
     /// How it is known that it met the outage.
@@ -53,6 +53,8 @@ pub(crate) struct Actor {
     pub(crate) connected_at: Option<f64>,
     /// How often it lost what it had by then.
     pub(crate) further_losses: usize,
+    /// At the end of what was seen it holds a new connection, or lost one less than 5 s before.
+    pub(crate) settling: bool,
     /// A connection had stood for 5 s.
     pub(crate) settled_at: Option<f64>,
     /// The connection from before the outage was never lost, and bytes moved on it again.
@@ -72,10 +74,15 @@ pub(crate) struct Actor {
     stands: bool,
 }
 
-impl Actor {
+impl ActorState {
+    /// The unit.
+    pub(crate) fn unit(&self) -> &str {
+        &self.actor.name
+    }
+
     /// It is to hold a standing connection.
     pub(crate) fn consumes(&self) -> bool {
-        matches!(self.role, "worker" | "resource_manager")
+        self.actor.role.consumes()
     }
 
     /// It never lost its connection, and nothing moves on it.
@@ -108,7 +115,7 @@ pub(super) fn tell(
     outage: Outage,
     main_pids: &BTreeMap<String, u32>,
     now: f64,
-) -> Vec<Actor> {
+) -> Vec<ActorState> {
     let mut units: Vec<&str> = timeline.begin.units.iter().map(String::as_str).collect();
     for entry in &timeline.entries {
         if let Event::Unit { unit, .. } = &entry.event
@@ -144,9 +151,9 @@ impl Story<'_> {
         entries.map(|entry| (entry.at, &entry.event))
     }
 
-    fn actor(&self, expected: Option<u32>) -> Actor {
-        let role = role_beside(self.unit, self.timeline.begin.caches_only);
-        let consumes = matches!(role, "worker" | "resource_manager");
+    fn actor(&self, expected: Option<u32>) -> ActorState {
+        let role = Role::of_unit(self.unit).beside(self.timeline.begin.caches_only);
+        let consumes = role.consumes();
         let held = Held::by(self.timeline, self.unit, consumes);
         let mains = self.mains();
         let main_pid = mains
@@ -176,10 +183,12 @@ impl Story<'_> {
             let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
             losses.after(at).max(logged)
         });
-        Actor {
-            name: self.unit.to_owned(),
-            role,
-            worker,
+        ActorState {
+            actor: Actor {
+                name: self.unit.to_owned(),
+                role,
+                worker,
+            },
             main_pid,
             running: main_pid != 0,
             met,
@@ -188,6 +197,7 @@ impl Story<'_> {
             restarts: self.restarts(),
             lost_at,
             connected_at,
+            settling: connected_at.is_some() && held.settles(self.now),
             further_losses,
             settled_at,
             survived_connection: survived,

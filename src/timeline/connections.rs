@@ -114,6 +114,13 @@ impl Held {
             .map(|c| c.opened.max(from) + STANDING)
     }
 
+    /// One is there still, or was there so shortly ago that the next try may only come.
+    pub(super) fn settles(&self, now: f64) -> bool {
+        self.0
+            .iter()
+            .any(|c| c.closed.is_none_or(|closed| now - closed < STANDING))
+    }
+
     /// One has stood for long enough since the return, and stands.
     pub(super) fn stands(&self, now: f64, up: Option<f64>) -> bool {
         let up = up.unwrap_or(f64::NEG_INFINITY);

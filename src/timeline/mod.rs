@@ -7,19 +7,17 @@ mod backoff;
 mod connections;
 pub(crate) mod missing;
 mod outage;
-mod roles;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use actors::Actor;
+pub(crate) use actors::ActorState;
 use backoff::{Prediction, next_try, predict};
 use connections::{Connection, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
-use roles::{listed_as, role_beside, same_host};
 
 /// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
 pub(crate) const DIR: &str = "/run/pulp_broker_watch";
@@ -183,7 +181,7 @@ impl Timeline {
 
     /// What became of each unit, as of the instant `now`. `main_pids` are the processes that units should
     /// have still.
-    pub(crate) fn actors(&self, main_pids: &BTreeMap<String, u32>, now: f64) -> Vec<Actor> {
+    pub(crate) fn actors(&self, main_pids: &BTreeMap<String, u32>, now: f64) -> Vec<ActorState> {
         actors::tell(self, self.outage(), main_pids, now)
     }
 

@@ -1,9 +1,11 @@
 //! What modules and the play say in words: `VOID name: …` and `FAILED name: …`, wherever in a message.
 
+use super::results::Failure;
 use super::{Finding, Grade, Name};
 
-/// Every verdict that a message names, in its order.
-pub(super) fn findings(message: &str) -> Vec<Finding> {
+/// Every verdict that a message names, in its order. A sentence names a verdict and never an actor: that
+/// is among the `failures` which the module replied beside the sentence.
+pub(super) fn findings(message: &str, failures: &[Failure]) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut rest = message;
     while let Some((name, words)) = next(rest) {
@@ -14,14 +16,37 @@ pub(super) fn findings(message: &str) -> Vec<Finding> {
         let (own, after) = words.split_at(end);
         let own = own.trim_start_matches([':', ' ']);
         let own = own.trim_end_matches([';', ' ', ',']);
-        found.push(
-            Finding::new(name, sentence(own))
-                .of("", "", &actor(own))
-                .because(own),
-        );
+        let finding = Finding::new(name, sentence(own)).because(own);
+        found.extend(of_each(&finding, failures));
         rest = after;
     }
+    // A sentence that is too long may end before it has named them all.
+    let told: Vec<Name> = found.iter().map(|f| f.name).collect();
+    for failure in failures.iter().filter(|f| !told.contains(&f.name)) {
+        let finding = Finding::new(failure.name, sentence(&failure.text)).because(&failure.text);
+        found.push(finding.by(failure.actor.clone()));
+    }
     found
+}
+
+/// What a sentence tells, once for each actor of which it is told.
+fn of_each(finding: &Finding, failures: &[Failure]) -> Vec<Finding> {
+    let failures: Vec<&Failure> = failures.iter().filter(|f| f.name == finding.name).collect();
+    match failures[..] {
+        [] => vec![finding.clone()],
+        [one] => vec![finding.clone().by(one.actor.clone())],
+        _ => failures
+            .into_iter()
+            .map(|failure| {
+                let what = sentence(&failure.text);
+                Finding {
+                    what,
+                    ..finding.clone()
+                }
+                .by(failure.actor.clone())
+            })
+            .collect(),
+    }
 }
 
 /// The first verdict in a text, and what follows its name.
@@ -55,47 +80,88 @@ fn sentence(text: &str) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// The first unit, or name of Pulp's list, that a text speaks of.
-fn actor(text: &str) -> String {
-    let listed = [
-        "reserved_resource_worker-",
-        "resource_manager@",
-        "scheduler@",
-    ];
-    let is_one = |word: &&str| {
-        word.ends_with(".service") || listed.iter().any(|name| word.starts_with(name))
-    };
-    let mut words = text.split(|c: char| c.is_whitespace() || ",;:`'\"()".contains(c));
-    words.find(is_one).unwrap_or_default().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::Actor;
 
-    fn names(message: &str) -> Vec<(Name, String, String)> {
-        let found = findings(message).into_iter();
-        found.map(|f| (f.name, f.actor, f.what)).collect()
+    fn names(message: &str, failures: &[Failure]) -> Vec<(Name, String, String)> {
+        let found = findings(message, failures).into_iter();
+        found
+            .map(|f| (f.name, f.actor_word().to_owned(), f.what.clone()))
+            .collect()
+    }
+
+    fn failure(name: Name, unit: &str, text: &str) -> Failure {
+        Failure {
+            name,
+            actor: Some(Actor::of_unit(unit)),
+            text: text.to_owned(),
+        }
     }
 
     #[test]
-    fn a_message_names_who_and_what() {
+    fn an_actor_is_never_read_from_a_sentence() {
+        // What a real Pulp said of a missing resource manager: the first name in it is another's.
+        let message = "FAILED worker_missing: failed to use `https://p`: Pulp knows no running pulp_resource_manager \
+                       (known_workers: scheduler@h, reserved_resource_worker-0@h)";
+        let [(name, actor, _)] = &names(message, &[])[..] else {
+            panic!()
+        };
+        assert_eq!((*name, actor.as_str()), (Name::WorkerMissing, ""));
+        let failures = [failure(
+            Name::WorkerMissing,
+            "pulp_resource_manager.service",
+            "x",
+        )];
+        let [(_, actor, what)] = &names(message, &failures)[..] else {
+            panic!()
+        };
+        assert_eq!(actor, "pulp_resource_manager.service");
+        assert!(what.starts_with("failed to use"), "{what}");
+    }
+
+    #[test]
+    fn a_message_says_what_happened_and_its_data_who_it_was() {
         let message = "FAILED service_exited: pulp_worker-1.service exited with status 1; a service of Pulp must not \
                        exit; see `journalctl -u pulp_worker-1.service`";
         let what = "pulp_worker-1.service exited with status 1; a service of Pulp must not exit";
+        let own = [failure(Name::ServiceExited, "pulp_worker-1.service", what)];
         let expected = (
             Name::ServiceExited,
             "pulp_worker-1.service".to_owned(),
             what.to_owned(),
         );
-        assert_eq!(names(message), [expected]);
+        assert_eq!(names(message, &own), [expected]);
+    }
+
+    #[test]
+    fn each_of_several_actors_has_a_finding_of_its_own() {
+        let message = "FAILED service_exited: a.service died, b.service died; see x";
+        let own = ["a.service", "b.service"]
+            .map(|unit| failure(Name::ServiceExited, unit, &format!("{unit} died")));
+        let found = names(message, &own);
+        let told: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(_, actor, what)| (actor.as_str(), what.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("a.service", "a.service died"),
+                ("b.service", "b.service died")
+            ]
+        );
     }
 
     #[test]
     fn several_in_one_message_are_all_found() {
         let message = "pulp1: FAILED broker_not_restored: no answer; FAILED services_not_restored: pulp_celerybeat.service \
                        does not run; pulp2: VOID host_unreachable: pulp2 cannot be reached";
-        let found: Vec<Name> = names(message).into_iter().map(|(name, ..)| name).collect();
+        let found: Vec<Name> = names(message, &[])
+            .into_iter()
+            .map(|(name, ..)| name)
+            .collect();
         let expected = [
             Name::BrokerNotRestored,
             Name::ServicesNotRestored,
@@ -113,7 +179,7 @@ mod tests {
             "VOID service_exited: x",
             "AVOID busy: é",
         ] {
-            assert_eq!(names(message), [], "{message}");
+            assert_eq!(names(message, &[]), [], "{message}");
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::names::Actor;
+
 /// What a name is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -173,7 +175,7 @@ names! {
         "Read what is missing; hold the outage longer (`pulp_broker_test_reconnect_hold`) or make it a harder one (`pulp_broker_test_method: kill`), and run the test again."
     AgentRepliesLost "agent_replies_lost" Defect ["F06" "F07" "F33"]
         "The web server does not listen to the replies of agents any more.";
-        "the queue `pulp.task` had a consumer before the outage and has none after it";
+        "the queue `pulp.task` has no consumer after the outage; one that had none before the run either is told too, and does not fail a `strict` run";
         "Restart the web server: `systemctl restart httpd`; until then tasks that wait for an agent of a consumer do not end."
     Flapping "flapping" Defect ["F06" "F17"]
         "A service lost its new connection more often than the one or two times that are normal.";
@@ -212,22 +214,9 @@ impl Name {
         ALL.iter().find(|e| e.word == word).map(|e| e.name)
     }
 
-    /// The next step for this unit.
-    pub(crate) fn next_step(self, actor: &str) -> String {
-        let unit = match actor.split_once('@').map_or(actor, |(kind, _)| kind) {
-            "" => "'pulp*'",
-            "scheduler" => "pulp_celerybeat",
-            "resource_manager" => "pulp_resource_manager",
-            kind => match kind.strip_prefix("reserved_resource_worker-") {
-                Some(number) => {
-                    let unit = format!("pulp_worker-{number}");
-                    return self.entry().next_step.replace("{unit}", &unit);
-                }
-                // A template's instance has its unit's name in full.
-                None if actor.ends_with(".service") => actor,
-                None => kind,
-            },
-        };
+    /// The next step for this service.
+    pub(crate) fn next_step(self, actor: Option<&Actor>) -> String {
+        let unit = actor.map_or("'pulp*'", Actor::unit);
         self.entry().next_step.replace("{unit}", unit)
     }
 }

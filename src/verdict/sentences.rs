@@ -1,6 +1,7 @@
 //! The three sentences that a person reads first: is Pulp as it was before, the verdict, what the users
 //! felt; and what to do next.
 
+use super::name::Name;
 use super::{Api, Finding, Judgement, Run, Value, Watch, shown};
 
 /// Everything that was taken away is there again, as far as anybody looked.
@@ -14,7 +15,8 @@ pub(super) fn is_restored(run: &Run) -> bool {
     here && all
 }
 
-pub(super) fn as_before(run: &Run) -> String {
+/// `findings` are what is not as it was although everything was given back.
+pub(super) fn as_before(run: &Run, findings: &[Finding]) -> String {
     const BEGIN: &str = "Pulp is as it was before:";
     if !is_restored(run) {
         let of_hosts = run
@@ -42,7 +44,17 @@ pub(super) fn as_before(run: &Run) -> String {
             run.restarted_hosts.join(", ")
         );
     }
-    format!("{BEGIN} yes ({how})")
+    let is_new = |f: &&Finding| f.name == Name::AgentRepliesLost && !f.stood_before();
+    let but = match findings.iter().find(is_new) {
+        Some(finding) => format!(
+            ", but for the replies of agents, which {} does not read any more",
+            Some(finding.actor_word())
+                .filter(|word| !word.is_empty())
+                .unwrap_or("the web server")
+        ),
+        None => String::new(),
+    };
+    format!("{BEGIN} yes ({how}){but}")
 }
 
 /// The verdict in one sentence.
@@ -84,11 +96,11 @@ pub(super) fn verdict(judgement: &Judgement<'_>) -> String {
 
 /// Of whom else the same was found.
 fn others(judgement: &Judgement<'_>, first: &Finding) -> String {
-    let same = |f: &&Finding| f.name == first.name && !f.actor.is_empty() && f.actor != first.actor;
     let mut named: Vec<&str> = Vec::new();
-    for finding in judgement.findings.iter().filter(same) {
-        if !named.contains(&finding.actor.as_str()) {
-            named.push(&finding.actor);
+    for finding in judgement.findings.iter().filter(|f| f.name == first.name) {
+        let word = finding.actor_word();
+        if !word.is_empty() && word != first.actor_word() && !named.contains(&word) {
+            named.push(word);
         }
     }
     if named.is_empty() {
@@ -134,7 +146,7 @@ fn recovered(judgement: &Judgement<'_>) -> String {
 
 pub(super) fn next_step(judgement: &Judgement<'_>) -> String {
     match judgement.first() {
-        Some(first) => first.name.next_step(&first.actor),
+        Some(first) => first.next_step(),
         None if judgement.run.outages().next().is_none() => {
             "Nothing is wrong. To test an outage: `--tags reconnect`.".to_owned()
         }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::results::Run;
 use super::{Wishes, judge, report};
+use crate::names::Actor;
 
 const SAMPLE: &str = include_str!("tests/sample.json");
 
@@ -42,7 +43,7 @@ pub(super) fn verdict(results: &Json) -> (String, Json) {
     let run = Run::read(results);
     let judgement = judge::judge(&run);
     let name = judgement.first().map_or("-", |f| f.name.word());
-    let actor = judgement.first().map_or("", |f| f.actor.as_str());
+    let actor = judgement.first().map_or("", |f| f.actor_word());
     (
         format!("{} {name} {actor}", judgement.value.word())
             .trim_end()
@@ -59,6 +60,14 @@ pub(super) fn cause(message: &str) -> Json {
 /// A step of `reconnect` that failed with this message.
 pub(super) fn failed_step(step: &str, message: &str) -> Json {
     changed(&[(&at(SCENE, step), json!({"failed": true, "msg": message}))])
+}
+
+/// The same of a service, which the reply names as data.
+pub(super) fn failed_by(step: &str, name: &str, actor: &Actor, text: &str) -> Json {
+    let failure = json!({"name": name, "actor": actor, "text": text});
+    let reply =
+        json!({"failed": true, "msg": format!("FAILED {name}: {text}"), "failures": [failure]});
+    changed(&[(&at(SCENE, step), reply)])
 }
 
 /// Further things that the observer saw.
@@ -136,6 +145,59 @@ fn the_cause_is_named_and_not_its_symptoms() {
         "{json:#}"
     );
     assert_eq!(json["attributes"]["restarted"], false);
+}
+
+#[test]
+fn replies_that_were_lost_before_are_told_in_each_run_and_fail_no_strict_one() {
+    let strict = Wishes {
+        strict: true,
+        ..Wishes::default()
+    };
+    let queues = |before: Json| json!({"before": {"pulp.task": before}, "after": {"pulp.task": 0}});
+    let now = changed(&[(&at(SCENE, "queues"), queues(json!(2)))]);
+    let before = changed(&[(&at(SCENE, "queues"), queues(json!(0)))]);
+    // While the broker was away nobody could count, and before the run somebody did.
+    let mut away = changed(&[(&at(SCENE, "queues"), queues(Json::Null))]);
+    away["hosts"]["demo"]["facts"]["pulp_deployment"]["broker"] =
+        json!({"listeners": {"pulp.task": 0}});
+    for (results, passes, as_before) in [
+        (
+            now,
+            false,
+            ", but for the replies of agents, which httpd.service does not",
+        ),
+        (before, true, " UTC)"),
+        (away, true, " UTC)"),
+    ] {
+        let (told, json) = verdict(&results);
+        assert_eq!(
+            told,
+            "survived_with_defects agent_replies_lost httpd.service"
+        );
+        let run = Run::read(&results);
+        let judgement = judge::judge(&run);
+        assert_eq!(judgement.passes(strict), passes, "{json:#}");
+        assert!(
+            judgement.as_before.contains(as_before),
+            "{}",
+            judgement.as_before
+        );
+        let said = judgement.sentence.contains("before the run either");
+        assert_eq!(said, passes, "{}", judgement.sentence);
+    }
+    // What one scenario has lost the next one finds lost.
+    let mut both = changed(&[(&at(SCENE, "queues"), queues(json!(0)))]);
+    both["run"]["scenarios"] = json!(["connect", "reconnect"]);
+    let mut first = both["hosts"]["demo"]["scenarios"]["reconnect"].clone();
+    first["queues"] = queues(json!(2));
+    both["hosts"]["demo"]["scenarios"]["connect"] = first;
+    let (_, json) = verdict(&both);
+    assert_eq!(
+        json["defects"].as_array().map(Vec::len),
+        Some(1),
+        "{json:#}"
+    );
+    assert_eq!(json["attributes"]["stood_before"], false);
 }
 
 #[test]
@@ -261,6 +323,43 @@ fn a_scenario_that_ends_before_a_services_turn_accuses_only_who_failed() {
         felt.contains("connect: nothing; it did not begin"),
         "{felt}"
     );
+}
+
+#[test]
+fn a_service_that_settles_is_accused_by_no_wait() {
+    let [settled, settling, wait] = [
+        at(WORKER, "settled_at"),
+        at(WORKER, "settling"),
+        at(SCENE, "recovered"),
+    ];
+    let unsettled = [(&*settled, Json::Null), (&*settling, json!(true))];
+    // The wait was over, and it was back.
+    let over = (&*wait, json!({"failed": false, "msg": "RECOVERED"}));
+    let results = changed(&[unsettled.as_slice(), &[over]].concat());
+    assert_eq!(verdict(&results).0, "survived -");
+    // Another's failure ended the wait.
+    let other = Actor::of_unit("pulp_celerybeat.service");
+    let failure = json!({"name": "service_exited", "actor": other, "text": "it exited"});
+    let ended =
+        json!({"failed": true, "msg": "FAILED service_exited: it exited", "failures": [failure]});
+    let ended = (&*wait, ended);
+    for settling in [&unsettled[..], &unsettled[..1]] {
+        let results = changed(&[settling, std::slice::from_ref(&ended)].concat());
+        let (told, json) = verdict(&results);
+        assert_eq!(told, "failed service_exited pulp_celerybeat.service");
+        let names = [&json["failures"], &json["unknown"]].map(|f| f.as_array().map(Vec::len));
+        assert_eq!(names, [Some(1), Some(1)], "{json:#}");
+        let said = json["unknown"][0]["sentence"].as_str().unwrap();
+        assert!(
+            said.starts_with(&format!("{UNIT} was not judged")),
+            "{said}"
+        );
+    }
+    // The wait itself accuses it.
+    let own = json!({"name": "not_recovered", "actor": Actor::of_unit(UNIT), "text": "x"});
+    let accused = json!({"failed": true, "msg": "FAILED not_recovered: x", "failures": [own]});
+    let results = changed(&[&unsettled[..1], &[(&*wait, accused)]].concat());
+    assert_eq!(verdict(&results).0, format!("failed not_recovered {UNIT}"));
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn a_worker_that_runs_nothing_is_named() {
     ]);
     let failures = told.reply["failures"].as_array().expect("list");
     assert_eq!(failures.len(), 1, "{}", told.raw);
-    assert_eq!(failures[0]["actor"], W1);
+    assert_eq!(failures[0]["actor"]["worker"], W1);
     assert_eq!(told.reply["workers"][1]["task_id"], Value::Null);
     assert_ne!(told.reply["workers"][0]["task_id"], Value::Null);
     let left = told.reply["leftovers"].as_array().expect("list");

@@ -84,6 +84,8 @@ NEVER_BACK = drop_in(BROKER, "[Service]\\nExecStopPost=+/bin/touch /run/lab-brok
 NEVER_STARTS = drop_in(BEAT, "[Service]\\nExecStartPre=/bin/false\\n")
 SUPERVISED = drop_in(WORKER, "[Service]\\nRestart=always\\nRestartSec=3\\n")
 CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@localhost:5672//\").connect(); time.sleep(600)"
+# For so long that Pulp lists it no more; then the play finds a worker that runs and is not heard of, for some seconds.
+SILENT = "systemctl kill -s STOP pulp_worker-1; sleep 28; systemd-run --collect --on-active=15 systemctl kill -s CONT pulp_worker-1"
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
 CANCEL = f"{API} -X DELETE https://localhost/pulp/api/v2/tasks/$(cat /run/lab-task)/"
 ALL = "https://localhost/pulp/api/v2/repositories/"
@@ -98,10 +100,20 @@ SUBJECTS = [
     Subject("real: a frozen broker that nobody notices", "F05", "survived", method="freeze", replies="reconnect"),
     Subject("real: dispatching hangs while the broker is away", "F19", "survived", replies="reconnect",
             defect="dispatch_retries_for_ever", prepare=REPOSITORIES, hooks={UP: DISPATCH}),
+    Subject("a worker that somebody has stopped", "", "survived", replies="reconnect",
+            prepare="systemctl stop pulp_worker-1", repair="systemctl start pulp_worker-1"),
+    Subject("a worker of which Pulp hears again in the midst of the set-up", "F38", "survived", replies="reconnect",
+            prepare=SILENT, repair="systemctl kill -s CONT pulp_worker-1"),
     # The test cannot tell.
     Subject("a sync that fails before anything is taken away", "F38", "unhealthy_before", defect="sync_fails"),
     Subject("pulp_workers active (exited) without a worker", "F46c", "unhealthy_before",
             prepare="systemctl stop 'pulp_worker-*.service'; systemctl is-active pulp_workers", repair="systemctl restart pulp_workers"),
+    Subject("a worker that was killed a moment before", "F38", "unhealthy_before", WORKER,
+            prepare="systemctl kill -s KILL pulp_worker-1", repair="systemctl reset-failed pulp_worker-1; systemctl start pulp_worker-1"),
+    Subject("no scheduler", "F30", "unhealthy_before", BEAT, prepare="systemctl stop pulp_celerybeat",
+            repair="systemctl start pulp_celerybeat"),
+    Subject("no resource manager", "F30", "unhealthy_before", MANAGER, prepare="systemctl stop pulp_resource_manager",
+            repair="systemctl start pulp_resource_manager"),
     Subject("somebody's task runs", "F43", "busy", prepare=FOREVER, repair=CANCEL),
     Subject("another program uses the broker", "", "broker_shared",
             prepare=f"systemd-run --collect --unit=billing python3 -c '{CLIENT}'; sleep 3", repair="systemctl stop billing"),
@@ -141,6 +153,8 @@ SUBJECTS = [
             defect="worker_idle_after_restart_in_a_task", variables={"accept_task_loss": True}, prepare=FOREVER, repair=CANCEL),
     Subject("a worker that works and is not listed", "F37", "worker_missing", WORKER,
             defect="worker_never_beats", actors="pulp_worker-1", begins="outage"),
+    Subject("a resource manager that is not listed", "F37", "worker_missing", MANAGER,
+            defect="worker_never_beats", actors="pulp_resource_manager", begins="outage"),
     Subject("a scheduler that keeps its dead connection", "F25", "scheduler_dead", BEAT,
             defect="scheduler_never_reconnects", begins="outage"),
     Subject("a scheduler that hangs", "F27", "scheduler_dead", BEAT, defect="scheduler_hangs", begins="outage"),

@@ -13,12 +13,13 @@ mod script;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::Taken;
 use crate::host::files;
 use crate::host::wait::{Deadline, Pace, until};
+use crate::names::Failed;
 use crate::service::{self, Alarm, Manager, Unit, WORKERS};
 
 pub(crate) use arm::{Taking, arm};
@@ -219,18 +220,19 @@ pub(crate) fn settle_broker(record: Record) -> Result<&'static str> {
 /// not reach it, and is waited for whatever signal came. Returns the error
 /// with what became of it.
 pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Error {
+    let again = |more: String| Failed::again(error, format!("{error:#}; {more}"));
     match record_of(Some(&record.run_id)) {
-        Ok(None) => return anyhow!("{error:#}; everything that was taken away is back already"),
+        Ok(None) => return again("everything that was taken away is back already".to_owned()),
         Ok(Some(_)) => {}
-        Err(unreadable) => return anyhow!("{error:#}; {unreadable:#}"),
+        Err(unreadable) => return again(format!("{unreadable:#}")),
     }
     let begun = service::require().and_then(|manager| record.alarm(manager).fire());
     if let Err(refused) = begun {
-        return anyhow!(
-            "{error:#}; the undo could not be started at once ({refused:#}), but runs by itself at {}, \
-             or by `{BY_HAND}`",
+        return again(format!(
+            "the undo could not be started at once ({refused:#}), but runs by itself at {}, or by \
+             `{BY_HAND}`",
             record.restores_at
-        );
+        ));
     }
     let what = "the undo to give everything back";
     let restored = until(what, Deadline::for_cleanup(timeout), Pace::QUICK, || {
@@ -238,8 +240,8 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
         Ok(gone.then_some(()))
     });
     match restored {
-        Ok(()) => anyhow!("{error:#}; everything that was taken away was given back"),
-        Err(late) => anyhow!("{error:#}; {late:#}; it goes on, or run `{BY_HAND}`"),
+        Ok(()) => again("everything that was taken away was given back".to_owned()),
+        Err(late) => again(format!("{late:#}; it goes on, or run `{BY_HAND}`")),
     }
 }
 

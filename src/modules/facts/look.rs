@@ -1,7 +1,7 @@
 //! The pre-flight's look at this host: sockets, processes, disks, programs, and what RabbitMQ says.
 //! Nothing is judged here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
 use crate::broker::settings::Settings;
-use crate::broker::{Answer, Broker, cluster, url};
+use crate::broker::{self, Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
@@ -77,6 +77,7 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         manager: manager(),
         selinux: rights::selinux(),
         spaces: spaces(kind, local)?,
+        listeners: asked.listeners,
         may_change_firewall: rights::may_change_firewall()?,
         asked: kind == "rabbitmq" && local && not_asked.is_none(),
         units: place.units,
@@ -156,18 +157,30 @@ fn ips(addresses: &[SocketAddr]) -> BTreeSet<IpAddr> {
 struct Asked {
     connections: Vec<Connection>,
     nodes: Vec<String>,
+    /// How many listen for the agents' replies, by queue.
+    listeners: BTreeMap<String, u64>,
 }
 
-/// Both questions at once: each starts a virtual machine of its own, which takes most of a second.
+/// All questions at once: each starts a virtual machine of its own, which takes most of a second.
 fn ask_rabbitmq(answers: bool) -> Result<Asked, String> {
     if !answers {
         return Err("the broker does not answer".to_owned());
     }
     std::thread::scope(|scope| {
         let nodes = scope.spawn(rabbitmqctl::other_nodes);
+        let listeners = scope.spawn(|| rabbitmqctl::listeners(&broker::pulps_virtual_host()));
         let connections = rabbitmqctl::connections().map_err(|e| format!("{e:#}"))?;
         match nodes.join() {
-            Ok(Ok(nodes)) => Ok(Asked { connections, nodes }),
+            Ok(Ok(nodes)) => Ok(Asked {
+                connections,
+                nodes,
+                // Only told: nothing is refused for want of it.
+                listeners: listeners
+                    .join()
+                    .ok()
+                    .and_then(Result::ok)
+                    .unwrap_or_default(),
+            }),
             Ok(Err(error)) => Err(format!("{error:#}")),
             Err(_) => Err("it could not be waited for".to_owned()),
         }

@@ -5,12 +5,15 @@ use serde::Serialize;
 
 use super::{ApplyAt, BrokerSight, Heard, Sight, Wish};
 use crate::broker::Answer;
+use crate::names::Actor;
 
 /// One refusal; its name is a verdict's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Refusal {
     name: &'static str,
     msg: String,
+    /// The service that is in the way.
+    actor: Option<Actor>,
 }
 
 /// The way to test a broker that must not be touched itself.
@@ -28,11 +31,13 @@ pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
         .map(|msg| Refusal {
             name: "unsupported",
             msg,
+            actor: None,
         })
         .collect();
     all.extend(shared(sight, wish).map(|msg| Refusal {
         name: "broker_shared",
         msg,
+        actor: neighbour(sight),
     }));
     all
 }
@@ -116,6 +121,12 @@ fn undo(sight: &Sight, wish: Wish) -> Vec<String> {
         );
     }
     found
+}
+
+/// The first of the services of this host that would lose the broker.
+fn neighbour(sight: &Sight) -> Option<Actor> {
+    let mut units = sight.others.users.iter().filter_map(|u| u.unit.as_deref());
+    units.next().map(Actor::of_unit)
 }
 
 /// Who would lose the broker and is not Pulp.

@@ -70,6 +70,7 @@ fn healthy() -> Sight {
         missing: Vec::new(),
         there: vec!["systemd-run", "systemctl", "/bin/sh"],
         may_change_firewall: true,
+        listeners: BTreeMap::new(),
     }
 }
 

@@ -1,39 +1,40 @@
-//! What is wrong with a Pulp that should work again, by the name of its verdict.
+//! What is wrong with a Pulp that should work again, in the words of a reply and of a message.
 
-use serde_json::{Value, json};
-
+use crate::names::{Actor, Failed, Failure};
 use crate::pulp;
 
-/// What is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// The verdict's name; empty where the cause alone is known.
-    pub(super) name: &'static str,
-    /// Who failed, by Pulp's name; empty where nobody in particular did.
-    pub(super) actor: String,
-    pub(super) text: String,
+/// What we asked for was not done.
+pub(super) fn of_cause(cause: &anyhow::Error) -> Failure {
+    Failure {
+        name: pulp::verdict_on_request(cause),
+        actor: None,
+        text: format!("{cause:#}"),
+    }
 }
 
-impl Failure {
-    /// What we asked for was not done.
-    pub(super) fn of(cause: &anyhow::Error) -> Self {
-        Self {
-            name: pulp::verdict_on_request(cause),
-            actor: String::new(),
-            text: format!("{cause:#}"),
-        }
+/// Of a service by Pulp's own name for it; empty where no service in particular failed.
+pub(super) fn of_listed(name: &'static str, worker: &str, text: String) -> Failure {
+    Failure {
+        name,
+        actor: (!worker.is_empty()).then(|| Actor::listed(worker)),
+        text,
     }
+}
 
-    /// In the reply.
-    pub(super) fn json(&self) -> Value {
-        json!({"name": self.name, "actor": self.actor, "text": self.text})
+/// For a person.
+pub(super) fn told(failure: &Failure) -> String {
+    match failure.name {
+        "" => failure.text.clone(),
+        name => format!("FAILED {name}: {}", failure.text),
     }
+}
 
-    /// For a person.
-    pub(super) fn told(&self) -> String {
-        match self.name {
-            "" => self.text.clone(),
-            name => format!("FAILED {name}: {}", self.text),
-        }
-    }
+/// As an error of its own: the sentence, and who it is about.
+pub(super) fn error(
+    name: &'static str,
+    text: &str,
+    actors: impl IntoIterator<Item = Actor>,
+) -> Failed {
+    let named = actors.into_iter().map(|actor| (actor, text.to_owned()));
+    Failed::of(format!("FAILED {name}: {text}"), name, named)
 }

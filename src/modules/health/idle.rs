@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use serde_json::json;
 
+use super::settled::{self, Service};
 use super::{PACE, Params, is_alive, listed, named, seconds, seconds_or_none};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
@@ -21,6 +22,8 @@ struct Seen {
     answered_in: Duration,
     /// `None`: they could not be listed.
     tasks: Option<Vec<Task>>,
+    /// What Pulp's list has to settle in before anything may be taken away.
+    open: Vec<Refusal>,
 }
 
 /// An outage that is planned.
@@ -83,7 +86,16 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         .door()
         .and_then(|door| Ok((door, params.access.site()?)))
     {
-        Ok((door, site)) => look(&mut Pulp::new(door, site), wait, Deadline::after(whole)),
+        Ok((door, site)) => {
+            let mut pulp = Pulp::new(door, site);
+            let services = params.actors.as_deref().unwrap_or_default();
+            let mut seen = look(&mut pulp, wait, Deadline::after(whole));
+            if !call.check_mode {
+                seen.settle(&mut pulp, services)?;
+            }
+            seen.compare(services, &pulp.door.base);
+            seen
+        }
         Err(cause) => Seen::nothing(&cause),
     };
     let waits = call.check_mode && !wish.drain.is_zero();
@@ -105,7 +117,57 @@ impl Seen {
             status: None,
             answered_in: Duration::ZERO,
             tasks: None,
+            open: Vec::new(),
         }
+    }
+
+    /// Waits until Pulp lists those who run, and nobody else. What no wait changes is not waited for.
+    fn settle(&mut self, pulp: &mut Pulp, services: &[Service]) -> Result<()> {
+        let Some(patience) = self.status.as_ref().map(settled::patience) else {
+            return Ok(());
+        };
+        let deadline = Deadline::after(patience);
+        let status = &mut self.status;
+        let waited = until("Pulp to list who runs", deadline, PACE, || {
+            let differs = status
+                .as_ref()
+                .map(|status| settled::differences(services, status))
+                .unwrap_or_default();
+            if differs.open.is_empty() || !differs.refusals.is_empty() {
+                return Ok(Some(()));
+            }
+            // One that does not answer for a moment has said what is known.
+            if let Ok(now) = pulp.status(deadline) {
+                *status = Some(now);
+            }
+            Ok(None)
+        });
+        match waited {
+            Err(error) if !error.is::<TimedOut>() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds the services against the list, and what Pulp says of itself against what a test needs.
+    fn compare(&mut self, services: &[Service], base: &str) {
+        let Some(status) = &self.status else {
+            return;
+        };
+        let found = settled::differences(services, status);
+        let missing = pulp::missing(status);
+        let is_waited_for = missing.as_ref().is_some_and(|missing| {
+            let roles = found.open.iter().filter_map(|r| r.actor.as_ref());
+            roles
+                .map(|actor| actor.role)
+                .any(|role| role == missing.role)
+        });
+        let objection = pulp::objection(status).filter(|_| !is_waited_for);
+        let objection = objection
+            .map(|why| Refusal::unhealthy_of(missing, format!("failed to use `{base}`: {why}")));
+        // Who is missing is more than that somebody is.
+        self.refusals
+            .splice(0..0, found.refusals.into_iter().chain(objection));
+        self.open = found.open;
     }
 }
 
@@ -117,12 +179,11 @@ fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
         Err(cause) => return Seen::nothing(&cause),
     };
     let answered_in = begun.elapsed();
-    let objection = pulp::objection(&status)
-        .map(|why| Refusal::unhealthy(&anyhow!("failed to use `{}`: {why}", pulp.door.base)));
     let mut seen = Seen {
-        refusals: objection.into_iter().collect(),
+        refusals: Vec::new(),
         answered_in,
         tasks: None,
+        open: Vec::new(),
         // Without its database it lists no task, and takes half a minute to say so.
         status: Some(status),
     };
@@ -166,24 +227,45 @@ fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration)
     .with("workers", alive(status))
     .with("tasks_of_others", seen.tasks.as_deref().map(listed))
     .with("waited_seconds", took.as_secs())
-    .with("lines", [found_line(seen, &params.pulp_url), told]);
+    .with("lines", lines(seen, params, told));
     if call.check_mode {
         let refusals: Vec<_> = seen
             .refusals
             .iter()
-            .map(|refusal| json!({"name": refusal.name, "msg": refusal.msg}))
+            .map(|r| json!({"name": r.name, "msg": r.msg, "actor": r.actor}))
             .collect();
-        return outcome.with("refusals", refusals);
+        let unsettled: Vec<_> = seen.open.iter().map(|r| r.msg.as_str()).collect();
+        return outcome
+            .with("refusals", refusals)
+            .with("unsettled", unsettled);
     }
-    match seen.refusals.first() {
+    let refusals: Vec<&Refusal> = seen.refusals.iter().chain(&seen.open).collect();
+    let failures: Vec<_> = refusals.iter().map(|r| r.failure()).collect();
+    match refusals.first() {
         None => outcome,
         Some(Refusal { name, msg, .. }) => Outcome {
             failed: true,
             msg: Some(format!("VOID {name}: {msg}")),
             ..outcome
         }
-        .with("void", *name),
+        .with("void", *name)
+        .with("failures", json!(failures)),
     }
+}
+
+/// For the page before the run.
+fn lines(seen: &Seen, params: &Params, told: String) -> Vec<String> {
+    let mut lines = vec![found_line(seen, &params.pulp_url), told];
+    let patience = seen.status.as_ref().map(settled::patience);
+    let texts: Vec<_> = seen.open.iter().map(|r| r.msg.as_str()).collect();
+    if !texts.is_empty() {
+        lines.push(format!(
+            "UNSETTLED {}; the run waits up to {} s for Pulp's list to settle, and takes nothing away before",
+            texts.join("; "),
+            patience.unwrap_or_default().as_secs()
+        ));
+    }
+    lines
 }
 
 /// The names of those that have said lately that they live, by the server's own clock.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::names::Actor;
+pub(super) use crate::names::host;
 use crate::pulp::{Status, Worker};
 
 /// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
@@ -44,23 +46,9 @@ pub(super) fn absent<'a>(status: &Status, expected: &'a [String]) -> Vec<&'a str
     missing
 }
 
-/// What follows the `@`.
-pub(super) fn host(name: &str) -> &str {
-    name.split_once('@').map_or("", |(_, host)| host)
-}
-
-/// The unit behind a name of Pulp's list.
+/// The unit behind a name of Pulp's list, as `systemctl` takes it.
 pub(super) fn unit(name: &str) -> String {
-    let number = name
-        .strip_prefix(WORKER)
-        .and_then(|rest| rest.split('@').next());
-    match number {
-        Some(number) => format!("pulp_worker-{number}"),
-        None if name.starts_with(RESOURCE_MANAGER) => "pulp_resource_manager".to_owned(),
-        None if name.starts_with(SCHEDULER) => "pulp_celerybeat".to_owned(),
-        None if name.starts_with(|c: char| c.is_ascii_digit()) => "'pulpcore-worker@*'".to_owned(),
-        None => "'pulp_worker-*'".to_owned(),
-    }
+    Actor::listed(name).unit().to_owned()
 }
 
 #[cfg(test)]
@@ -85,19 +73,6 @@ mod tests {
             (None, true),
         ] {
             assert_eq!(is_alive(&worker(heartbeat), now), lives, "{heartbeat:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_of_pulps_list_leads_to_its_unit() {
-        for (name, expected) in [
-            ("reserved_resource_worker-12@h", "pulp_worker-12"),
-            ("resource_manager@h", "pulp_resource_manager"),
-            ("scheduler@h", "pulp_celerybeat"),
-            ("reserved_resource_worker-", "pulp_worker-"),
-            ("novel@h", "'pulp_worker-*'"),
-        ] {
-            assert_eq!(unit(name), expected, "{name}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
+use super::settled::Service;
 use crate::ansible::Call;
 use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
 use crate::modules::{RUN_ID, typed};
@@ -12,7 +13,7 @@ pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
 
-pub(super) const SPEC: [Opt; 27] = with_options(&[
+pub(super) const SPEC: [Opt; 28] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
@@ -30,6 +31,7 @@ pub(super) const SPEC: [Opt; 27] = with_options(&[
     Opt::new("broker_start", Type::Float),
     Opt::new("worker_timeout", Type::Int),
     Opt::new("recovery_timeout", Type::Int),
+    Opt::list_of("actors", Type::Dict),
     RUN_ID,
 ]);
 
@@ -60,6 +62,7 @@ pub(super) struct Params {
     pub(super) broker_start: Option<f64>,
     pub(super) worker_timeout: Option<i64>,
     pub(super) recovery_timeout: Option<i64>,
+    pub(super) actors: Option<Vec<Service>>,
     /// How Pulp is reached.
     #[serde(skip)]
     pub(super) access: Options,

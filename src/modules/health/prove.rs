@@ -9,6 +9,7 @@ use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::names::{Failed, Failure};
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
 use crate::pulp::{self, Created, Task, TaskState};
@@ -54,17 +55,24 @@ pub(super) fn step(
 }
 
 fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
-    let mut objection = None;
+    let (mut objection, mut missing) = (None, None);
     let ready = deadline.at_most(check.request.ready_timeout);
     let status = until("Pulp to be ready for tasks", ready, PACE, || {
         let status = check.pulp.status(deadline)?;
         check.version.clone_from(&status.version);
         objection = pulp::objection(&status);
+        missing = pulp::missing(&status);
         Ok(objection.is_none().then_some(status))
     });
     let status = match (status, objection) {
         (Err(error), Some(objection)) if error.is::<TimedOut>() => {
-            bail!("failed to use `{}`: {objection}", check.pulp.door.base)
+            let text = format!("failed to use `{}`: {objection}", check.pulp.door.base);
+            let failure = Failure {
+                name: "health_failed",
+                actor: missing,
+                text: text.clone(),
+            };
+            return Err(Failed::new(text, vec![failure]).into());
         }
         (status, _) => status?,
     };

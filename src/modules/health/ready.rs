@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{PACE, Params, SCHEDULER, host, seconds, unit};
+use super::{PACE, Params, SCHEDULER, failure, host, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::names::{Actor, Failed};
 use crate::pulp::{self, Pulp, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
@@ -95,11 +96,14 @@ impl<'a> Heartbeats<'a> {
         match reached {
             Ok(()) => Ok(reply(pulp, &self)),
             Err(error) if error.is::<TimedOut>() => {
-                let verdict = match unanswered {
-                    Some(cause) => format!("FAILED {}: {cause:#}", pulp::verdict_on_api(&cause)),
-                    None => self.verdict(&pulp.door.base, limit.as_secs()),
-                };
-                Err(error.context(verdict))
+                let base = &pulp.door.base;
+                Err(match unanswered {
+                    Some(cause) => error.context(format!(
+                        "FAILED {}: {cause:#}",
+                        pulp::verdict_on_api(&cause)
+                    )),
+                    None => error.context(self.verdict(base, limit.as_secs())),
+                })
             }
             Err(error) => Err(error),
         }
@@ -180,15 +184,14 @@ impl<'a> Heartbeats<'a> {
     }
 
     /// What is wrong when the time is over.
-    fn verdict(&self, base: &str, seconds: u64) -> String {
+    fn verdict(&self, base: &str, seconds: u64) -> Failed {
         let mut missing = self.silent();
         missing.extend(self.absent_kinds());
         if missing.is_empty() {
             let objection = self.last.as_ref().and_then(pulp::objection);
-            return format!(
-                "FAILED not_recovered: failed to use `{base}`: {}",
-                objection.unwrap_or_default()
-            );
+            let text = format!("failed to use `{base}`: {}", objection.unwrap_or_default());
+            let missing = self.last.as_ref().and_then(pulp::missing);
+            return failure::error("not_recovered", &text, missing);
         }
         let only_scheduler = missing.iter().all(|name| name.starts_with(SCHEDULER));
         let verdict = if only_scheduler {
@@ -206,12 +209,13 @@ impl<'a> Heartbeats<'a> {
                 ),
             })
             .collect();
-        format!(
-            "FAILED {verdict}: Pulp at `{base}` should list each with a heartbeat of the last \
+        let text = format!(
+            "Pulp at `{base}` should list each with a heartbeat of the last \
              {seconds} s, but {}; see `journalctl -u {}` on its host",
             told.join(", "),
             missing.first().map_or(String::new(), |name| unit(name))
-        )
+        );
+        failure::error(verdict, &text, missing.into_iter().map(Actor::listed))
     }
 }
 
@@ -273,7 +277,7 @@ mod tests {
         let expected = [BEAT.to_owned()];
         let mut watch = Heartbeats::of(Some(&expected));
         watch.look(status(&[(RM, "1"), (W0, "1"), (BEAT, "11:00")]));
-        let verdict = watch.verdict("https://p", 45);
+        let verdict = watch.verdict("https://p", 45).to_string();
         assert!(verdict.starts_with("FAILED scheduler_dead: "), "{verdict}");
         for word in [
             "`scheduler@h` was last heard of at 11:00",
@@ -284,7 +288,7 @@ mod tests {
         let expected = [BEAT.to_owned(), W0.to_owned()];
         let mut watch = Heartbeats::of(Some(&expected));
         watch.look(status(&[(RM, "1"), (BEAT, "11:00")]));
-        let verdict = watch.verdict("https://p", 45);
+        let verdict = watch.verdict("https://p", 45).to_string();
         assert!(verdict.starts_with("FAILED worker_missing: "), "{verdict}");
     }
 

@@ -9,12 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Heartbeats, Params, check, healthy, refuse_missing, rounded, seconds, working};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::Deadline;
 use crate::modules::watch::{self, Until};
+use crate::names::Failed;
 use crate::pulp::Pulp;
 
 /// How long Pulp may take to say when it last heard of everybody; where it does not say so, the wait for the
@@ -57,7 +58,8 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Ok(checked) => checked,
         Err(cause) => {
             let known = parts([("working", Some(works))]);
-            return Ok(failed(Some(format!("{cause:#}")), known));
+            let outcome = failed(Some(format!("{cause:#}")), known);
+            return Ok(outcome.with("failures", json!(Failed::within(&cause))));
         }
     };
     let healthy = checked.as_ref().and_then(|check| check.msg.clone());
@@ -69,9 +71,10 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     } else {
         None
     };
+    let failures = works.data.get("failures").cloned();
     let known = parts([("working", Some(works)), ("health", checked)]);
     if msg.is_some() {
-        return Ok(failed(msg, known));
+        return Ok(failed(msg, known).with("failures", failures));
     }
     let waited = Instant::now();
     Ok(match heartbeats.wait(&mut pulp, ready) {
@@ -83,7 +86,10 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         .with("workers", heard.data.get("workers").cloned())
         .with("recoveries", stands.and_then(|_| watch::recoveries()))
         .with("heard_seconds", rounded(waited.elapsed())),
-        Err(cause) => failed(Some(format!("{cause:#}")), known),
+        Err(cause) => {
+            let outcome = failed(Some(format!("{cause:#}")), known);
+            outcome.with("failures", json!(Failed::within(&cause)))
+        }
     })
 }
 

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{Failure, Leftover, absent, leave, left_behind, leftovers, rounded, task};
+use super::{Leftover, absent, failure, leave, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::Failure;
 use crate::pulp::v3::Pulp3;
 use crate::pulp::{self, Door, Status, TaskState};
 
@@ -65,7 +66,7 @@ pub(super) fn run(pulp: &mut Pulp3, door: &Door, wish: &Wish, begun: Instant) ->
         leftovers: Vec::new(),
     };
     if let Err(cause) = work.prove() {
-        work.failures.push(Failure::of(&cause));
+        work.failures.push(failure::of_cause(&cause));
     }
     let mut limit = wish.proof.remaining() + wish.kept;
     if !work.failures.is_empty() {
@@ -171,7 +172,7 @@ impl Work<'_> {
     fn fail(&mut self, name: &'static str, text: &str) {
         self.failures.push(Failure {
             name,
-            actor: String::new(),
+            actor: None,
             text: text.to_owned(),
         });
     }
@@ -185,11 +186,11 @@ impl Work<'_> {
                 "task_stuck"
             }
             Some(task) if task.state == TaskState::Open => "connected_but_idle",
-            _ => return Failure::of(cause),
+            _ => return failure::of_cause(cause),
         };
         Failure {
             name,
-            actor: String::new(),
+            actor: None,
             text: format!("{cause:#}"),
         }
     }
@@ -214,7 +215,7 @@ impl Work<'_> {
 
     fn outcome(&self, base: &str, begun: Instant) -> Outcome {
         let works = self.failures.is_empty() && self.leftovers.is_empty();
-        let failures: Vec<_> = self.failures.iter().map(Failure::json).collect();
+        let failures: Vec<_> = self.failures.iter().map(|f| json!(f)).collect();
         let listed = self.status.as_ref().and_then(Status::names);
         Outcome {
             changed: !self.leftovers.is_empty(),
@@ -244,7 +245,7 @@ impl Work<'_> {
     }
 
     fn message(&self, base: &str) -> String {
-        let told: Vec<_> = self.failures.iter().map(Failure::told).collect();
+        let told: Vec<_> = self.failures.iter().map(failure::told).collect();
         let text = if told.is_empty() {
             let listed = self.status.as_ref().and_then(Status::names);
             format!(

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Check, Request, Taken, instant, left_behind, leftovers, listed, rounded, task};
 use crate::ansible::Outcome;
+use crate::names::Failed;
 
 /// What would be done.
 pub(super) fn plan(request: &Request, base: &str) -> Outcome {
@@ -52,7 +53,10 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         outcome = outcome.with("healthy_at", instant(SystemTime::now()));
     }
     if let Some(taken) = check.taken.iter().find(|taken| taken.error.is_some()) {
-        outcome = outcome.with("failed_step", taken.step.name);
+        let failures = taken.error.as_ref().map(Failed::within);
+        outcome = outcome
+            .with("failed_step", taken.step.name)
+            .with("failures", json!(failures.unwrap_or_default()));
     }
     if let Some(published) = &check.published {
         outcome = outcome.with(

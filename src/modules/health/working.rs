@@ -20,9 +20,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::{
-    CLEAN_UP, Failure, Leftover, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, feed_port,
-    is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing, rounded,
-    seconds_or_none, task, tasked, unit,
+    CLEAN_UP, Failure, Leftover, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, failure,
+    feed_port, is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing,
+    rounded, seconds_or_none, task, tasked, unit,
 };
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
@@ -151,7 +151,7 @@ pub(super) fn run(
         waits,
     };
     if let Err(cause) = work.prove(ready, proof) {
-        work.failures.push(Failure::of(&cause));
+        work.failures.push(failure::of_cause(&cause));
     }
     let left = whole.remaining().max(kept).min(CLEAN_UP);
     leave::nothing(&mut work, Deadline::for_cleanup(left));

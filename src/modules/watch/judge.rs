@@ -6,9 +6,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::{Actor, Failed};
 use crate::observe;
 use crate::service;
-use crate::timeline::{Actor, Outage, Timeline};
+use crate::timeline::{ActorState, Outage, Timeline};
 
 /// How often what was seen so far is read.
 const PACE: Pace = Pace {
@@ -36,61 +37,89 @@ pub(in crate::modules) enum Until {
 }
 
 impl Until {
-    fn is_reached(self, actor: &Actor) -> bool {
+    fn is_reached(self, actor: &ActorState) -> bool {
         actor.has_recovered() || self == Self::Connected && actor.is_connected()
     }
 }
 
-/// Waits until every consumer is connected again, or has recovered.
+/// Whoever is on the way back when the wait is over has this much longer: a try after 2 s, and the 5 s for
+/// which a connection has to stand.
+const SETTLES: Duration = Duration::from_secs(8);
+
+/// Waits until every consumer is connected again, or has recovered. Whoever is back at the end is not accused, nor is a service
+/// that lost its new connection a moment before.
 ///
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process has ended, `FAILED not_recovered` when the
-/// deadline finds a consumer without a standing connection; both name it. `VOID not_exercised` when the
+/// deadline finds a consumer without a connection; both name it. `VOID not_exercised` when the
 /// observer was gone before.
 pub(in crate::modules) fn wait_recovered(
     main_pids: &BTreeMap<String, u32>,
     until_when: Until,
     deadline: Deadline,
 ) -> Result<()> {
-    let mut last: Option<(Timeline, f64)> = None;
-    let what = "every consumer to hold a standing connection to the broker";
-    let reached = until(what, deadline, PACE, || {
-        let now = now();
-        let Some(timeline) = observe::read()? else {
-            bail!("VOID not_exercised: the observer has left nothing that can be read");
+    for deadline in [Some(deadline), None] {
+        let settles = deadline.is_none();
+        let deadline = deadline.unwrap_or_else(|| Deadline::after(SETTLES));
+        let mut last: Option<(Timeline, f64)> = None;
+        let what = "every consumer to hold a standing connection to the broker";
+        let reached = until(what, deadline, PACE, || {
+            let (timeline, at) = match look(main_pids, until_when)? {
+                Look::Recovered => return Ok(Some(())),
+                Look::NotYet(timeline, at) => (timeline, at),
+            };
+            last = Some((timeline, at));
+            Ok(None)
+        });
+        let (error, (timeline, at)) = match (reached, last) {
+            (Err(error), Some(last)) if error.is::<TimedOut>() => (error, last),
+            (reached, _) => return reached,
         };
-        let at = now.unwrap_or_else(|| timeline.last_at());
-        let actors = timeline.actors(main_pids, at);
-        refuse_exited(&actors)?;
-        let recovered = timeline.outage().is_over()
-            && actors
-                .iter()
-                .filter(|a| a.consumes())
-                .all(|actor| until_when.is_reached(actor))
-            && is_settled(&timeline, &actors, at);
-        if recovered {
-            return Ok(Some(()));
+        match not_recovered(&timeline, main_pids, at) {
+            Some(failed) => return Err(error.context(failed)),
+            // Pulp 3's own wait is part of the first.
+            None if settles => return Ok(()),
+            None => {}
         }
-        if now.is_none() {
-            bail!(
-                "VOID not_exercised: the observer has ended ({}) before every consumer had recovered, so \
-                 nothing tells whether they did",
-                timeline.end().unwrap_or("it was killed")
-            );
-        }
-        last = Some((timeline, at));
-        Ok(None)
-    });
-    reached.map_err(|error| match last {
-        Some((timeline, at)) if error.is::<TimedOut>() => {
-            error.context(not_recovered(&timeline, main_pids, at))
-        }
-        _ => error,
-    })
+    }
+    Ok(())
+}
+
+/// What was seen so far.
+enum Look {
+    Recovered,
+    NotYet(Timeline, f64),
+}
+
+fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
+    let now = now();
+    let Some(timeline) = observe::read()? else {
+        bail!("VOID not_exercised: the observer has left nothing that can be read");
+    };
+    let at = now.unwrap_or_else(|| timeline.last_at());
+    let actors = timeline.actors(main_pids, at);
+    refuse_exited(&actors)?;
+    let recovered = timeline.outage().is_over()
+        && actors
+            .iter()
+            .filter(|a| a.consumes())
+            .all(|actor| until_when.is_reached(actor))
+        && is_settled(&timeline, &actors, at);
+    if recovered {
+        return Ok(Look::Recovered);
+    }
+    if now.is_none() {
+        bail!(
+            "VOID not_exercised: the observer has ended ({}) before every consumer had recovered, so \
+             nothing tells whether they did",
+            timeline.end().unwrap_or("it was killed")
+        );
+    }
+    Ok(Look::NotYet(timeline, at))
 }
 
 /// Whether a Pulp 3 has had the time to show what became of it, and all of it runs.
-fn is_settled(timeline: &Timeline, actors: &[Actor], now: f64) -> bool {
+fn is_settled(timeline: &Timeline, actors: &[ActorState], now: f64) -> bool {
     let mut pulp_3 = actors.iter().filter(|a| a.may_exit()).peekable();
     let up = timeline.outage().up_at;
     let looked = up.is_none_or(|up| now - up >= PULP_3_SETTLES);
@@ -98,14 +127,14 @@ fn is_settled(timeline: &Timeline, actors: &[Actor], now: f64) -> bool {
 }
 
 /// A service must not exit; one that was started again has exited. Pulp 3's may, if it is started again.
-fn refuse_exited(actors: &[Actor]) -> Result<()> {
-    let lost: Vec<&Actor> = actors.iter().filter(|a| a.is_lost()).collect();
+fn refuse_exited(actors: &[ActorState]) -> Result<()> {
+    let lost: Vec<&ActorState> = actors.iter().filter(|a| a.is_lost()).collect();
     let Some(first) = lost.first() else {
         return Ok(());
     };
-    let exited: Vec<String> = lost
+    let exited: Vec<(Actor, String)> = lost
         .iter()
-        .map(|a| format!("{} {}", a.name, a.ending()))
+        .map(|a| (a.actor.clone(), format!("{} {}", a.unit(), a.ending())))
         .collect();
     let rule = if first.may_exit() {
         "a service of Pulp 3 may exit when it loses its broker, and its unit has to start it again \
@@ -113,57 +142,73 @@ fn refuse_exited(actors: &[Actor]) -> Result<()> {
     } else {
         "a service of Pulp must not exit because its broker is away, it must wait and retry"
     };
-    bail!(
+    let message = format!(
         "FAILED service_exited: {}; {rule}; see {}",
-        exited.join("; "),
-        service::log_of(&first.name)
-    )
+        texts(&exited, "; "),
+        service::log_of(first.unit())
+    );
+    Err(Failed::of(message, "service_exited", exited).into())
 }
 
-fn not_recovered(timeline: &Timeline, main_pids: &BTreeMap<String, u32>, now: f64) -> String {
+/// What is said of each, one after the other.
+fn texts(named: &[(Actor, String)], between: &str) -> String {
+    let texts: Vec<&str> = named.iter().map(|(_, text)| text.as_str()).collect();
+    texts.join(between)
+}
+
+/// Who is to hold a standing connection and is not on the way to one. A service that lost its new
+/// connection is connected again with its next try: RabbitMQ costs one or two such losses.
+fn is_accused(actor: &ActorState) -> bool {
+    let missing = actor.consumes() && !actor.has_recovered() && !(actor.running && actor.settling);
+    missing || actor.may_exit() && !actor.running
+}
+
+/// What the end of the wait finds; `None`: nobody is accused.
+fn not_recovered(
+    timeline: &Timeline,
+    main_pids: &BTreeMap<String, u32>,
+    now: f64,
+) -> Option<Failed> {
     let broker = &timeline.begin.broker;
     let Outage { down_at, up_at } = timeline.outage();
     if let (Some(down), None) = (down_at, up_at) {
-        return format!(
+        let message = format!(
             "FAILED broker_not_restored: the broker at {broker} has not answered since {}",
             clock(timeline, down)
         );
+        return Some(Failed::new(message, Vec::new()));
     }
     // What the logs say tells when each tries next.
     let mut told = timeline.clone();
     told.add(observe::said(timeline).unwrap_or_default());
     let actors = told.actors(main_pids, now);
-    let late: Vec<&Actor> = actors
-        .iter()
-        .filter(|a| a.consumes() && !a.has_recovered() || a.may_exit() && !a.running)
-        .collect();
+    let late: Vec<&ActorState> = actors.iter().filter(|a| is_accused(a)).collect();
+    let first = late.first()?;
     let runs = if late.iter().all(|a| a.running) {
         ", although the main process runs"
     } else {
         ""
     };
-    let named: Vec<String> = late
+    let named: Vec<(Actor, String)> = late
         .iter()
         .map(|a| {
-            format!(
-                "{} (main process {}{})",
-                a.name,
-                a.main_pid,
-                next(a, &told, now)
-            )
+            let next = next(a, &told, now);
+            let text = format!("{} (main process {}{next})", a.unit(), a.main_pid);
+            (a.actor.clone(), text)
         })
         .collect();
-    format!(
+    let message = format!(
         "FAILED not_recovered: {}: expected a standing connection to the broker at {broker}, which is back, \
          but saw none in {:.0} s{runs}; see {}",
-        named.join(", "),
+        texts(&named, ", "),
         now - up_at.unwrap_or_default(),
-        service::log_of(late.first().map_or("", |a| a.name.as_str()))
-    )
+        service::log_of(first.unit())
+    );
+    Some(Failed::of(message, "not_recovered", named))
 }
 
 /// When it tries next, if it still does; or that it has nothing to try for.
-fn next(actor: &Actor, timeline: &Timeline, now: f64) -> String {
+fn next(actor: &ActorState, timeline: &Timeline, now: f64) -> String {
     if actor.keeps_silence() {
         return ", which has its connection from before the outage, but nothing moved on it since"
             .to_owned();
@@ -202,12 +247,12 @@ pub(in crate::modules) fn recoveries() -> Option<String> {
 }
 
 /// The same of these.
-pub(super) fn told(actors: &[Actor], timeline: &Timeline) -> String {
+pub(super) fn told(actors: &[ActorState], timeline: &Timeline) -> String {
     let up = timeline.outage().up_at;
     let each: Vec<String> = actors
         .iter()
         .filter(|a| a.consumes())
-        .map(|a| format!("{} {}", a.name, recovery(a, up)))
+        .map(|a| format!("{} {}", a.unit(), recovery(a, up)))
         .collect();
     if each.is_empty() {
         "RECOVERED: no consumer runs on this host".to_owned()
@@ -216,7 +261,7 @@ pub(super) fn told(actors: &[Actor], timeline: &Timeline) -> String {
     }
 }
 
-fn recovery(actor: &Actor, up: Option<f64>) -> String {
+fn recovery(actor: &ActorState, up: Option<f64>) -> String {
     let after = |at: f64| (at - up.unwrap_or(at)).max(0.0);
     match (actor.connected_at, actor.predicted_at) {
         _ if actor.survived_connection => "kept its connection".to_owned(),

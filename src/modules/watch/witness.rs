@@ -15,9 +15,6 @@ use crate::observe::LIMIT;
 use crate::pulp::{Access, Door};
 use crate::timeline::{Begin, Timeline};
 
-/// Where httpd listens for what consumers' agents answer. Source: `pulp.server.agent` of Pulp 2.
-const AGENT_REPLIES: &str = "pulp.task";
-
 /// After how many seconds of the broker's return who listens for the agents' replies is back, if ever: gofer
 /// tries each 10 s.
 const REPLIES_BACK: f64 = 12.0;
@@ -34,12 +31,7 @@ pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
     if !here {
         return BTreeMap::new();
     }
-    rabbitmqctl::queues(&broker::pulps_virtual_host())
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|(name, _)| name == AGENT_REPLIES)
-        .map(|(name, queue)| (name, queue.consumers))
-        .collect()
+    rabbitmqctl::listeners(&broker::pulps_virtual_host()).unwrap_or_default()
 }
 
 /// The same once more. Who does not listen yet has time for the next try.

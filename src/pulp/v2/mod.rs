@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::{Answer, Ask, Created, Door, Orphan, Status, Task, TaskState, Trouble, follow};
 use crate::host::wait::Deadline;
+use crate::names::Actor;
 
 /// Why no worker may have begun a task.
 const UNBEGUN: &str = "the workers may be busy with other tasks, or pulp_resource_manager, a worker or the \
@@ -65,6 +66,10 @@ impl Pulp2 {
     /// Why a check would neither work nor be able to clean up after itself.
     pub(crate) fn objection(status: &Status) -> Option<String> {
         status::objection(status)
+    }
+
+    pub(super) fn missing(status: &Status) -> Vec<Actor> {
+        status::missing(status)
     }
 
     /// Every task that has not ended.

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use crate::names::{Actor, Role};
 use crate::pulp::{Answer, Status, Worker};
 
 /// Reads the answer to `GET /status/`.
@@ -79,14 +80,10 @@ pub(super) fn objection(status: &Status) -> Option<String> {
         );
     }
     let workers = status.names()?;
-    let missing: Vec<_> = [
-        ("resource_manager@", "pulp_resource_manager"),
-        ("reserved_resource_worker-", "pulp_workers"),
-    ]
-    .iter()
-    .filter(|(prefix, _)| !workers.iter().any(|name| name.starts_with(prefix)))
-    .map(|(_, service)| *service)
-    .collect();
+    let missing: Vec<_> = missing(status)
+        .into_iter()
+        .map(|actor| actor.name.trim_end_matches(".service").to_owned())
+        .collect();
     if missing.is_empty() {
         return None;
     }
@@ -100,6 +97,27 @@ pub(super) fn objection(status: &Status) -> Option<String> {
             workers.join(", ")
         }
     ))
+}
+
+/// The services without which no task ends, of which Pulp lists none.
+pub(super) fn missing(status: &Status) -> Vec<Actor> {
+    let Some(workers) = status.names() else {
+        return Vec::new();
+    };
+    let needed = [
+        (Role::ResourceManager, "pulp_resource_manager.service"),
+        // The umbrella that starts all of them.
+        (Role::Worker, "pulp_workers.service"),
+    ];
+    let is_missing = |role| !workers.iter().any(|name| Role::of_listed(name) == role);
+    needed
+        .into_iter()
+        .filter(|(role, _)| is_missing(*role))
+        .map(|(role, unit)| Actor {
+            role,
+            ..Actor::of_unit(unit)
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -149,6 +167,11 @@ mod tests {
         );
         let database = GOOD.replacen("true", "false", 1);
         assert!(said(database).is_some_and(|s| s.contains("MongoDB")));
+        let manager = GOOD.replace("resource_manager@h", "gone@h");
+        let [missing] = &missing(&parse(&answer(200, &manager)).expect("status"))[..] else {
+            panic!("{manager}")
+        };
+        assert_eq!(missing.word(), "pulp_resource_manager.service");
         let workers = GOOD.replace("reserved_resource_worker-0", "gone");
         assert!(said(workers).is_some_and(|s| s.contains("no running pulp_workers,")));
     }

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use super::{SLACK, Story};
-use crate::timeline::{Event, listed_as, same_host};
+use crate::names::{listed_as, same_host};
+use crate::timeline::Event;
 
 impl Story<'_> {
     /// Pulp's name for it, and when it lost and had its place in Pulp's list.

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Actor, Seen, Story};
+use super::{ActorState, Seen, Story};
 use crate::timeline::Event;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -14,10 +14,10 @@ pub(crate) struct Supervision {
     given_up: bool,
 }
 
-impl Actor {
+impl ActorState {
     /// An end of its main process is the way of its Pulp, as long as it is started again.
     pub(crate) fn may_exit(&self) -> bool {
-        self.name.starts_with("pulpcore-")
+        self.actor.name.starts_with("pulpcore-")
     }
 
     /// Its exit is one that the test is about.

@@ -67,7 +67,7 @@ fn begin() -> Vec<(f64, Event)> {
     ]
 }
 
-fn worker(seen: Vec<(f64, Event)>, now: f64) -> Actor {
+fn worker(seen: Vec<(f64, Event)>, now: f64) -> ActorState {
     let timeline = timeline(seen);
     timeline.actors(&BTreeMap::new(), now).remove(0)
 }
@@ -91,7 +91,7 @@ fn reconnect() -> Vec<(f64, Event)> {
 #[test]
 fn a_worker_that_reconnects_is_told_from_loss_to_settling() {
     let actor = worker(reconnect(), 60.0);
-    assert_eq!(actor.role, "worker");
+    assert_eq!(actor.actor.role, Role::Worker);
     assert_eq!(actor.lost_at, Some(3.0));
     assert_eq!(
         actor.met.as_ref().map(|m| m.how.as_str()),
@@ -114,6 +114,25 @@ fn a_connection_counts_only_after_five_seconds_without_a_break() {
     let actor = worker(cut, 50.0);
     assert!(!actor.has_recovered());
     assert_eq!(actor.settled_at, Some(41.1));
+}
+
+#[test]
+fn a_service_that_lost_its_new_connection_a_moment_ago_is_on_its_way_back() {
+    // It had one again for 2.9 s, then for another 5 s, and lost it: RabbitMQ costs such losses.
+    assert!(worker(reconnect(), 39.0).settling);
+    let mut lost = reconnect();
+    lost.push((39.0, closed(3)));
+    assert!(worker(lost.clone(), 43.9).settling);
+    let late = worker(lost, 44.1);
+    assert!(!late.settling && !late.has_recovered());
+    // What never came back is not on its way.
+    let mut never = begin();
+    never.extend([
+        (3.0, closed(1)),
+        (3.2, broker("refused")),
+        (33.0, broker("answers")),
+    ]);
+    assert!(!worker(never, 34.0).settling);
 }
 
 #[test]
@@ -227,7 +246,7 @@ fn pulps_own_name_is_found_by_host_and_a_stale_row_does_not_count() {
     ]);
     let actor = worker(seen, 60.0);
     assert_eq!(
-        actor.worker.as_deref(),
+        actor.actor.worker.as_deref(),
         Some("reserved_resource_worker-0@a.example.com")
     );
     assert_eq!(actor.listed_at, Some(39.5));
@@ -246,12 +265,12 @@ fn nothing_seen_is_no_recovery() {
     for actor in timeline([]).actors(&BTreeMap::new(), 100.0) {
         assert!(!actor.has_recovered() && actor.met.is_none() && !actor.running);
     }
-    let roles: Vec<&str> = timeline([])
+    let roles: Vec<Role> = timeline([])
         .actors(&BTreeMap::new(), 1.0)
         .iter()
-        .map(|a| a.role)
+        .map(|a| a.actor.role)
         .collect();
-    assert_eq!(roles, ["worker", "scheduler"]);
+    assert_eq!(roles, [Role::Worker, Role::Scheduler]);
 }
 
 const WORKER_3: &str = "pulpcore-worker@1.service";
@@ -267,7 +286,7 @@ fn unit_3(state: &str, main_pid: u32, exit: &str, restart: &str) -> Event {
     }
 }
 
-fn worker_3(restart: &str, after: &[(f64, Event)]) -> Actor {
+fn worker_3(restart: &str, after: &[(f64, Event)]) -> ActorState {
     let mut seen = vec![
         (0.0, unit_3("active/running", 7, "", restart)),
         (0.0, broker("answers")),
@@ -286,7 +305,7 @@ fn worker_3(restart: &str, after: &[(f64, Event)]) -> Actor {
     seen.push((33.0, broker("answers")));
     let timeline = timeline(seen);
     let actors = tell(&timeline, timeline.outage(), &BTreeMap::new(), 70.0);
-    actors.into_iter().find(|a| a.name == WORKER_3).unwrap()
+    actors.into_iter().find(|a| a.unit() == WORKER_3).unwrap()
 }
 
 #[test]

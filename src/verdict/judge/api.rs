@@ -20,7 +20,7 @@ pub(super) fn judge(scenario: &str, host: &Host, watch: &Watch) -> Vec<Finding> 
         // Of two names the one that was there first is the cause.
         let bad = |s: &&Stretch| s.kind.is_bad() && s.to > up + GRACE;
         if let Some(stretch) = api.between(up + GRACE, until).find(bad) {
-            found.push(finding(api, stretch, up, until).of(scenario, &host.name, ""));
+            found.push(finding(api, stretch, up, until).of(scenario, &host.name));
         }
     }
     found

@@ -1,6 +1,7 @@
 //! What would have to be known and is not. It is asked when nothing else decided, so that no Pulp
 //! survives for lack of data.
 
+use crate::names::Actor;
 use crate::verdict::name::Name;
 use crate::verdict::results::{Host, Run, Scene};
 use crate::verdict::{Finding, Service};
@@ -10,7 +11,7 @@ pub(super) fn unreachable(run: &Run) -> Vec<Finding> {
     let lost = run.hosts.iter().filter(|host| host.is_unreachable());
     let told = |host: &Host| {
         let what = format!("{} could not be reached any more", host.name);
-        Finding::new(Name::HostUnreachable, what).of("", &host.name, "")
+        Finding::new(Name::HostUnreachable, what).of("", &host.name)
     };
     lost.map(told).collect()
 }
@@ -103,7 +104,7 @@ fn is_healthy(scene: &Scene) -> bool {
 /// What is not known of one host.
 fn of_host(host: &Host, scenario: &str) -> Vec<Finding> {
     let name = &host.name;
-    let of = |finding: Finding, actor: &str| finding.of(scenario, name, actor);
+    let of = |finding: Finding| finding.of(scenario, name);
     if host.consumers.as_ref().is_some_and(Vec::is_empty) {
         return Vec::new();
     }
@@ -112,21 +113,23 @@ fn of_host(host: &Host, scenario: &str) -> Vec<Finding> {
         .get(scenario)
         .and_then(|scene| scene.watch.as_ref());
     let Some(watch) = watch else {
-        return vec![of(void(format!("nothing was observed on {name}")), "")];
+        return vec![of(void(format!("nothing was observed on {name}")))];
     };
     if watch.down_at.is_none() || watch.up_at.is_none() {
         let what = format!("the observation on {name} does not show the broker go and come back");
-        return vec![of(void(what), "")];
+        return vec![of(void(what))];
     }
     let Some(consumers) = &host.consumers else {
-        return vec![of(
-            void(format!("nobody told which services run on {name}")),
-            "",
-        )];
+        return vec![of(void(format!(
+            "nobody told which services run on {name}"
+        )))];
     };
     let unseen = consumers
         .iter()
         .filter(|unit| watch.actors.iter().all(|a| a.name != **unit));
-    let told = |unit: &String| of(void(format!("{unit} on {name} was not observed")), unit);
+    let told = |unit: &String| {
+        let unseen = of(void(format!("{unit} on {name} was not observed")));
+        unseen.by(Actor::of_unit(unit))
+    };
     unseen.map(told).collect()
 }

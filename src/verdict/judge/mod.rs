@@ -8,8 +8,9 @@ mod steps;
 mod tests;
 
 use super::name::{Grade, Name};
-use super::results::{Role, Run, Scene};
+use super::results::{Host, Run, Scene};
 use super::{Finding, Judgement, Service, Value, cause, sentences};
+use crate::names::{Actor, Role};
 
 /// Judges a run.
 pub(super) fn judge(run: &Run) -> Judgement<'_> {
@@ -24,6 +25,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
                     scenario,
                     host,
                     watch,
+                    recovered: scene.recovered.as_ref(),
                     held: scene.held.is_some(),
                 };
                 let (found, rows) = services::judge(&seen, &proof);
@@ -33,7 +35,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
             }
         }
         for (host, scene) in run.scenes(scenario) {
-            findings.extend(replies(scenario, &host.name, scene));
+            findings.extend(replies(scenario, host, scene));
         }
     }
     findings.extend(of_the_play(run));
@@ -42,7 +44,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     for finding in &mut findings {
         name_unit(run, finding);
     }
-    let mut findings = gathered(merged(findings));
+    let mut findings = gathered(merged(once_before(findings)));
     if !is_decided(&findings) {
         findings.extend(missing::not_known(run, &services));
     }
@@ -66,11 +68,11 @@ fn rank(run: &Run, finding: &Finding) -> (Name, bool, usize) {
 }
 
 /// What the replies of one host's steps say.
-fn replies(scenario: &str, host: &str, scene: &Scene) -> Vec<Finding> {
+fn replies(scenario: &str, host: &Host, scene: &Scene) -> Vec<Finding> {
     let mut found = Vec::new();
     for (step, reply) in scene.replies() {
         let named = if reply.failed {
-            cause::findings(&reply.msg)
+            cause::findings(&reply.msg, &reply.failures)
         } else {
             Vec::new()
         };
@@ -81,11 +83,11 @@ fn replies(scenario: &str, host: &str, scene: &Scene) -> Vec<Finding> {
         found.extend(steps::leftovers(reply));
     }
     found.extend(steps::undo_fired(scene));
-    found.extend(steps::agent_replies(scene));
+    found.extend(steps::agent_replies(host, scene));
     found.extend(steps::canceled(scene));
     let placed = found.into_iter().map(|mut finding| {
         scenario.clone_into(&mut finding.scenario);
-        host.clone_into(&mut finding.host);
+        host.name.clone_into(&mut finding.host);
         finding
     });
     placed.collect()
@@ -93,7 +95,7 @@ fn replies(scenario: &str, host: &str, scene: &Scene) -> Vec<Finding> {
 
 /// What the play recorded as the first cause.
 fn of_the_play(run: &Run) -> Vec<Finding> {
-    let mut found = cause::findings(&run.cause);
+    let mut found = cause::findings(&run.cause, &run.failures);
     if found.is_empty() && !run.cause.is_empty() {
         found.push(steps::unnamed_cause(&run.cause));
     }
@@ -111,8 +113,17 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
 /// Pulp's own name of a worker is told as its unit, with which a person can do something; and what is wrong
 /// with the API, of the web server.
 fn name_unit(run: &Run, finding: &mut Finding) {
+    let of_broker = matches!(
+        finding.name,
+        Name::BrokerNotRestored | Name::OutageNotProven | Name::OutageInterrupted
+    );
+    if of_broker && finding.actor.is_none() {
+        finding.actor = broker(run);
+        return;
+    }
     let of_api = matches!(finding.name, Name::ApiUnavailable | Name::ApiHangs);
-    if !(finding.actor.contains('@') || of_api && finding.actor.is_empty()) {
+    let by_worker = finding.actor.as_ref().filter(|a| a.worker.is_some());
+    if by_worker.is_none() && !(of_api && finding.actor.is_none()) {
         return;
     }
     let seen = run
@@ -121,28 +132,44 @@ fn name_unit(run: &Run, finding: &mut Finding) {
         .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)));
     let unit = seen
         .flat_map(|(host, watch)| watch.actors.iter().map(move |actor| (host, actor)))
-        .find(|(host, actor)| {
-            if of_api {
-                actor.role == Role::Web && (finding.host.is_empty() || finding.host == host.name)
-            } else {
-                actor.worker == finding.actor
+        .find(|(host, seen)| match by_worker {
+            Some(actor) => seen.worker.is_some() && actor.is(&seen.actor),
+            None => {
+                seen.role == Role::Web && (finding.host.is_empty() || finding.host == host.name)
             }
         });
-    if let Some((host, actor)) = unit {
-        actor.name.clone_into(&mut finding.actor);
+    if let Some((host, seen)) = unit {
+        finding.actor = Some(seen.actor.clone());
         host.name.clone_into(&mut finding.host);
     }
 }
 
+/// The broker's own unit, as the host that took it away names it, or the one where it is.
+fn broker(run: &Run) -> Option<Actor> {
+    let scenes = run.outages().flat_map(|scenario| run.scenes(scenario));
+    let replies = scenes.flat_map(|(_, scene)| [&scene.held, &scene.down]);
+    let outages = replies.flatten().filter_map(|reply| reply.outage.as_ref());
+    let taken = outages.map(|outage| outage.unit.as_str());
+    let found = run.hosts.iter().map(|host| host.broker_unit.as_str());
+    let unit = taken.chain(found).find(|unit| !unit.is_empty())?;
+    Some(Actor {
+        role: Role::Broker,
+        ..Actor::of_unit(unit)
+    })
+}
+
 fn not_restored(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
-    let of_hosts = run
-        .hosts
-        .iter()
-        .map(|h| (h.name.as_str(), h.not_restored.as_str()));
-    let left = ("", run.left.as_deref().unwrap_or_default());
-    for (host, text) in of_hosts.chain([left]).filter(|(_, text)| !text.is_empty()) {
-        let mut named = cause::findings(text);
+    let of_hosts = run.hosts.iter().map(|h| {
+        let failures = h.not_restored_by.as_slice();
+        (h.name.as_str(), h.not_restored.as_str(), failures)
+    });
+    let left = ("", run.left.as_deref().unwrap_or_default(), &[][..]);
+    for (host, text, failures) in of_hosts
+        .chain([left])
+        .filter(|(_, text, _)| !text.is_empty())
+    {
+        let mut named = cause::findings(text, failures);
         if named.is_empty() {
             named.push(Finding::new(Name::ServicesNotRestored, text).because(text));
         }
@@ -157,15 +184,33 @@ fn not_restored(run: &Run) -> Vec<Finding> {
     found
 }
 
+/// What stood before the run is told once, and not at all where an earlier scenario of the run did it.
+fn once_before(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let mut done: Vec<(Name, String)> = Vec::new();
+    findings.retain(|finding| {
+        let known = (finding.name, finding.host.clone());
+        let first = !done.contains(&known);
+        if finding.attributes.contains_key(steps::STOOD_BEFORE) {
+            done.push(known);
+        }
+        first || !finding.stood_before()
+    });
+    findings
+}
+
 /// One finding for what is told twice: by the host that saw it, by the step that failed of it, and by the
 /// play. The first knows most; what the others say is its evidence.
 fn merged(findings: Vec<Finding>) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::new();
     let agree = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+    let same_actor = |a: &Finding, b: &Finding| match (&a.actor, &b.actor) {
+        (Some(a), Some(b)) => a.is(b),
+        _ => true,
+    };
     for finding in findings {
         let same = merged.iter_mut().find(|known| {
             known.name == finding.name
-                && agree(&known.actor, &finding.actor)
+                && same_actor(known, &finding)
                 && agree(&known.host, &finding.host)
                 && agree(&known.scenario, &finding.scenario)
         });
@@ -176,11 +221,13 @@ fn merged(findings: Vec<Finding>) -> Vec<Finding> {
         for (ours, theirs) in [
             (&mut known.scenario, &finding.scenario),
             (&mut known.host, &finding.host),
-            (&mut known.actor, &finding.actor),
         ] {
             if ours.is_empty() {
                 theirs.clone_into(ours);
             }
+        }
+        if known.actor.is_none() {
+            known.actor = finding.actor;
         }
         for evidence in finding.evidence {
             if !known.evidence.iter().any(|e| e.contains(&evidence)) {
@@ -205,7 +252,9 @@ fn gathered(findings: Vec<Finding>) -> Vec<Finding> {
                 && first.scenario == finding.scenario
         });
         match same {
-            Some((_, others)) => others.push(format!("{} on {}", finding.actor, finding.host)),
+            Some((_, others)) => {
+                others.push(format!("{} on {}", finding.actor_word(), finding.host));
+            }
             None => gathered.push((finding, Vec::new())),
         }
     }
@@ -224,14 +273,7 @@ fn gathered(findings: Vec<Finding>) -> Vec<Finding> {
 /// Each service has the gravest name that was found of it.
 fn name_services(services: &mut [Service<'_>], findings: &[Finding]) {
     for service in services {
-        let is_of = |f: &&Finding| {
-            let named = f.actor == service.actor.name
-                || !f.actor.is_empty() && f.actor == service.actor.worker;
-            named
-                && (f.scenario.is_empty() || f.scenario == service.scenario)
-                && (f.host.is_empty() || f.host == service.host.name || f.actor.contains('@'))
-        };
-        let gravest = findings.iter().find(is_of);
+        let gravest = findings.iter().find(|f| f.is_of(service));
         if let Some(finding) = gravest.filter(|f| f.grade() != Grade::Told) {
             service.name = Some(finding.name);
         }
@@ -250,13 +292,14 @@ fn conclude<'a>(run: &'a Run, findings: Vec<Finding>, services: Vec<Service<'a>>
         None if has_defect => Value::SurvivedWithDefects,
         None => Value::Survived,
     };
+    let as_before = sentences::as_before(run, &findings);
     let mut judgement = Judgement {
         run,
         value,
         findings,
         services,
         restored: sentences::is_restored(run),
-        as_before: sentences::as_before(run),
+        as_before,
         sentence: String::new(),
         felt: sentences::felt(run),
         next_step: String::new(),

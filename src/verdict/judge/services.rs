@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use crate::names::Role;
 use crate::verdict::name::Name;
-use crate::verdict::results::{Actor, Host, Role, Run, Watch};
+use crate::verdict::results::{ActorState, Failure, Host, Reply, Run, Watch};
 use crate::verdict::{Finding, Service, shown};
 
 /// A connection later than this after the predicted retry is late.
@@ -24,6 +25,8 @@ pub(super) struct Seen<'a> {
     pub(super) scenario: &'a str,
     pub(super) host: &'a Host,
     pub(super) watch: &'a Watch,
+    /// How the wait for the recovery ended; None: it did not come to that, or nobody told.
+    pub(super) recovered: Option<&'a Reply>,
     /// The scenario came to its hold: all that it starts without a broker was started.
     pub(super) held: bool,
 }
@@ -51,8 +54,9 @@ impl Proof {
         }
     }
 
-    fn worked(&self, actor: &Actor) -> Option<&(String, Option<f64>)> {
-        self.workers.iter().find(|(name, _)| *name == actor.worker)
+    fn worked(&self, actor: &ActorState) -> Option<&(String, Option<f64>)> {
+        let worker = actor.worker.as_ref()?;
+        self.workers.iter().find(|(name, _)| name == worker)
     }
 }
 
@@ -81,18 +85,18 @@ pub(super) fn judge<'a>(seen: &Seen<'a>, proof: &Proof) -> (Vec<Finding>, Vec<Se
     (findings, services)
 }
 
-fn findings_of(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
+fn findings_of(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
     let mut found: Vec<Finding> = exit(seen, actor).into_iter().collect();
     let exited = found.iter().any(|f| f.name == Name::ServiceExited);
     if actor.role.consumes() && !exited {
         found.extend(recovery(seen, actor));
     }
-    let place = |f: Finding| f.of(seen.scenario, &seen.host.name, &actor.name);
+    let place = |f: Finding| f.of(seen.scenario, &seen.host.name).by(actor.actor.clone());
     found.into_iter().map(place).collect()
 }
 
 /// An exit of the main process, as Pulp 2 must not have one and Pulp 3 may.
-fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
+fn exit(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
     let gone = actor.running == Some(false);
     // One that was never seen to run, in a scenario that ended before its hold, was not started yet.
     if actor.exits.is_empty() && !(gone && seen.held) {
@@ -155,13 +159,13 @@ fn exit(seen: &Seen<'_>, actor: &Actor) -> Option<Finding> {
 }
 
 /// The status with which it exited last; none where it was killed.
-fn exit_code(actor: &Actor) -> Option<u32> {
+fn exit_code(actor: &ActorState) -> Option<u32> {
     let how = &actor.exits.last()?.how;
     how.strip_prefix("exited with status ")?.parse().ok()
 }
 
 /// Why nothing started it again, as far as its unit tells.
-fn kept_down(actor: &Actor) -> String {
+fn kept_down(actor: &ActorState) -> String {
     match (actor.restart_setting.as_str(), exit_code(actor)) {
         ("", _) => String::new(),
         ("on-failure", Some(0)) => {
@@ -173,7 +177,7 @@ fn kept_down(actor: &Actor) -> String {
 }
 
 /// Whether a consumer came back, and how.
-fn recovery(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
+fn recovery(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
     let name = &actor.name;
     let watch = seen.watch;
     if !actor.met() {
@@ -183,7 +187,7 @@ fn recovery(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
         return vec![Finding::new(Name::NotExercised, what)];
     }
     if !actor.has_recovered() {
-        return vec![not_recovered(watch, actor)];
+        return not_recovered(seen, actor).into_iter().collect();
     }
     let mut found = Vec::new();
     if actor.survived_connection {
@@ -208,26 +212,52 @@ fn recovery(seen: &Seen<'_>, actor: &Actor) -> Vec<Finding> {
     found
 }
 
-fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
-    let name = &actor.name;
+/// Whether the wait for the recovery accused this service; None: nobody waited, or nobody told.
+fn accused(seen: &Seen<'_>, actor: &ActorState) -> Option<bool> {
+    let wait = seen.recovered?;
+    let by_name = |f: &Failure| {
+        let named = f.actor.as_ref().is_some_and(|a| a.is(&actor.actor));
+        named && f.name == Name::NotRecovered
+    };
+    Some(wait.failures.iter().any(by_name))
+}
+
+/// A service without a connection that has stood. It is accused where the wait accused it, or where it
+/// had all the time that it needs and is not on the way back either.
+fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
+    let (name, watch) = (&actor.name, seen.watch);
     // An observer that was killed saw nothing of what came after, and one that was ended early, because the
-    // play failed of something else, too little; one that said so itself has looked.
-    let said = watch.reply.failed && watch.reply.msg.contains(name.as_str());
+    // play failed of something else, too little.
     let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
     let predicted = actor.predicted(watch.up_at);
     let due = predicted.map_or(LATE_AFTER_BROKER, |s| s + LATE_AFTER_PREDICTED);
     let looked = watch.ended_at().is_some() && waited.is_some_and(|s| s >= due);
-    if !said && !looked {
+    let accused = accused(seen, actor);
+    let wait_failed = seen.recovered.is_some_and(|wait| wait.failed);
+    if accused != Some(true) && (wait_failed || actor.settling || !looked) {
+        // The wait was over and it was back.
+        if actor.settling && looked && !wait_failed {
+            return None;
+        }
         let when = match (waited, predicted) {
+            _ if wait_failed && actor.settling => {
+                "the wait ended, because another service failed, while it settled".to_owned()
+            }
+            _ if wait_failed && looked => {
+                "the wait ended early, because another service failed".to_owned()
+            }
             (Some(waited), Some(due)) if waited < due => format!(
-                "{} after the broker was back, and its next try was due after {}",
+                "the observation ends {} after the broker was back, and its next try was due after {}",
                 shown(waited),
                 shown(due)
             ),
-            _ => format!("{} after it began", shown(watch.known_until())),
+            _ => format!(
+                "the observation ends {} after it began",
+                shown(watch.known_until())
+            ),
         };
-        let what = format!("nobody saw whether {name} came back: the observation ends {when}");
-        return Finding::new(Name::NotExercised, what).with(BROKEN_OFF, true);
+        let what = format!("{name} was not judged, nobody saw whether it came back: {when}");
+        return Some(Finding::new(Name::NotExercised, what).with(BROKEN_OFF, true));
     }
     let waited_words = waited.map_or(String::new(), |s| format!(" within {}", shown(s)));
     let expected = predicted.map_or(String::new(), |s| {
@@ -253,14 +283,16 @@ fn not_recovered(watch: &Watch, actor: &Actor) -> Finding {
             actor.retries.len()
         ),
     };
-    Finding::new(Name::NotRecovered, what)
-        .because(pid)
-        .because(retries)
-        .with("seconds", json!(waited))
-        .with("predicted_seconds", json!(predicted))
+    Some(
+        Finding::new(Name::NotRecovered, what)
+            .because(pid)
+            .because(retries)
+            .with("seconds", json!(waited))
+            .with("predicted_seconds", json!(predicted)),
+    )
 }
 
-fn late(watch: &Watch, actor: &Actor) -> Option<Finding> {
+fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {
     if actor.survived_connection {
         return None;
     }
@@ -287,7 +319,7 @@ fn late(watch: &Watch, actor: &Actor) -> Option<Finding> {
 }
 
 /// What is known of a consumer, in few words.
-fn consumer_words(seen: &Seen<'_>, actor: &Actor, proof: &Proof) -> String {
+fn consumer_words(seen: &Seen<'_>, actor: &ActorState, proof: &Proof) -> String {
     let worked = proof.worked(actor);
     let mut words = Vec::new();
     if actor.survived_connection {
@@ -311,7 +343,7 @@ fn consumer_words(seen: &Seen<'_>, actor: &Actor, proof: &Proof) -> String {
 
 /// A service without a standing connection is proven by what it does; what nobody could try is told, and
 /// does not make the whole run void.
-fn by_use(actor: &Actor, proof: &Proof) -> (Option<Name>, String) {
+fn by_use(actor: &ActorState, proof: &Proof) -> (Option<Name>, String) {
     let not_tried = |why: &str| (Some(Name::NotExercised), why.to_owned());
     match actor.role {
         Role::Scheduler => match proof.fired {
@@ -329,6 +361,8 @@ fn by_use(actor: &Actor, proof: &Proof) -> (Option<Name>, String) {
         Role::Bystander if proof.healthy => (None, "has nothing to do with the cache".to_owned()),
         Role::Content if proof.healthy => (None, "served the package".to_owned()),
         Role::Web | Role::Content | Role::Bystander => not_tried("no health check used it"),
-        Role::Worker | Role::ResourceManager | Role::Other => (None, "runs".to_owned()),
+        Role::Worker | Role::ResourceManager | Role::Broker | Role::Database | Role::Other => {
+            (None, "runs".to_owned())
+        }
     }
 }

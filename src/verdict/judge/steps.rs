@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use crate::names::Role;
 use crate::verdict::Finding;
 use crate::verdict::name::Name;
-use crate::verdict::results::{Queue, Reply, Role, Scene, Watch};
+use crate::verdict::results::{Host, Queue, Reply, Scene, Watch};
 
 /// A step that failed, or did not reach its aim, and did not name it.
 pub(super) fn unnamed(step: &str, reply: &Reply) -> Option<Finding> {
@@ -103,31 +104,42 @@ pub(super) fn undo_fired(scene: &Scene) -> Option<Finding> {
 /// The queue to which agents reply.
 const REPLIES: &str = "pulp.task";
 
-/// A web server that listened to the replies of agents before, and does not now.
-pub(super) fn agent_replies(scene: &Scene) -> Option<Finding> {
-    // Where nobody listened before, it is not this outage that made them leave.
-    let lost = |q: &&Queue| q.name == REPLIES && q.before != Some(0.0) && q.after == Some(0.0);
+/// What marks a defect that stood before the run: it is told in each run, and not held against the outage.
+pub(super) const STOOD_BEFORE: &str = "stood_before";
+
+/// A web server that does not listen to the replies of agents.
+pub(super) fn agent_replies(host: &Host, scene: &Scene) -> Option<Finding> {
+    let lost = |q: &&Queue| q.name == REPLIES && q.after == Some(0.0);
     let queue = scene.queues.iter().find(lost)?;
-    let before = match queue.before {
+    // While the broker is away nobody counts; then what was found before the run has to do.
+    let before = queue
+        .before
+        .or_else(|| host.listeners.get(REPLIES).copied());
+    let stood_before = before == Some(0.0);
+    let had = match before {
+        Some(0.0) => "had no consumer before the run either".to_owned(),
         Some(1.0) => "had 1 consumer before the outage".to_owned(),
         Some(before) => format!("had {before} consumers before the outage"),
         None => "could not be asked before the outage".to_owned(),
     };
-    let mut finding = Finding::new(
-        Name::AgentRepliesLost,
+    let what = if stood_before {
+        format!("nobody listens to the replies of agents: the queue `{REPLIES}` {had}")
+    } else {
         format!(
-            "nobody listens to the replies of agents any more: the queue `{REPLIES}` {before} and has no \
+            "nobody listens to the replies of agents any more: the queue `{REPLIES}` {had} and has no \
              consumer after it"
-        ),
-    )
-    .with("before", json!(queue.before))
-    .because(format!("the queue {REPLIES} {before}, and has 0 after it"));
+        )
+    };
+    let mut finding = Finding::new(Name::AgentRepliesLost, what)
+        .with("before", json!(before))
+        .with(STOOD_BEFORE, stood_before)
+        .because(format!("the queue {REPLIES} {had}, and has 0 after it"));
     // They are httpd's own.
     let web = |watch: &Watch| {
         let web = watch.actors.iter().find(|a| a.role == Role::Web);
-        web.map(|actor| actor.name.clone())
+        web.map(|seen| seen.actor.clone())
     };
-    finding.actor = scene.watch.as_ref().and_then(web).unwrap_or_default();
+    finding.actor = scene.watch.as_ref().and_then(web);
     Some(finding)
 }
 

@@ -3,9 +3,10 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::names::Actor;
 use crate::verdict::name::ALL;
 use crate::verdict::tests::{
-    SCENE, UNIT, WORKER, api, at, cause, changed, failed_step, sample, seen, verdict,
+    SCENE, UNIT, WORKER, api, at, cause, changed, failed_by, failed_step, sample, seen, verdict,
 };
 
 /// One run for each name, and what the verdict has to be. Those whose grade is told leave it as it is.
@@ -18,9 +19,10 @@ fn subjects() -> Vec<(Json, String)> {
         (cause(&text), format!("void {name}"))
     };
     let working = |name: &str| {
-        let text = format!("FAILED {name}: reserved_resource_worker-1@demo: see the task");
+        let actor = Actor::listed("reserved_resource_worker-1@demo.pulp.test");
         let expected = format!("failed {name} pulp_worker-1.service");
-        (failed_step("working", &text), expected)
+        let text = "scheduler@demo is the first name in it; see the task";
+        (failed_by("working", name, &actor, text), expected)
     };
     let mut subjects: Vec<(Json, String)> =
         ["unsupported", "broker_shared", "busy", "unhealthy_before"]
@@ -43,11 +45,11 @@ fn subjects() -> Vec<(Json, String)> {
                 "held",
                 "VOID outage_not_proven: nobody watched the broker for 3.0 s",
             ),
-            "void outage_not_proven".to_owned(),
+            "void outage_not_proven rabbitmq-server.service".to_owned(),
         ),
         (
             failed_step("held", "VOID outage_interrupted: the broker answers again"),
-            "void outage_interrupted".to_owned(),
+            "void outage_interrupted rabbitmq-server.service".to_owned(),
         ),
         (
             changed(&[(&at(SCENE, "up/outage/taken_by_this_run"), json!(false))]),
@@ -65,9 +67,11 @@ fn subjects() -> Vec<(Json, String)> {
             of("void", "not_exercised"),
         ),
         (
-            failed_step(
+            failed_by(
                 "held",
-                &format!("FAILED service_did_not_start: {UNIT} is failed"),
+                "service_did_not_start",
+                &Actor::of_unit(UNIT),
+                "it is failed",
             ),
             of("failed", "service_did_not_start"),
         ),
@@ -105,12 +109,27 @@ fn subjects() -> Vec<(Json, String)> {
         ),
         (
             left("demo: FAILED broker_not_restored: no answer"),
-            "failed broker_not_restored".to_owned(),
+            "failed broker_not_restored rabbitmq-server.service".to_owned(),
         ),
         (
-            left(&format!(
-                "demo: FAILED services_not_restored: {UNIT} does not run"
-            )),
+            changed(&[
+                (
+                    "/left",
+                    json!(format!(
+                        "demo: FAILED services_not_restored: {UNIT} does not run"
+                    )),
+                ),
+                (
+                    "/hosts/demo/not_restored",
+                    json!(format!(
+                        "FAILED services_not_restored: {UNIT} does not run"
+                    )),
+                ),
+                (
+                    "/hosts/demo/not_restored_by",
+                    json!({"works": [{"name": "service_exited", "actor": Actor::of_unit(UNIT), "text": "x"}]}),
+                ),
+            ]),
             of("failed", "services_not_restored"),
         ),
         (

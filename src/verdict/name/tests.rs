@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::{ALL, Entry, Grade, Name};
+use crate::names::Actor;
 
 const HEAD: &str = "\
 <!-- Made of the table in src/verdict/name.rs; `BLESS=1 cargo test verdicts_md` writes it anew. -->
@@ -103,24 +104,24 @@ fn the_table_is_whole() {
 fn the_next_step_names_the_unit() {
     for (actor, unit) in [
         (
-            "pulp_worker-1.service",
+            Some(Actor::of_unit("pulp_worker-1.service")),
             "systemctl restart pulp_worker-1.service",
         ),
         (
-            "reserved_resource_worker-3@h",
-            "systemctl restart pulp_worker-3",
+            Some(Actor::listed("reserved_resource_worker-3@h")),
+            "systemctl restart pulp_worker-3.service",
         ),
         (
-            "pulpcore-worker@1.service",
+            Some(Actor::of_unit("pulpcore-worker@1.service")),
             "systemctl restart pulpcore-worker@1.service",
         ),
         (
-            "resource_manager@h",
-            "systemctl restart pulp_resource_manager",
+            Some(Actor::listed("resource_manager@h")),
+            "systemctl restart pulp_resource_manager.service",
         ),
-        ("", "systemctl restart 'pulp*'"),
+        (None, "systemctl restart 'pulp*'"),
     ] {
-        let step = Name::NotRecovered.next_step(actor);
-        assert!(step.contains(unit), "{actor}: {step}");
+        let step = Name::NotRecovered.next_step(actor.as_ref());
+        assert!(step.contains(unit), "{actor:?}: {step}");
     }
 }

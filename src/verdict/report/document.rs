@@ -64,7 +64,7 @@ fn service(service: &Service<'_>) -> Json {
     json!({
         "host": service.host.name,
         "name": actor.name,
-        "worker": actor.worker,
+        "worker": actor.worker.as_deref().unwrap_or_default(),
         "role": actor.role.words(),
         "verdict": service.verdict(),
         "words": service.words,

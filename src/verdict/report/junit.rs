@@ -78,13 +78,11 @@ fn suites<'a>(judgement: &'a Judgement<'a>) -> BTreeMap<&'a str, Vec<Case<'a>>> 
     let mut suites: BTreeMap<&str, Vec<Case<'_>>> = BTreeMap::new();
     let mut told: Vec<&Finding> = Vec::new();
     for service in &judgement.services {
-        let is_its = |f: &&Finding| {
-            (f.actor == service.actor.name
-                || !f.actor.is_empty() && f.actor == service.actor.worker)
-                && (f.scenario == service.scenario || f.scenario.is_empty())
-                && (f.host == service.host.name || f.host.is_empty() || f.actor.contains('@'))
-        };
-        let findings: Vec<&Finding> = judgement.findings.iter().filter(is_its).collect();
+        let findings: Vec<&Finding> = judgement
+            .findings
+            .iter()
+            .filter(|f| f.is_of(service))
+            .collect();
         told.extend(&findings);
         let silent = findings.is_empty() && service.name.is_some();
         let skipped = if silent {
@@ -254,6 +252,6 @@ fn case(writer: &mut Writer<&mut Vec<u8>>, case: &Case<'_>, wishes: Wishes) -> i
 
 fn told(finding: &Finding) -> String {
     let mut lines = finding.evidence.clone();
-    lines.push(format!("Next: {}", finding.name.next_step(&finding.actor)));
+    lines.push(format!("Next: {}", finding.next_step()));
     lines.join("\n")
 }

@@ -1,79 +1,12 @@
 //! What a host saw of one of Pulp's services. All instants are seconds on that host's timeline.
 
+use std::ops::Deref;
+
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{flag, list, number, text};
-
-/// What a service does with the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Worker,
-    ResourceManager,
-    Scheduler,
-    Web,
-    Content,
-    /// A worker, where only the cache was taken away.
-    Bystander,
-    Other,
-}
-
-impl Role {
-    /// Of a word in the results; the unit's name decides where it is unknown.
-    fn read(word: &str, unit: &str) -> Self {
-        match word {
-            "worker" => Self::Worker,
-            "resource_manager" => Self::ResourceManager,
-            "scheduler" => Self::Scheduler,
-            "web" => Self::Web,
-            "content" => Self::Content,
-            "bystander" => Self::Bystander,
-            _ => Self::of_unit(unit),
-        }
-    }
-
-    pub(crate) fn of_unit(unit: &str) -> Self {
-        let starts = |names: &[&str]| names.iter().any(|name| unit.starts_with(name));
-        if starts(&[
-            "pulp_worker-",
-            "pulpcore-worker",
-            "pulpcore-resource-manager",
-        ]) {
-            Self::Worker
-        } else if starts(&["pulp_resource_manager"]) {
-            Self::ResourceManager
-        } else if starts(&["pulp_celerybeat"]) {
-            Self::Scheduler
-        } else if starts(&["pulpcore-content"]) {
-            Self::Content
-        } else if starts(&["httpd", "apache2", "pulpcore-api", "nginx"]) {
-            Self::Web
-        } else {
-            Self::Other
-        }
-    }
-
-    /// It runs tasks.
-    pub(crate) fn works(self) -> bool {
-        self.consumes() || self == Self::Bystander
-    }
-
-    /// It holds a standing connection, which has to come back by itself.
-    pub(crate) fn consumes(self) -> bool {
-        matches!(self, Self::Worker | Self::ResourceManager)
-    }
-
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Worker => "worker",
-            Self::ResourceManager => "resource manager",
-            Self::Scheduler => "scheduler",
-            Self::Web => "web server",
-            Self::Content => "content",
-            Self::Bystander => "worker (the cache is none of its)",
-            Self::Other => "service",
-        }
-    }
-}
+use crate::names::{Actor, Role};
 
 /// The end of a main process.
 #[derive(Debug, PartialEq)]
@@ -82,13 +15,10 @@ pub(crate) struct Exit {
     pub(crate) how: String,
 }
 
-/// One service.
+/// One service, and what became of it.
 #[derive(Debug)]
-pub(crate) struct Actor {
-    pub(crate) name: String,
-    pub(crate) role: Role,
-    /// Pulp's own name for it.
-    pub(crate) worker: String,
+pub(crate) struct ActorState {
+    pub(crate) actor: Actor,
     pub(crate) main_pid: Option<f64>,
     pub(crate) running: Option<bool>,
     /// Its evidence that it met the outage.
@@ -103,6 +33,8 @@ pub(crate) struct Actor {
     pub(crate) lost_at: Option<f64>,
     pub(crate) connected_at: Option<f64>,
     pub(crate) settled_at: Option<f64>,
+    /// At the end it held a new connection, or had just lost one.
+    pub(crate) settling: bool,
     pub(crate) further_losses: f64,
     pub(crate) survived_connection: bool,
     pub(crate) retries: Vec<f64>,
@@ -113,17 +45,42 @@ pub(crate) struct Actor {
     pub(crate) listed_at: Option<f64>,
 }
 
-impl Actor {
+impl Deref for ActorState {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+/// Who it is; a role of a later version is read from the unit's name.
+pub(super) fn actor(value: &Value) -> Option<Actor> {
+    // By Pulp's own name alone, as modules of before told it.
+    if value.is_string() {
+        let listed = text(value);
+        return (!listed.is_empty()).then(|| Actor::listed(&listed));
+    }
+    let name = text(&value["name"]);
+    let worker = Some(text(&value["worker"])).filter(|worker| !worker.is_empty());
+    if name.is_empty() && worker.is_none() {
+        return None;
+    }
+    let role = match Role::deserialize(&value["role"]) {
+        Ok(role) if role != Role::Other => role,
+        _ => Role::of_unit(&name),
+    };
+    Some(Actor { name, role, worker })
+}
+
+impl ActorState {
     pub(super) fn read(value: &Value) -> Option<Self> {
-        let name = text(&value["name"]);
         let exit = |value: &Value| Exit {
             at: number(&value["at"]),
             how: text(&value["how"]),
         };
         let met = &value["met"];
-        (!name.is_empty()).then(|| Self {
-            role: Role::read(&text(&value["role"]), &name),
-            worker: text(&value["worker"]),
+        Some(Self {
+            actor: actor(value).filter(|actor| !actor.name.is_empty())?,
             main_pid: number(&value["main_pid"]).filter(|pid| *pid > 0.0),
             running: flag(&value["running"]),
             met_at: number(&met["at"]),
@@ -135,6 +92,7 @@ impl Actor {
             lost_at: number(&value["lost_at"]),
             connected_at: number(&value["connected_at"]),
             settled_at: number(&value["settled_at"]),
+            settling: flag(&value["settling"]) == Some(true),
             further_losses: number(&value["further_losses"]).unwrap_or_default(),
             survived_connection: flag(&value["survived_connection"]) == Some(true),
             retries: list(&value["retries"]).iter().filter_map(number).collect(),
@@ -142,7 +100,6 @@ impl Actor {
             prediction: text(&value["prediction"]),
             unlisted_at: number(&value["unlisted_at"]),
             listed_at: number(&value["listed_at"]),
-            name,
         })
     }
 

@@ -12,10 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-pub(crate) use actor::{Actor, Role};
+use super::name::Name;
+
+use crate::names::Role;
+pub(crate) use actor::ActorState;
 pub(crate) use api::{Api, Kind, Stretch};
 pub(crate) use lenient::{flag, instant, list, number, text, texts};
-pub(crate) use reply::{Outage, Reply};
+use reply::failures;
+pub(crate) use reply::{Failure, Outage, Reply};
 pub(crate) use watch::Watch;
 
 /// One run on all its hosts.
@@ -33,6 +37,8 @@ pub(crate) struct Run {
     /// What the play recorded first, and on which host; empty: the scenarios came to their end.
     pub(crate) cause: String,
     pub(crate) cause_host: String,
+    /// Who the cause is about.
+    pub(crate) failures: Vec<Failure>,
     /// Everything that was in the way before anything was touched.
     pub(crate) refused: Vec<String>,
     /// What was not given back; empty: all of it was. None: nobody told.
@@ -49,7 +55,13 @@ pub(crate) struct Host {
     pub(crate) name: String,
     /// Ansible could not reach it any more.
     pub(crate) lost: bool,
+    /// The broker's unit there, where it is.
+    pub(crate) broker_unit: String,
+    /// How many listened for the agents' replies before the run, by queue.
+    pub(crate) listeners: BTreeMap<String, f64>,
     pub(crate) not_restored: String,
+    /// Who is not as before.
+    pub(crate) not_restored_by: Vec<Failure>,
     /// The consumers that ran there before; None: nobody told what is there.
     pub(crate) consumers: Option<Vec<String>>,
     pub(crate) scenes: BTreeMap<String, Scene>,
@@ -61,6 +73,8 @@ pub(crate) struct Scene {
     pub(crate) down: Option<Reply>,
     pub(crate) held: Option<Reply>,
     pub(crate) up: Option<Reply>,
+    /// The wait for the recovery; None: it did not come to that.
+    pub(crate) recovered: Option<Reply>,
     pub(crate) watch: Option<Watch>,
     pub(crate) health: Option<Reply>,
     pub(crate) working: Option<Reply>,
@@ -98,6 +112,11 @@ impl Run {
             scenarios,
             cause: text(&results["cause"]),
             cause_host: text(&results["cause_host"]),
+            failures: [
+                failures(&results["failures"]),
+                failures(&results["refusals"]),
+            ]
+            .concat(),
             refused: texts(&results["refused"]),
             left: results["left"].as_str().map(|_| text(&results["left"])),
             restored_at: text(&results["restored_at"]),
@@ -158,7 +177,15 @@ impl Host {
         Self {
             name: text(&name.into()),
             lost: flag(&host["lost"]) == Some(true),
+            broker_unit: text(&deployment["broker"]["unit"]),
+            listeners: deployment["broker"]["listeners"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, count)| Some((name.clone(), number(count)?)))
+                .collect(),
             not_restored: text(&host["not_restored"]),
+            not_restored_by: not_restored_by(&host["not_restored_by"]),
             consumers,
             scenes: scenarios
                 .into_iter()
@@ -181,6 +208,7 @@ impl Scene {
             down: Reply::read(&scene["down"]),
             held: Reply::read(&scene["held"]),
             up: Reply::read(&scene["up"]),
+            recovered: Reply::read(&scene["recovered"]),
             watch: Watch::read(&scene["watch"]),
             health: Reply::read(&scene["health"]),
             working: Reply::read(&scene["working"]),
@@ -194,6 +222,7 @@ impl Scene {
             ("take the broker away", self.down.as_ref()),
             ("hold the broker away", self.held.as_ref()),
             ("give the broker back", self.up.as_ref()),
+            ("wait for the recovery", self.recovered.as_ref()),
             ("recovery", self.watch.as_ref().map(|w| &w.reply)),
             ("health check", self.health.as_ref()),
             ("work of each worker", self.working.as_ref()),
@@ -209,6 +238,18 @@ impl Scene {
         let mut outages = proven.filter_map(|r| r.outage.as_ref());
         outages.find(|outage| outage.held_seconds.is_some_and(|s| s > 0.0))
     }
+}
+
+/// By the step of the restoring that told it. A service that does not run or is not connected by then is
+/// not restored, whatever that is called in an outage.
+fn not_restored_by(steps: &Value) -> Vec<Failure> {
+    let services = ["services", "works"].into_iter().flat_map(|step| {
+        failures(&steps[step]).into_iter().map(|failure| Failure {
+            name: Name::ServicesNotRestored,
+            ..failure
+        })
+    });
+    services.chain(failures(&steps["heard"])).collect()
 }
 
 fn queues(queues: &Value) -> Vec<Queue> {

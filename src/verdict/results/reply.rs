@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
+use super::actor::actor;
 use super::{flag, instant, list, number, text};
+use crate::names::Actor;
+use crate::verdict::name::Name;
 
 /// One reply.
 #[derive(Debug, Default)]
@@ -10,6 +13,8 @@ pub(crate) struct Reply {
     pub(crate) failed: bool,
     pub(crate) unreachable: bool,
     pub(crate) msg: String,
+    /// Who failed in what, beside the message for a person.
+    pub(crate) failures: Vec<Failure>,
     pub(crate) outage: Option<Outage>,
     /// Of the health check.
     pub(crate) healthy: Option<bool>,
@@ -29,6 +34,29 @@ pub(crate) struct Reply {
     /// Whether a schedule of ours fired, and why it cannot be told.
     pub(crate) fired: Option<bool>,
     pub(crate) fired_why_not: String,
+}
+
+/// A verdict that a module reached by itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) name: Name,
+    /// None: no service in particular.
+    pub(crate) actor: Option<Actor>,
+    pub(crate) text: String,
+}
+
+/// The failures of a reply. What has no name is told by the message alone.
+pub(super) fn failures(value: &Value) -> Vec<Failure> {
+    let failure = |value: &Value| {
+        let said = Some(text(&value["text"])).filter(|said| !said.is_empty());
+        Some(Failure {
+            name: Name::of(&text(&value["name"]))?,
+            actor: actor(&value["actor"]),
+            // A refusal of the pre-flight has its text as a message.
+            text: said.unwrap_or_else(|| text(&value["msg"])),
+        })
+    };
+    list(value).iter().filter_map(failure).collect()
 }
 
 /// One step of the health check.
@@ -67,6 +95,7 @@ impl Reply {
             failed: flag(get("failed")) == Some(true),
             unreachable: flag(get("unreachable")) == Some(true),
             msg: text(get("msg")),
+            failures: failures(get("failures")),
             outage: get("outage")
                 .as_object()
                 .map(|_| Outage::read(get("outage"))),

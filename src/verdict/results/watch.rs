@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Actor, Reply, flag, list, number, text};
+use super::{ActorState, Reply, flag, list, number, text};
 use crate::timeline::{Entry, Event};
 
 /// One host's observation of one scenario.
@@ -17,7 +17,7 @@ pub(crate) struct Watch {
     /// Entries that could not be read.
     pub(crate) unread: usize,
     pub(crate) torn: bool,
-    pub(crate) actors: Vec<Actor>,
+    pub(crate) actors: Vec<ActorState>,
     /// The outage as seen from this host.
     pub(crate) down_at: Option<f64>,
     pub(crate) up_at: Option<f64>,
@@ -43,7 +43,7 @@ impl Watch {
             torn: flag(&timeline["torn"]) == Some(true),
             actors: list(&value["actors"])
                 .iter()
-                .filter_map(Actor::read)
+                .filter_map(ActorState::read)
                 .collect(),
             down_at,
             // A return before the loss is of another outage.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{Created, Failure, Sent, Status, Task, TaskState, Work, tag};
+use super::{Created, Sent, Status, Task, TaskState, Work, failure, tag};
 use crate::host::wait::Deadline;
 
 impl Work {
@@ -86,7 +86,7 @@ impl Work {
         before: usize,
         deadline: Deadline,
     ) -> Result<()> {
-        self.failures.push(Failure::of(cause));
+        self.failures.push(failure::of_cause(cause));
         let known: BTreeSet<String> = self.pulp.tasks.iter().map(|t| t.id.clone()).collect();
         self.look(deadline)?;
         let tag = tag(id);

@@ -6,9 +6,10 @@ mod sentences;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::{Failure, RESOURCE_MANAGER, Story, WORKER, Work, is_alive, is_of_others, tag, unit};
+use super::{Failure, Story, WORKER, Work, failure, is_alive, is_of_others, tag, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
+use crate::names::Actor;
 use crate::pulp::v2::Pulp2;
 use crate::pulp::{self, Status, TaskState};
 use sentences::{Lying, Queues, Seen};
@@ -22,35 +23,26 @@ const LIES: Duration = Duration::from_secs(10);
 
 /// Pulp does not answer.
 pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
-    Failure {
-        name: pulp::verdict_on_api(cause),
-        actor: String::new(),
-        text: format!("{cause:#}"),
-    }
+    failure::of_listed(pulp::verdict_on_api(cause), "", format!("{cause:#}"))
 }
 
 /// A Pulp that could neither run a task nor delete anything again.
 pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failure {
     let why = Pulp2::objection(status).unwrap_or_default();
-    let listed = status.names().unwrap_or_default();
-    let missing = |name: &&String| {
-        let needed = name.starts_with(RESOURCE_MANAGER) || name.starts_with(WORKER);
-        needed && !listed.contains(&name.as_str())
-    };
     let connected = status.database != Some(false) && status.messaging != Some(false);
+    let text = format!("failed to use `{base}`: {why}");
+    if !connected {
+        return failure::of_listed("not_recovered", "", text);
+    }
+    let missing = pulp::missing(status);
+    let by_name = missing.as_ref().and_then(|missing| {
+        let mut same = expected.iter().map(|name| Actor::listed(name));
+        same.find(|actor| actor.role == missing.role)
+    });
     Failure {
-        name: if connected {
-            "worker_missing"
-        } else {
-            "not_recovered"
-        },
-        actor: expected
-            .iter()
-            .find(missing)
-            .filter(|_| connected)
-            .cloned()
-            .unwrap_or_default(),
-        text: format!("failed to use `{base}`: {why}"),
+        name: "worker_missing",
+        actor: by_name.or(missing),
+        text,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Failure, Proof, Story, Work, left_behind, leftovers, rounded, task};
+use super::{Proof, Story, Work, failure, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::pulp::Status;
 
@@ -29,7 +29,7 @@ pub(super) fn plan(base: &str, expected: Option<&[String]>, timeout: Duration) -
 /// What was done.
 pub(super) fn outcome(work: &Work) -> Outcome {
     let works = work.failures.is_empty() && work.leftovers.is_empty();
-    let failures: Vec<_> = work.failures.iter().map(Failure::json).collect();
+    let failures: Vec<_> = work.failures.iter().map(|f| json!(f)).collect();
     Outcome {
         // What is left behind is a change that the user did not ask for.
         changed: !work.leftovers.is_empty(),
@@ -59,7 +59,7 @@ pub(super) fn outcome(work: &Work) -> Outcome {
 
 fn message(work: &Work) -> String {
     let base = &work.pulp.door.base;
-    let told: Vec<_> = work.failures.iter().map(Failure::told).collect();
+    let told: Vec<_> = work.failures.iter().map(failure::told).collect();
     let text = if told.is_empty() {
         format!("WORKING: at `{base}` {}, {}", workers(work), fired(work))
     } else {

@@ -36,7 +36,7 @@ fn card(finding: &Finding) -> String {
     let places = [
         finding.scenario.as_str(),
         finding.host.as_str(),
-        finding.actor.as_str(),
+        finding.actor_word(),
     ];
     let places: Vec<String> = places
         .into_iter()
@@ -72,7 +72,7 @@ fn card(finding: &Finding) -> String {
         finding.name,
         places.join(" · "),
         Prose(&capital(&finding.what)),
-        Prose(&finding.name.next_step(&finding.actor)),
+        Prose(&finding.next_step()),
         Prose(entry.meaning),
         Prose(&capital(entry.evidence)),
     )

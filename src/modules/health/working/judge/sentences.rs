@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use super::Failure;
+use super::{Failure, failure};
 use crate::broker::rabbitmqctl::Queue;
 use crate::pulp::{Task, Worker};
 
@@ -90,14 +90,11 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// The scheduler sent nothing.
 pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
     if late.overdue < PROMPT {
-        return Some(Failure {
-            name: "",
-            actor: late.name.to_owned(),
-            text: format!(
-                "the time was over before `{}` could show that it sends what is due; set a longer timeout",
-                late.name
-            ),
-        });
+        let text = format!(
+            "the time was over before `{}` could show that it sends what is due; set a longer timeout",
+            late.name
+        );
+        return Some(failure::of_listed("", late.name, text));
     }
     let listed = if seen.lives(late.name) {
         "lists it with a fresh heartbeat"
@@ -115,10 +112,10 @@ pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
         }
         None => String::new(),
     };
-    Some(Failure {
-        name: "scheduler_dead",
-        actor: late.name.to_owned(),
-        text: format!(
+    Some(failure::of_listed(
+        "scheduler_dead",
+        late.name,
+        format!(
             "`{}` did not send our scheduled sync `{}`, which fell due {} s ago, at {}{counted}; Pulp at \
              `{}` {listed}; queue `celery`{}; no scheduled sync or publish of anybody runs: restart it on its \
              host with `systemctl restart {unit}`, and see `journalctl -u {unit}`",
@@ -130,7 +127,7 @@ pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
             seen.state_of("celery"),
             unit = (seen.unit)(late.name),
         ),
-    })
+    ))
 }
 
 impl Seen<'_> {
@@ -185,14 +182,11 @@ impl Seen<'_> {
 
     fn failure(&self, name: &'static str, actor: &str, text: &str) -> Failure {
         let unit = (self.unit)(actor);
-        Failure {
-            name,
-            actor: actor.to_owned(),
-            text: format!(
-                "{text}; restart it on its host with `systemctl restart {unit}`, which cancels what it was given, \
-                 and see `journalctl -u {unit}`"
-            ),
-        }
+        let text = format!(
+            "{text}; restart it on its host with `systemctl restart {unit}`, which cancels what it was given, \
+             and see `journalctl -u {unit}`"
+        );
+        failure::of_listed(name, actor, text)
     }
 
     fn missing(&self, name: &str) -> Failure {
@@ -265,16 +259,16 @@ impl Seen<'_> {
                     "{waits}, although Pulp at `{}` heard of `{manager}` at {heard}; {state}",
                     self.base
                 );
-                Failure {
-                    name: "task_lost",
-                    actor: manager.to_owned(),
-                    text: format!(
+                failure::of_listed(
+                    "task_lost",
+                    manager,
+                    format!(
                         "{text}; cancel it with `pulp-admin tasks cancel --task-id {}`, and see `journalctl -u {} \
                          -u httpd`",
                         task.id,
                         (self.unit)(manager)
                     ),
-                }
+                )
             }
         }
     }

@@ -1,0 +1,97 @@
+//! What a service is to Pulp.
+
+use serde::{Deserialize, Serialize};
+
+/// What Pulp's own names of its three kinds begin with.
+pub(super) const SCHEDULER: &str = "scheduler";
+pub(super) const RESOURCE_MANAGER: &str = "resource_manager";
+pub(super) const WORKER: &str = "reserved_resource_worker-";
+
+/// What a service is to Pulp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Role {
+    Worker,
+    ResourceManager,
+    Scheduler,
+    Web,
+    Content,
+    /// A worker, where only the cache was taken away.
+    Bystander,
+    /// What is taken away.
+    Broker,
+    /// What Pulp keeps its own records in: Pulp 2's `MongoDB`.
+    Database,
+    /// None of Pulp's that is known.
+    #[serde(rename = "broker_user", other)]
+    Other,
+}
+
+impl Role {
+    /// Of a unit, by its name.
+    pub(crate) fn of_unit(unit: &str) -> Self {
+        const ROLES: [(&str, Role); 12] = [
+            ("pulp_worker-", Role::Worker),
+            ("pulpcore-worker@", Role::Worker),
+            ("pulp_resource_manager.", Role::ResourceManager),
+            ("pulpcore-resource-manager.", Role::ResourceManager),
+            ("pulp_celerybeat.", Role::Scheduler),
+            ("pulpcore-content.", Role::Content),
+            ("pulpcore-api.", Role::Web),
+            ("httpd.", Role::Web),
+            ("apache2.", Role::Web),
+            ("nginx.", Role::Web),
+            ("mongod.", Role::Database),
+            ("mongodb.", Role::Database),
+        ];
+        ROLES
+            .iter()
+            .find(|(prefix, _)| unit.starts_with(prefix))
+            .map_or(Self::Other, |(_, role)| *role)
+    }
+
+    /// The same where workers have nothing to do with what is taken away.
+    pub(crate) fn beside(self, caches_only: bool) -> Self {
+        if caches_only && self.consumes() {
+            Self::Bystander
+        } else {
+            self
+        }
+    }
+
+    /// Of a name of Pulp's own list. Pulp 3 lists each worker as its process at a host.
+    pub(crate) fn of_listed(worker: &str) -> Self {
+        let kind = worker.split('@').next().unwrap_or_default();
+        let is_number = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_digit());
+        match kind {
+            SCHEDULER => Self::Scheduler,
+            RESOURCE_MANAGER => Self::ResourceManager,
+            _ if kind.starts_with(WORKER) || is_number => Self::Worker,
+            _ => Self::Other,
+        }
+    }
+
+    /// It runs tasks.
+    pub(crate) fn works(self) -> bool {
+        self.consumes() || self == Self::Bystander
+    }
+
+    /// It holds a standing connection, which has to come back by itself.
+    pub(crate) fn consumes(self) -> bool {
+        matches!(self, Self::Worker | Self::ResourceManager)
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::ResourceManager => "resource manager",
+            Self::Scheduler => "scheduler",
+            Self::Web => "web server",
+            Self::Content => "content",
+            Self::Bystander => "worker (the cache is none of its)",
+            Self::Broker => "broker",
+            Self::Database => "database",
+            Self::Other => "service",
+        }
+    }
+}
