@@ -31,7 +31,7 @@ class Working(Claims):
         self.lab.exec("kill", "-STOP", child)
         reply = self.working(fails=True, timeout=40)
         self.assertTrue(reply["msg"].startswith("FAILED connected_but_idle: "), reply["msg"])
-        self.assertEqual([failure["actor"] for failure in reply["failures"]], [self.names()[1]], reply["failures"])
+        self.assertEqual([failure["actor"]["worker"] for failure in reply["failures"]], [self.names()[1]], reply["failures"])
         for word in ("has not begun", ".dq2` holds 0 messages", "it locks `pulp-broker-test-", "systemctl restart pulp_worker-1"):
             self.assertIn(word, reply["msg"])
         self.assertIn("LEFTOVERS: ", reply["msg"])

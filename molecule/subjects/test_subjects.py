@@ -1,4 +1,4 @@
-"""Six of the subjects of `make detection-table`, chosen because no other claim here comes near them."""
+"""Some of the subjects of `make detection-table`, chosen because no other claim here comes near them."""
 
 import unittest
 
@@ -20,6 +20,12 @@ class Subjects(Claims):
 
     def test_survived_with_the_defect_that_every_pulp_2_has(self):
         self.demand("the reply consumer of every Pulp 2.21")
+
+    def test_a_worker_that_died_before_is_refused_and_not_held_against_the_outage(self):
+        self.demand("a worker that was killed a moment before")
+
+    def test_a_pulp_without_a_scheduler_is_refused(self):
+        self.demand("no scheduler")
 
     def test_a_worker_that_is_connected_and_takes_no_work(self):
         self.demand("a worker that connects and reads nothing")

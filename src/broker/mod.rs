@@ -16,7 +16,7 @@ pub(crate) mod url;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,9 @@ pub(crate) struct Taken {
     pub(crate) socket: Option<PathBuf>,
     /// What it said when it was asked just before.
     pub(crate) control: String,
+    /// When: milliseconds since 1970.
+    #[serde(default)]
+    pub(crate) at_ms: u64,
     /// The processes that it had.
     pub(crate) processes: Vec<Process>,
     /// See [`outage::methods::Pair`].
@@ -72,6 +75,13 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// How long ago it was taken away; none where nobody noted that.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let at = UNIX_EPOCH + Duration::from_millis(self.at_ms);
+        let age = SystemTime::now().duration_since(at).ok();
+        age.filter(|_| self.at_ms != 0)
+    }
+
     /// The command that still finds something of the injection, if one does.
     ///
     /// # Errors

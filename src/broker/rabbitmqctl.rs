@@ -82,6 +82,31 @@ pub(crate) fn listeners(virtual_host: &str) -> Result<BTreeMap<String, u64>> {
         .collect())
 }
 
+/// The alarms that stand, such as `memory`: while one does, nobody who publishes gets on.
+///
+/// # Errors
+/// As [`connections`].
+pub(crate) fn alarms() -> Result<Vec<String>> {
+    Ok(parse_alarms(&ask(
+        &["eval", "rabbit_alarm:get_alarms()."],
+        LIMIT,
+    )?))
+}
+
+/// `[{{resource_limit,memory,rabbit@host},[]}]`
+fn parse_alarms(text: &str) -> Vec<String> {
+    let resource = |part: &str| part.split(',').next().map(|word| word.trim().to_owned());
+    let mut found: Vec<String> = text
+        .split("resource_limit,")
+        .skip(1)
+        .filter_map(resource)
+        .collect();
+    if found.is_empty() && text.contains("file_descriptor_limit") {
+        found.push("file_descriptor_limit".to_owned());
+    }
+    found
+}
+
 /// The other nodes that this one is connected to: it is one of a cluster if there is any.
 ///
 /// `cluster_status` is written differently in each generation of RabbitMQ. The kernel's sockets do not
@@ -203,6 +228,18 @@ fn parse_nodes(text: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn alarms_are_read_in_rabbitmqs_own_words() {
+        assert_eq!(parse_alarms("[]\n"), Vec::<String>::new());
+        let both =
+            "[{{resource_limit,memory,rabbit@h},[]},\n {{resource_limit,disk,rabbit@h},[]}]\n";
+        assert_eq!(parse_alarms(both), ["memory", "disk"]);
+        assert_eq!(
+            parse_alarms("[{file_descriptor_limit,[]}]"),
+            ["file_descriptor_limit"]
+        );
+    }
 
     #[test]
     fn connections_are_read_with_and_without_a_heading() {

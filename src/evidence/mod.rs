@@ -5,7 +5,7 @@
 
 mod own_log;
 mod processes;
-mod redact;
+pub(crate) mod redact;
 mod sockets;
 
 use std::collections::BTreeSet;

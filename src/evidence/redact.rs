@@ -20,7 +20,7 @@ const NAMES: &[&str] = &[
 const AUTHORIZATION: &str = "authorization";
 
 /// Masks the passwords in URLs, the values of settings that are named like secrets, and private keys.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut lines = Vec::new();
     let mut is_open = false;
     for shown in text.split('\n') {

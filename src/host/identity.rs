@@ -31,6 +31,15 @@ pub(crate) fn host_name() -> Result<String> {
         .context("failed to read `/proc/sys/kernel/hostname`")
 }
 
+/// The wall clock: milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
+    let now = std::time::SystemTime::now();
+    let since = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A name that no other run has: sixteen hexadecimal digits of the kernel's randomness.
 ///
 /// # Errors

@@ -127,6 +127,17 @@ pub(crate) struct Row {
     pub(crate) waits_in: Option<String>,
 }
 
+/// What is out of the ordinary in what a process does, as `ps` writes it; empty where nothing is.
+pub(crate) fn odd_state(pid: u32) -> &'static str {
+    let row = i32::try_from(pid).ok().filter(|pid| *pid > 0).and_then(row);
+    match row.map(|row| row.state) {
+        Some('T') => "T (stopped)",
+        Some('t') => "t (traced)",
+        Some('D') => "D (waits for a disk)",
+        _ => "",
+    }
+}
+
 /// The process of this number; none when it is gone.
 pub(crate) fn row(pid: i32) -> Option<Row> {
     let stat = Entry::new(pid).and_then(|entry| entry.stat()).ok()?;

@@ -22,10 +22,10 @@ use super::{
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::Broker;
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Target;
+use crate::broker::{Broker, rabbitmqctl};
 use crate::host::identity;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
@@ -35,7 +35,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 23] = with_options(&[
+const SPEC: [Opt; 24] = with_options(&[
     Opt::new("state", Kind::Str)
         .required()
         .choices(&["down", "up"]),
@@ -47,6 +47,7 @@ const SPEC: [Opt; 23] = with_options(&[
         .choices(&["broker", "pulp"]),
     Opt::new("hold", Kind::Int).default(Default::Int(0)),
     Opt::new("timeout", Kind::Int).default(Default::Int(120)),
+    Opt::new("alarms", Kind::Bool).default(Default::Bool(false)),
     RUN_ID,
     RESTORE_AFTER,
     BROKER_URL,
@@ -63,6 +64,7 @@ struct Params {
     apply_at: ApplyAt,
     hold: i64,
     timeout: i64,
+    alarms: bool,
     run_id: Option<String>,
     restore_after: Option<i64>,
     broker_url: Option<String>,
@@ -121,7 +123,20 @@ fn run(call: &Call) -> Result<Outcome> {
             };
             down::begin(&outage, look, call.check_mode)
         }
-        State::Up => up::give_back(&broker, run_id, timeout, call.check_mode),
+        State::Up => {
+            let outcome = up::give_back(&broker, run_id, timeout, call.check_mode)?;
+            let asked = params.alarms && !call.check_mode;
+            Ok(outcome.with("alarms", asked.then(|| alarms(&broker))))
+        }
+    }
+}
+
+/// The alarms that stand at a RabbitMQ of this host; none where it does not tell.
+fn alarms(broker: &Broker) -> Vec<String> {
+    if broker.local && broker.kind == "rabbitmq" {
+        rabbitmqctl::alarms().unwrap_or_default()
+    } else {
+        Vec::new()
     }
 }
 

@@ -29,7 +29,7 @@ use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Pulp3, Settings, Target};
 use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
-use crate::host::{addresses, identity, rights};
+use crate::host::{addresses, identity, rights, sockets};
 use crate::names::Actor;
 use crate::service::{self, Manager, PULP3_PREFIX, Unit};
 
@@ -366,13 +366,22 @@ fn describe(broker: &Broker, answer: &Answer, own: &[IpAddr]) -> Value {
 
 /// Which database is Pulp's: two hosts that name the same one are of the same Pulp.
 fn database(settings: &Settings, own: &[IpAddr]) -> Value {
+    let local = |host: &str, port: u16| {
+        let found = (host, port).to_socket_addrs();
+        found.is_ok_and(|mut all| all.any(|a| sockets::is_local(a.ip())))
+    };
+    let here = settings
+        .seeds
+        .iter()
+        .find(|(host, port)| local(host, *port));
+    let unit = here.and_then(|(_, port)| sockets::listener(*port).ok()??.unit);
     let seeds = settings.seeds.iter().map(|(host, port)| {
         // One that does not resolve has no addresses, and Pulp has no database.
         let found = (host.as_str(), *port).to_socket_addrs();
         let found = found.into_iter().flatten().map(|a| a.ip());
         json!({ "host": host, "port": port, "addresses": seen_from_outside(found, own) })
     });
-    json!({ "name": settings.database, "seeds": seeds.collect::<Vec<_>>() })
+    json!({ "name": settings.database, "seeds": seeds.collect::<Vec<_>>(), "unit": unit })
 }
 
 /// Addresses as another host would have to write them: loopback is this host.

@@ -23,8 +23,9 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::undo;
+use crate::evidence::redact;
 use crate::host::wait::Deadline;
-use crate::host::{identity, sockets};
+use crate::host::{identity, processes, sockets};
 use crate::observe::{self, Order, Pulp, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
@@ -251,7 +252,11 @@ fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         return recovered.map(|()| Outcome::default());
     };
     timeline.add(observe::said(&timeline).unwrap_or_default());
-    let actors = timeline.actors(&main_pids, now.unwrap_or_else(|| timeline.last_at()));
+    let actors = actors(
+        &timeline,
+        &main_pids,
+        now.unwrap_or_else(|| timeline.last_at()),
+    );
     Ok(match &recovered {
         Ok(()) => Outcome {
             msg: Some(judge::told(&actors, &timeline)),
@@ -331,7 +336,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
     let after = witness::listeners_after(params, &timeline, now);
     timeline.seen_met = params.met.clone().unwrap_or_default();
-    let actors = timeline.actors(&main_pids, now);
+    let actors = actors(&timeline, &main_pids, now);
     let judged = match &recovered {
         None => told("COLLECTED what was observed".to_owned()),
         Some(Ok(())) => told(judge::told(&actors, &timeline)),
@@ -348,6 +353,16 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         json!({ "before": &timeline.begin.listeners, "after": after }),
     )
     .with("evidence", json!(evidence.unwrap_or_default())))
+}
+
+/// The stories, with what each main process does now. A log may hold what nobody else is to read.
+fn actors(timeline: &Timeline, main_pids: &BTreeMap<String, u32>, now: f64) -> Vec<ActorState> {
+    let mut actors = timeline.actors(main_pids, now);
+    for actor in &mut actors {
+        processes::odd_state(actor.main_pid).clone_into(&mut actor.state);
+        actor.log = redact::text(&actor.log);
+    }
+    actors
 }
 
 fn told(msg: String) -> Outcome {

@@ -16,6 +16,9 @@ pub(crate) struct Failure {
     pub(crate) actor: Option<Actor>,
     /// What happened, as a sentence.
     pub(crate) text: String,
+    /// What to do, where the module knows better than the name alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next_step: Option<String>,
 }
 
 /// An error with the failures that it tells of. A module's reply has them as `failures`.
@@ -41,6 +44,7 @@ impl Failed {
             name,
             actor: Some(actor),
             text,
+            next_step: None,
         };
         Self::new(message, actors.into_iter().map(failure).collect())
     }

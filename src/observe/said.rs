@@ -25,10 +25,46 @@ const SCHEMES: &[&str] = &["amqp", "pyamqp", "librabbitmq", "qpid", "redis", "se
 pub(crate) fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
     let units: Vec<&str> = timeline.begin.units.iter().map(String::as_str).collect();
     let lines = service::lines_since(&units, timeline.instant(0.0))?;
-    Ok(lines
+    let begin = timeline.begin.monotonic;
+    let mut told: Vec<Entry> = lines.iter().flat_map(|line| entries(line, begin)).collect();
+    let last = |unit| last_failure(&lines, unit, begin);
+    told.extend(timeline.begin.units.iter().filter_map(|unit| last(unit)));
+    Ok(told)
+}
+
+/// The levels of a log line that tell of a failure, the graver one first.
+const LEVELS: [&str; 2] = ["CRITICAL", "ERROR"];
+
+/// No line of a log is told at greater length.
+const LONGEST: usize = 300;
+
+/// The last line of the gravest level that the unit wrote since the observer began.
+fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
+    let instant = |line: &Line| std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
+    let own = || {
+        let own = lines.iter().filter(|line| line.unit == unit);
+        own.filter(|line| line.dated && instant(line) >= 0.0)
+    };
+    let line = LEVELS
         .iter()
-        .flat_map(|line| entries(line, timeline.begin.monotonic))
-        .collect())
+        .find_map(|level| own().rfind(|line| has_level(&line.message, level)))?;
+    let first = line.message.lines().next().unwrap_or_default();
+    Some(Entry {
+        at: (instant(line) * 1000.0).round() / 1000.0,
+        event: Event::Logged {
+            unit: unit.to_owned(),
+            line: first.chars().take(LONGEST).collect(),
+        },
+    })
+}
+
+/// As Pulp writes it (`celery.worker:CRITICAL: …`) and as Celery itself does (`ERROR/MainProcess`).
+fn has_level(message: &str, level: &str) -> bool {
+    message.match_indices(level).any(|(at, _)| {
+        let before = message[..at].chars().next_back();
+        let after = message[at + level.len()..].chars().next();
+        before.is_none_or(|c| matches!(c, ':' | ' ' | '[')) && matches!(after, Some(':' | '/'))
+    })
 }
 
 fn entries(line: &Line, begin: f64) -> Vec<Entry> {
@@ -106,6 +142,39 @@ mod tests {
             [(2.5, Said::Met, None)]
         );
         assert_eq!(said_by("Connected to amqp://b", 12_500_000, false), []);
+    }
+
+    #[test]
+    fn the_last_critical_line_of_a_unit_is_told_or_else_its_last_error() {
+        let line = |unit: &str, message: &str, at_us| Line {
+            unit: unit.to_owned(),
+            message: message.to_owned(),
+            at_us,
+            dated: true,
+        };
+        let died = "celery.worker:CRITICAL: (1-2) Unrecoverable error: TypeError(\"'NoneType' object is not callable\",)";
+        let lines = [
+            line("a.service", "celery:CRITICAL: before the run", 9_000_000),
+            line("a.service", died, 11_000_000),
+            line(
+                "a.service",
+                "[x: ERROR/MainProcess] more\nTraceback",
+                12_000_000,
+            ),
+            line(
+                "b.service",
+                "[x: ERROR/MainProcess] more\nTraceback",
+                12_000_000,
+            ),
+            line("b.service", "an ERROR of which somebody speaks", 13_000_000),
+        ];
+        let told = |unit| match last_failure(&lines, unit, 10.0).map(|entry| entry.event) {
+            Some(Event::Logged { line, .. }) => line,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told("a.service"), died);
+        assert_eq!(told("b.service"), "[x: ERROR/MainProcess] more");
+        assert!(last_failure(&lines, "c.service", 10.0).is_none());
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Refusal {
             name: self.name,
             actor: self.actor.clone(),
             text: self.msg.clone(),
+            next_step: None,
         }
     }
 

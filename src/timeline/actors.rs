@@ -69,6 +69,11 @@ pub(crate) struct ActorState {
     pub(crate) unlisted_at: Option<f64>,
     /// Pulp listed it with a heartbeat from after the return.
     pub(crate) listed_at: Option<f64>,
+    /// The last CRITICAL line of its log, or else the last ERROR line; empty: there is none.
+    pub(crate) log: String,
+    /// What its main process does at the end, where that is out of the ordinary: `T (stopped)`. Whoever
+    /// collects it looks.
+    pub(crate) state: String,
     /// A connection stands at the end of what was seen, and has for long enough.
     #[serde(skip)]
     stands: bool,
@@ -206,6 +211,8 @@ impl Story<'_> {
             prediction: prediction.words,
             unlisted_at,
             listed_at,
+            log: self.log(),
+            state: String::new(),
             stands: held.stands(self.now, up),
         }
     }
@@ -312,6 +319,14 @@ impl Story<'_> {
             })
             .map(|(at, _)| at)
             .collect()
+    }
+
+    fn log(&self) -> String {
+        let lines = self.events().filter_map(|(_, event)| match event {
+            Event::Logged { unit, line } if unit == self.unit => Some(line.clone()),
+            _ => None,
+        });
+        lines.last().unwrap_or_default()
     }
 
     fn lost_at(&self, losses: &Losses) -> Option<f64> {

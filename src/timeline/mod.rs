@@ -129,6 +129,8 @@ pub(crate) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seconds: Option<f64>,
     },
+    /// The last line of a unit's log that tells of a failure, of the highest level.
+    Logged { unit: String, line: String },
     /// The observer's last line: why it ended. Without it, it was killed.
     End { why: String },
 }

@@ -20,9 +20,9 @@ pub(super) fn findings(message: &str, failures: &[Failure]) -> Vec<Finding> {
         found.extend(of_each(&finding, failures));
         rest = after;
     }
-    // A sentence that is too long may end before it has named them all.
-    let told: Vec<Name> = found.iter().map(|f| f.name).collect();
-    for failure in failures.iter().filter(|f| !told.contains(&f.name)) {
+    // Some sentences name no verdict, and their data do. What stands beside a named one is told elsewhere.
+    let unnamed = if found.is_empty() { failures } else { &[] };
+    for failure in unnamed {
         let finding = Finding::new(failure.name, sentence(&failure.text)).because(&failure.text);
         found.push(finding.by(failure.actor.clone()));
     }
@@ -34,7 +34,12 @@ fn of_each(finding: &Finding, failures: &[Failure]) -> Vec<Finding> {
     let failures: Vec<&Failure> = failures.iter().filter(|f| f.name == finding.name).collect();
     match failures[..] {
         [] => vec![finding.clone()],
-        [one] => vec![finding.clone().by(one.actor.clone())],
+        [one] => vec![
+            finding
+                .clone()
+                .by(one.actor.clone())
+                .advised(&one.next_step),
+        ],
         _ => failures
             .into_iter()
             .map(|failure| {
@@ -44,6 +49,7 @@ fn of_each(finding: &Finding, failures: &[Failure]) -> Vec<Finding> {
                     ..finding.clone()
                 }
                 .by(failure.actor.clone())
+                .advised(&failure.next_step)
             })
             .collect(),
     }
@@ -97,6 +103,7 @@ mod tests {
             name,
             actor: Some(Actor::of_unit(unit)),
             text: text.to_owned(),
+            next_step: String::new(),
         }
     }
 
@@ -152,6 +159,20 @@ mod tests {
                 ("b.service", "b.service died")
             ]
         );
+    }
+
+    #[test]
+    fn what_else_is_in_the_way_is_no_second_cause() {
+        let more = [
+            failure(Name::UnhealthyBefore, "pulp_celerybeat.service", "x"),
+            failure(Name::BrokerShared, "billing.service", "y"),
+        ];
+        let found = names("VOID unhealthy_before: no scheduler runs", &more);
+        let told: Vec<&str> = found.iter().map(|(_, actor, _)| actor.as_str()).collect();
+        assert_eq!(told, ["pulp_celerybeat.service"]);
+        // A sentence without a name has what its data name.
+        let found = names("failed to make every service run: x", &more[1..]);
+        assert_eq!(found[0].0, Name::BrokerShared);
     }
 
     #[test]

@@ -58,6 +58,8 @@ struct Finding {
     /// One sentence without a full stop, which says who and how.
     what: String,
     evidence: Vec<String>,
+    /// What to do; empty: what the name says.
+    advice: String,
     /// Numbers that belong to the name, such as the seconds waited.
     attributes: Map<String, Json>,
 }
@@ -71,6 +73,7 @@ impl Finding {
             actor: None,
             what: what.into(),
             evidence: Vec::new(),
+            advice: String::new(),
             attributes: Map::new(),
         }
     }
@@ -91,8 +94,19 @@ impl Finding {
         self.actor.as_ref().map_or("", Actor::word)
     }
 
+    fn advised(mut self, advice: &str) -> Self {
+        if !advice.is_empty() {
+            advice.clone_into(&mut self.advice);
+        }
+        self
+    }
+
     fn next_step(&self) -> String {
-        self.name.next_step(self.actor.as_ref())
+        if self.advice.is_empty() {
+            self.name.next_step(self.actor.as_ref())
+        } else {
+            self.advice.clone()
+        }
     }
 
     /// Whether it is told of this service. Pulp's own name for one holds on any host.

@@ -88,7 +88,7 @@ names! {
     OutageInterrupted "outage_interrupted" Void []
         "Somebody else ended the outage.";
         "the broker answered, or had a new main process, in the midst of the outage that this run held";
-        "Find what started the broker (a package's script, a watchdog, puppet, a colleague), keep it off for the test, and run it again."
+        "Find what ended it (after `stop` and `kill`: what started the broker; after `freeze`: what let it go on; after `partition` and `reset`: what changed the firewall's rules), keep it off for the test, and run it again."
     Unsupported "unsupported" Void []
         "The test cannot be made here, or must not be.";
         "the pre-flight's refusal: a container, a cluster manager, a Unix socket that cannot be cut, no service manager, no Pulp; or a variable's value that cannot be";
@@ -116,11 +116,15 @@ names! {
     ServiceExited "service_exited" Failed ["F02" "F09" "F10" "F26" "F28" "F47"]
         "A service's main process exited because the broker was away.";
         "the main process that ran before is gone, whether or not its supervisor started another";
-        "Read its last words with `journalctl -u {unit}`; look for a retry budget (`broker_connection_max_retries`) and start the unit: `systemctl start {unit}`. Pulp 3's services exit when they lose their database: give their units `Restart=always` (`on-failure` leaves out exit status 0)."
+        "Read why with `journalctl -u {unit}`, cure that, and start the unit: `systemctl start {unit}`. Pulp 3's services exit when they lose their database: give their units `Restart=always` (`on-failure` leaves out exit status 0)."
     NotRecovered "not_recovered" Failed ["F04" "F05" "F06" "F08" "F31"]
         "A service runs, and did not connect to the broker again.";
         "the broker answers, the main process runs, and no standing connection was seen until the wait was over";
         "See what it hangs in (`journalctl -u {unit}`, `cat /proc/MAIN_PID/stack`), then restart it: `systemctl restart {unit}`."
+    DatabaseUnavailable "database_unavailable" Failed ["F38"]
+        "Pulp's own database was away during the outage or after it, so what failed then may be its doing.";
+        "Pulp said `database_connection.connected: false`, and something failed that needs the database, or it was away at the end";
+        "Find what stopped the database (`journalctl -u {unit}`; does it depend on the broker's unit?), start it, and run the test again."
     ApiUnavailable "api_unavailable" Failed ["F24" "F45"]
         "Pulp's API gave errors, or did not listen, when the broker was long back.";
         "an endpoint that answered before the outage gives 5xx, or no connection, later than 45 s after the broker's return";

@@ -362,6 +362,121 @@ fn a_service_that_settles_is_accused_by_no_wait() {
     assert_eq!(verdict(&results).0, format!("failed not_recovered {UNIT}"));
 }
 
+/// What a worker that exited is told to be, and what to do about it.
+fn died(log: &str, more: &[(&str, Json)]) -> Json {
+    let [exits, running, line] = ["exits", "running", "log"].map(|key| at(WORKER, key));
+    let own = [
+        (&*exits, json!([{"at": 9.3, "how": "exited with status 1"}])),
+        (&*running, json!(false)),
+        (&*line, json!(log)),
+    ];
+    let (told, json) = verdict(&changed(&[&own[..], more].concat()));
+    assert_eq!(told, format!("failed service_exited {UNIT}"));
+    json
+}
+
+#[test]
+fn advice_is_what_the_services_own_log_says() {
+    let unready = r#"celery.worker:CRITICAL: Unrecoverable error: TypeError("'NoneType' object is not callable",)"#;
+    let budget = "celery.worker:CRITICAL: Unrecoverable error: OperationalError('[Errno 111] Connection refused')";
+    for (log, said, not_said) in [
+        (unready, "Celery 4.0.2 without Pulp's fix", "retry budget"),
+        (budget, "retry budget is spent", "died of"),
+        (
+            "celery:CRITICAL: KeyError: 7",
+            "what it died of: `celery:CRITICAL: KeyError: 7`",
+            "retry budget",
+        ),
+        ("", "journalctl -u pulp_worker-1.service", "retry budget"),
+    ] {
+        let json = died(log, &[]);
+        let [step, sentence] = ["next_step", "sentence"].map(|key| json[key].as_str().unwrap());
+        assert!(step.contains(said) && !step.contains(not_said), "{step}");
+        assert!(step.contains("systemctl start"), "{step}");
+        assert!(sentence.contains(log), "{sentence}");
+    }
+    // What dies again at once is not only to be started.
+    let restored =
+        json!({"works": [{"name": "service_exited", "actor": Actor::of_unit(UNIT), "text": "x"}]});
+    let json = died(
+        "celery:CRITICAL: KeyError: 7",
+        &[
+            (
+                "/hosts/demo/not_restored",
+                json!("FAILED services_not_restored: x"),
+            ),
+            ("/hosts/demo/not_restored_by", restored),
+        ],
+    );
+    let step = json["next_step"].as_str().unwrap();
+    assert!(
+        step.contains("it died again") && !step.contains("systemctl start"),
+        "{step}"
+    );
+}
+
+#[test]
+fn a_stopped_process_is_let_go_on_and_not_restarted() {
+    let results = changed(&[
+        (&at(WORKER, "connected_at"), Json::Null),
+        (&at(WORKER, "settled_at"), Json::Null),
+        (&at(WORKER, "state"), json!("T (stopped)")),
+    ]);
+    let (told, json) = verdict(&results);
+    assert_eq!(told, format!("failed not_recovered {UNIT}"));
+    let step = json["next_step"].as_str().unwrap();
+    assert!(
+        step.contains("state T (stopped)") && step.contains("kill -CONT"),
+        "{step}"
+    );
+    assert!(
+        json["evidence"]
+            .to_string()
+            .contains("is in state T (stopped)"),
+        "{json:#}"
+    );
+}
+
+#[test]
+fn what_ended_an_outage_early_is_looked_for_where_it_may_be() {
+    let failure = json!({"name": "outage_interrupted", "actor": null, "text": "the rules were changed",
+        "next_step": "Find what changed the firewall's rules."});
+    let reply = json!({"failed": true, "msg": "VOID outage_interrupted: the rules were changed", "failures": [failure]});
+    let (_, json) = verdict(&changed(&[(&at(SCENE, "held"), reply)]));
+    assert_eq!(json["next_step"], "Find what changed the firewall's rules.");
+}
+
+#[test]
+fn a_database_that_was_away_is_the_cause_and_not_the_api() {
+    let away = |at: f64, connected: bool| {
+        let outcome = if connected { "200" } else { "500" };
+        let mut event = api(at, outcome, 9);
+        event["database"] = json!(connected);
+        event
+    };
+    let unit = |mut results: Json| {
+        let deployment = &mut results["hosts"]["demo"]["facts"]["pulp_deployment"];
+        deployment["database"] = json!({"unit": "mongod.service"});
+        results
+    };
+    // To the end; the API gives errors for want of it.
+    let (told, json) = verdict(&unit(seen(&[away(20.0, false), away(100.0, false)])));
+    assert_eq!(
+        told, "failed database_unavailable mongod.service",
+        "{json:#}"
+    );
+    let names: Vec<&str> = json["failures"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|f| f["name"].as_str())
+        .collect();
+    assert_eq!(names, ["database_unavailable", "api_unavailable"]);
+    // Back in time, and nothing failed.
+    let (told, _) = verdict(&unit(seen(&[away(20.0, false), away(30.0, true)])));
+    assert_eq!(told, "survived -");
+}
+
 #[test]
 fn a_host_that_joins_or_vanishes_is_told() {
     let mut results = sample();

@@ -28,18 +28,22 @@ class Found:
     value: str = ""
     # All of it; `evidence` is its beginning.
     sentence: str = ""
+    next_step: str = ""
     # The try before this one.
     first: "Found | None" = None
 
     @property
     def right(self):
         stem = self.subject.actor.removesuffix(".service")
-        return self.named == self.subject.expected and stem in self.actor
+        says = self.subject.says in f"{self.sentence} {self.next_step}"
+        return self.named == self.subject.expected and stem in self.actor and says
 
     def row(self):
         mark = "" if self.right else "WRONG: "
         first = f"at first {self.first.named}, {self.first.evidence}; then " if self.first else ""
         expected = " of ".join(filter(None, [self.subject.expected, self.subject.actor]))
+        if self.named == self.subject.expected and not self.right:
+            mark = f"WRONG, not said: {self.subject.says}: "
         return [self.subject.name, self.subject.catalogue, expected, mark + self.named, first + self.evidence, f"{self.seconds:.0f}"]
 
 
@@ -69,7 +73,9 @@ def detect_once(lab, subject, inventory=None):
             value = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
             *told, sentence = named(play)
             results = given[-1] if given else None
-            return Found(subject, *told, _short(sentence), seconds, results, value["verdict"] if value else "", sentence)
+            verdicts = [event["reply"]["verdict"] for event in play.events() if isinstance(event["reply"].get("verdict"), dict)]
+            step = verdicts[-1].get("next_step", "") if verdicts else ""
+            return Found(subject, *told, _short(sentence), seconds, results, value["verdict"] if value else "", sentence, step)
         finally:
             if play.process.poll() is None:
                 play.kill(9)

@@ -50,6 +50,8 @@ class Subject:
     # In the middle of the play: the task before which something is done in the lab.
     hooks: dict = dataclasses.field(default_factory=dict)
     replies: str = ""
+    # Words of the verdict's sentence, or of the next step.
+    says: str = ""
 
     def playbook(self):
         return f"broker_{self.scenario}.yml"
@@ -86,6 +88,9 @@ SUPERVISED = drop_in(WORKER, "[Service]\\nRestart=always\\nRestartSec=3\\n")
 CLIENT = "import kombu, time; kombu.Connection(\"amqp://pulp:Sesame-broker-7f3a@localhost:5672//\").connect(); time.sleep(600)"
 # For so long that Pulp lists it no more; then the play finds a worker that runs and is not heard of, for some seconds.
 SILENT = "systemctl kill -s STOP pulp_worker-1; sleep 28; systemd-run --collect --on-active=15 systemctl kill -s CONT pulp_worker-1"
+LISTEN = "import socket; heard = socket.create_server((\"\", 27017)); list(iter(lambda: heard.accept()[0].close(), 0))"
+MONGOD = f"systemd-run --collect --unit=mongod python3 -c '{LISTEN}'; sleep 2"
+ALARMED = "echo vm_memory_high_watermark.absolute = 1MB >>/etc/rabbitmq/rabbitmq.conf"
 FOREVER = "pulp-lab task forever >/run/lab-task; sleep 2"
 CANCEL = f"{API} -X DELETE https://localhost/pulp/api/v2/tasks/$(cat /run/lab-task)/"
 ALL = "https://localhost/pulp/api/v2/repositories/"
@@ -97,6 +102,8 @@ SUBJECTS = [
     # What is not to be called a failure.
     Subject("a Pulp as it should be", "", "survived", replies="reconnect"),
     Subject("the reply consumer of every Pulp 2.21", "gofer 2.12.5", "agent_replies_lost", WEB),
+    Subject("replies that were lost before the run", "gofer 2.12.5", "agent_replies_lost", WEB, says="before the run either",
+            prepare=f"systemctl restart {BROKER}; pulp-lab wait 90", variables={"strict": True}),
     Subject("real: a frozen broker that nobody notices", "F05", "survived", method="freeze", replies="reconnect"),
     Subject("real: dispatching hangs while the broker is away", "F19", "survived", replies="reconnect",
             defect="dispatch_retries_for_ever", prepare=REPOSITORIES, hooks={UP: DISPATCH}),
@@ -129,7 +136,8 @@ SUBJECTS = [
     Subject("a host is lost", "", "host_unreachable", hooks={UP: "systemctl stop ssh.service ssh.socket; pkill -KILL -x sshd; true"},
             repair="systemctl start ssh.service"),
     # Services.
-    Subject("real: a worker's retry budget is spent", "F02", "service_exited", WORKER, defect="worker_gives_up", actors="pulp_worker-1"),
+    Subject("real: a worker's retry budget is spent", "F02", "service_exited", WORKER, says="retry budget is spent",
+            defect="worker_gives_up", actors="pulp_worker-1"),
     Subject("real: a worker told not to retry", "F03", "service_exited", WORKER, scenario="connect",
             defect="worker_exits_without_broker", actors="pulp_worker-1"),
     Subject("real: a worker with --purge", "F03", "service_exited", WORKER, scenario="connect",
@@ -158,6 +166,13 @@ SUBJECTS = [
     Subject("a scheduler that keeps its dead connection", "F25", "scheduler_dead", BEAT,
             defect="scheduler_never_reconnects", begins="outage"),
     Subject("a scheduler that hangs", "F27", "scheduler_dead", BEAT, defect="scheduler_hangs", begins="outage"),
+    Subject("a worker that somebody stops with SIGSTOP", "F08", "not_recovered", WORKER,
+            says="kill -CONT", hooks={UP: "systemctl kill -s STOP pulp_worker-1"}, repair="systemctl kill -s CONT pulp_worker-1"),
+    Subject("a worker of Celery 4.0.2 without Pulp's fix", "09a", "service_exited", WORKER, scenario="connect",
+            defect="worker_dies_unready", actors="pulp_worker-1", says="Celery 4.0.2 without Pulp's fix"),
+    # The database.
+    Subject("a database that goes away with the broker", "", "database_unavailable", "mongod.service",
+            defect="database_is_mongod", begins="outage", prepare=MONGOD, hooks={HELD["reconnect"]: "systemctl stop mongod"}, repair="systemctl stop mongod"),
     # The API.
     Subject("an API that gives errors after the outage", "F24", "api_unavailable", WEB, defect="api_fails", begins="outage"),
     Subject("an API that hangs after the outage", "F21", "api_hangs", WEB, defect="api_hangs", begins="outage"),
@@ -180,6 +195,8 @@ SUBJECTS = [
     # What is not given back.
     Subject("a broker that does not start again", "", "broker_not_restored", variables={"broker_timeout": 30},
             prepare=NEVER_BACK[0], repair=f"rm /run/lab-broken; {NEVER_BACK[1]}; systemctl start {BROKER}"),
+    Subject("a broker whose memory alarm stands", "F21", "broker_not_restored", says="alarm stands: memory", hooks={UP: ALARMED},
+            repair=f"sed -i '/vm_memory/d' /etc/rabbitmq/rabbitmq.conf; systemctl restart {BROKER}"),
     Subject("a scheduler that somebody breaks meanwhile", "F30", "services_not_restored", BEAT,
             hooks={RESTORED: f"{NEVER_STARTS[0]}; systemctl stop {BEAT}"}, repair=f"{NEVER_STARTS[1]}; systemctl start {BEAT}"),
     # Survived, with a defect.

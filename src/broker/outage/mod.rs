@@ -6,13 +6,14 @@ pub(crate) mod methods;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use serde::Serialize;
 
 use super::{Answer, Broker, Taken};
 use crate::host::processes::State;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
+use crate::names::{Failed, Failure};
 use crate::service::{self, Verb};
 use methods::{COMMAND_LIMIT, Command, Method, Step};
 
@@ -137,7 +138,7 @@ impl Watch<'_> {
             held.probes += 1;
             held.answer = answer.to_string();
             if let Some(doubt) = self.doubt(&answer)? {
-                bail!(self.interrupted(&doubt, now - begin));
+                return Err(self.interrupted(&doubt, now - begin));
             }
             if longest > LONGEST_GAP {
                 bail!(
@@ -155,7 +156,7 @@ impl Watch<'_> {
                     doubt => doubt,
                 };
                 if let Some(doubt) = doubt {
-                    bail!(self.interrupted(&doubt, now - begin));
+                    return Err(self.interrupted(&doubt, now - begin));
                 }
             }
             Ok(over.then_some(()))
@@ -218,7 +219,7 @@ impl Watch<'_> {
         }))
     }
 
-    fn interrupted(&self, doubt: &str, after: Duration) -> String {
+    fn interrupted(&self, doubt: &str, held: Duration) -> Error {
         let endpoint = &self.broker.endpoint;
         let who = match endpoint.listener() {
             Ok(Some(l)) => format!(
@@ -228,12 +229,45 @@ impl Watch<'_> {
             ),
             _ => format!("nothing of this host listens at {endpoint} by now"),
         };
-        format!(
-            "VOID outage_interrupted: {:.1} s into the outage {doubt} ({who}); find what did it (a package \
-             manager, puppet, a watchdog, the undo) and run the test again",
-            after.as_secs_f64()
-        )
+        // It was taken before this call where that only holds it.
+        let into = self.taken.and_then(Taken::age).unwrap_or(held).max(held);
+        let text = format!(
+            "{:.1} s into the outage {doubt} ({who})",
+            into.as_secs_f64()
+        );
+        interrupted(&text, self.taken.map(|taken| taken.method))
     }
+}
+
+/// Somebody else ended the outage. What is to be looked for depends on how the broker was taken away.
+pub(crate) fn interrupted(text: &str, method: Option<Method>) -> Error {
+    let next_step = match method {
+        Some(method) if method.ends_processes() => {
+            "find what started the broker (a package's script, a watchdog, puppet, a colleague), keep it off for \
+             the test, and run it again"
+        }
+        Some(Method::Freeze) => {
+            "find what let the broker's processes go on or ended them (a signal, a watchdog), keep it off for the \
+             test, and run it again"
+        }
+        Some(_) => {
+            "find what changed the firewall's rules (a reload of the firewall, a configuration management), keep it \
+             off for the test, and run it again"
+        }
+        None => "see on the broker's own host what gave it back, and run the test again",
+    };
+    let capital = next_step[..1].to_uppercase() + &next_step[1..] + ".";
+    let failure = Failure {
+        name: "outage_interrupted",
+        actor: None,
+        text: text.to_owned(),
+        next_step: Some(capital),
+    };
+    Failed::new(
+        format!("VOID outage_interrupted: {text}; {next_step}"),
+        vec![failure],
+    )
+    .into()
 }
 
 /// A process is there that should be gone, or goes on that should be stopped.

@@ -302,6 +302,7 @@ mod tests {
             port: Some(5672),
             socket: None,
             control: "it answers after 1 ms".to_owned(),
+            at_ms: 0,
             processes: Vec::new(),
             undo: vec![words("nft delete table inet pulp_broker")],
             left: vec![words("nft list table inet pulp_broker")],

@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{ANSWERS, Outage, reply, shown_at};
@@ -88,11 +88,12 @@ fn again(
     };
     let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
     if answers {
-        let error = anyhow!(
-            "VOID outage_interrupted: the broker at {} was taken away by this run but answers again; find \
-             what started it and run the test again",
+        let text = format!(
+            "the broker at {} was taken away by this run but answers again",
             outage.wanted.broker.endpoint
         );
+        let method = record.broker.as_ref().map(|taken| taken.method);
+        let error = outage::interrupted(&text, method);
         return Err(undo::give_back(&error, &record, outage.timeout));
     }
     take_and_hold(outage, record, &[])

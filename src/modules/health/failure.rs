@@ -1,6 +1,6 @@
 //! What is wrong with a Pulp that should work again, in the words of a reply and of a message.
 
-use crate::names::{Actor, Failed, Failure};
+use crate::names::{Actor, Failed, Failure, Role};
 use crate::pulp;
 
 /// What we asked for was not done.
@@ -9,6 +9,7 @@ pub(super) fn of_cause(cause: &anyhow::Error) -> Failure {
         name: pulp::verdict_on_request(cause),
         actor: None,
         text: format!("{cause:#}"),
+        next_step: None,
     }
 }
 
@@ -18,6 +19,19 @@ pub(super) fn of_listed(name: &'static str, worker: &str, text: String) -> Failu
         name,
         actor: (!worker.is_empty()).then(|| Actor::listed(worker)),
         text,
+        next_step: None,
+    }
+}
+
+/// Pulp says that it has no database. Which unit that is the verdict knows.
+pub(super) fn of_database(text: String) -> Failure {
+    let actor = Actor {
+        role: Role::Database,
+        ..Actor::of_unit("")
+    };
+    Failure {
+        actor: Some(actor),
+        ..of_listed("database_unavailable", "", text)
     }
 }
 

@@ -71,6 +71,7 @@ fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
                 name: "health_failed",
                 actor: missing,
                 text: text.clone(),
+                next_step: None,
             };
             return Err(Failed::new(text, vec![failure]).into());
         }

@@ -190,6 +190,14 @@ impl<'a> Heartbeats<'a> {
         if missing.is_empty() {
             let objection = self.last.as_ref().and_then(pulp::objection);
             let text = format!("failed to use `{base}`: {}", objection.unwrap_or_default());
+            if self
+                .last
+                .as_ref()
+                .is_some_and(|s| s.database == Some(false))
+            {
+                let failure = failure::of_database(text);
+                return Failed::new(failure::told(&failure), vec![failure]);
+            }
             let missing = self.last.as_ref().and_then(pulp::missing);
             return failure::error("not_recovered", &text, missing);
         }

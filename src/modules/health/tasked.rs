@@ -174,6 +174,7 @@ impl Work<'_> {
             name,
             actor: None,
             text: text.to_owned(),
+            next_step: None,
         });
     }
 
@@ -192,6 +193,7 @@ impl Work<'_> {
             name,
             actor: None,
             text: format!("{cause:#}"),
+            next_step: None,
         }
     }
 

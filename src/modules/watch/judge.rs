@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::host::processes;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::{Actor, Failed};
 use crate::observe;
@@ -192,7 +193,10 @@ fn not_recovered(
     let named: Vec<(Actor, String)> = late
         .iter()
         .map(|a| {
-            let next = next(a, &told, now);
+            let next = match processes::odd_state(a.main_pid) {
+                "" => next(a, &told, now),
+                state => format!(", in state {state}"),
+            };
             let text = format!("{} (main process {}{next})", a.unit(), a.main_pid);
             (a.actor.clone(), text)
         })

@@ -1,6 +1,8 @@
 //! From results to findings, and from findings to the one that is the cause.
 
+mod advice;
 mod api;
+mod database;
 mod missing;
 mod services;
 mod steps;
@@ -41,6 +43,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     findings.extend(of_the_play(run));
     findings.extend(missing::unreachable(run));
     findings.extend(not_restored(run));
+    database::judge(run, &mut findings);
     for finding in &mut findings {
         name_unit(run, finding);
     }
@@ -48,6 +51,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     if !is_decided(&findings) {
         findings.extend(missing::not_known(run, &services));
     }
+    advice::give(run, &mut findings);
     findings.sort_by_key(|f| rank(run, f));
     name_services(&mut services, &findings);
     conclude(run, findings, services)
@@ -235,6 +239,9 @@ fn merged(findings: Vec<Finding>) -> Vec<Finding> {
             }
         }
         known.attributes.extend(finding.attributes);
+        if known.advice.is_empty() {
+            known.advice = finding.advice;
+        }
     }
     merged
 }

@@ -273,9 +273,13 @@ fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
         ),
         None => format!("{name} did not connect to the broker again{waited_words}{expected}"),
     };
-    let pid = actor
-        .main_pid
-        .map_or(String::new(), |pid| format!("its main process {pid} runs"));
+    let pid = actor.main_pid.map_or(String::new(), |pid| {
+        let state = match actor.state.as_str() {
+            "" => "runs".to_owned(),
+            state => format!("is in state {state}"),
+        };
+        format!("its main process {pid} {state}")
+    });
     let retries = match actor.retries.as_slice() {
         [] => "its log shows no try to connect".to_owned(),
         [.., last] => format!(

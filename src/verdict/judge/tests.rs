@@ -93,6 +93,14 @@ fn subjects() -> Vec<(Json, String)> {
             of("failed", "not_recovered"),
         ),
         (
+            {
+                let mut away = api(90.0, "200", 9);
+                away["database"] = json!(false);
+                seen(&[away])
+            },
+            "failed database_unavailable".to_owned(),
+        ),
+        (
             seen(&[api(90.0, "500", 9)]),
             "failed api_unavailable httpd.service".to_owned(),
         ),

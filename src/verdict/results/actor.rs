@@ -43,6 +43,10 @@ pub(crate) struct ActorState {
     pub(crate) prediction: String,
     pub(crate) unlisted_at: Option<f64>,
     pub(crate) listed_at: Option<f64>,
+    /// The last CRITICAL or ERROR line of its log.
+    pub(crate) log: String,
+    /// Such as `T (stopped)`; empty where its process is as others are.
+    pub(crate) state: String,
 }
 
 impl Deref for ActorState {
@@ -100,6 +104,8 @@ impl ActorState {
             prediction: text(&value["prediction"]),
             unlisted_at: number(&value["unlisted_at"]),
             listed_at: number(&value["listed_at"]),
+            log: text(&value["log"]),
+            state: text(&value["state"]),
         })
     }
 

@@ -55,8 +55,9 @@ pub(crate) struct Host {
     pub(crate) name: String,
     /// Ansible could not reach it any more.
     pub(crate) lost: bool,
-    /// The broker's unit there, where it is.
+    /// The broker's unit there, where it is, and that of Pulp's database.
     pub(crate) broker_unit: String,
+    pub(crate) database_unit: String,
     /// How many listened for the agents' replies before the run, by queue.
     pub(crate) listeners: BTreeMap<String, f64>,
     pub(crate) not_restored: String,
@@ -178,6 +179,7 @@ impl Host {
             name: text(&name.into()),
             lost: flag(&host["lost"]) == Some(true),
             broker_unit: text(&deployment["broker"]["unit"]),
+            database_unit: text(&deployment["database"]["unit"]),
             listeners: deployment["broker"]["listeners"]
                 .as_object()
                 .into_iter()

@@ -43,6 +43,8 @@ pub(crate) struct Failure {
     /// None: no service in particular.
     pub(crate) actor: Option<Actor>,
     pub(crate) text: String,
+    /// What to do, where the module knows that better than the name alone.
+    pub(crate) next_step: String,
 }
 
 /// The failures of a reply. What has no name is told by the message alone.
@@ -54,6 +56,7 @@ pub(super) fn failures(value: &Value) -> Vec<Failure> {
             actor: actor(&value["actor"]),
             // A refusal of the pre-flight has its text as a message.
             text: said.unwrap_or_else(|| text(&value["msg"])),
+            next_step: text(&value["next_step"]),
         })
     };
     list(value).iter().filter_map(failure).collect()

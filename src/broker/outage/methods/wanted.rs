@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{ApplyAt, Firewall, Method, SHARED, Step, Target, plan};
 use crate::broker::{Answer, Broker, Taken};
 use crate::host::processes::Process;
-use crate::host::sockets;
+use crate::host::{identity, sockets};
 use crate::service::{self, Unit, Verb};
 
 /// What Pulp's services take to start once their broker is back.
@@ -111,6 +111,7 @@ pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
             port: broker.endpoint.port(),
             socket: broker.endpoint.socket().map(Path::to_path_buf),
             control: answer.to_string(),
+            at_ms: identity::unix_ms(),
             processes,
             undo: pair.undo,
             left: pair.left,

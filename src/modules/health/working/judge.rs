@@ -31,6 +31,9 @@ pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failu
     let why = Pulp2::objection(status).unwrap_or_default();
     let connected = status.database != Some(false) && status.messaging != Some(false);
     let text = format!("failed to use `{base}`: {why}");
+    if status.database == Some(false) {
+        return failure::of_database(text);
+    }
     if !connected {
         return failure::of_listed("not_recovered", "", text);
     }
@@ -43,6 +46,7 @@ pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failu
         name: "worker_missing",
         actor: by_name.or(missing),
         text,
+        next_step: None,
     }
 }
 

@@ -127,3 +127,12 @@ class Flaps(Consumer):
 
     def _lose(self):
         self.connection.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+class DiesUnready(Consumer):
+    """Dies of what it is given before it is ready, as Celery 4.0.2 without Pulp's fix of July 2018 (celery PR 3752)."""
+
+    def on_ready(self):
+        super().on_ready()
+        if defects.outage_met():
+            raise TypeError("'NoneType' object is not callable")

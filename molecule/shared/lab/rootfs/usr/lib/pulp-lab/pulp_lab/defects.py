@@ -7,6 +7,7 @@ through an outage, so that a restart cures them. To add one: an entry in one of 
 
 import logging
 import os
+import socket
 import time
 
 from kombu.exceptions import OperationalError
@@ -21,6 +22,7 @@ CONSUMERS = {
     "worker_cancels_its_queues": "CancelsItsQueues",
     "worker_deaf_after_silence": "DeafAfterSilence",
     "worker_flaps": "Flaps",
+    "worker_dies_unready": "DiesUnready",
     "worker_idle_after_restart_in_a_task": "IdleAfterRestartInATask",
 }
 # What Celery itself can be told, to workers and the resource manager.
@@ -49,6 +51,7 @@ WORK = {
     "deletion_fails",
     "api_fails",
     "api_hangs",
+    "database_is_mongod",
 }
 ALL = sorted([*CONSUMERS, *SETTINGS, *WORK])
 
@@ -71,6 +74,17 @@ def outage_met():
     try:
         return os.stat(_MET).st_mtime > _BEGAN
     except FileNotFoundError:
+        return False
+
+
+def database_connected():
+    """The lab keeps its records in a file, which is never away. With this defect it is as good as what listens at MongoDB's port."""
+    if not active("database_is_mongod"):
+        return True
+    try:
+        socket.create_connection(("localhost", 27017), timeout=1).close()
+        return True
+    except OSError:
         return False
 
 

@@ -67,6 +67,8 @@ def _answer(request):
         return 405, None, {"Allow": ", ".join([*methods, "OPTIONS"])}
     if view is not views.status:
         _authenticate(request)
+    if view is not views.status and not defects.database_connected():
+        raise RuntimeError("pymongo.errors.ServerSelectionTimeoutError: localhost:27017: [Errno 111] Connection refused")
     if defects.active("api_hangs"):
         defects.hang()
     if defects.active("api_fails"):

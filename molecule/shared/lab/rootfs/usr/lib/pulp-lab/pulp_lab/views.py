@@ -5,7 +5,7 @@ import logging
 import re
 import uuid
 
-from pulp_lab import criteria, errors, jobs, login, repositories, schedules, settings, store, tasks, workers
+from pulp_lab import criteria, defects, errors, jobs, login, repositories, schedules, settings, store, tasks, workers
 from pulp_lab.app import celery
 
 log = logging.getLogger("pulp.server.managers.status")
@@ -17,11 +17,12 @@ ID = re.compile(r"[.\-_A-Za-z0-9]+")
 
 
 def status(_request):
-    names = [{"_id": w["name"], "_ns": "workers", "last_heartbeat": w["last_heartbeat"]} for w in workers.online()]
+    connected = defects.database_connected()
+    names = [{"_id": w["name"], "_ns": "workers", "last_heartbeat": w["last_heartbeat"]} for w in workers.online() if connected]
     return 200, {
         "api_version": "2",
         "versions": {"platform_version": "2.21.5"},
-        "database_connection": {"connected": True},
+        "database_connection": {"connected": connected},
         "messaging_connection": {"connected": _broker_accepts_logins()},
         "known_workers": names,
     }
