@@ -275,7 +275,7 @@ impl<S: Write> Write for Line<S> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let handshakes = &mut self.handshakes;
         self.sent.pass(buffer, |kind, _| {
-            *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC)
+            *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC);
         });
         if self.handshakes > RENEGOTIATIONS {
             return Err(Failure::endless(RENEGOTIATIONS).into());

@@ -27,12 +27,13 @@ impl Anew {
             "/tests/health/support/renegotiating.py"
         );
         let files = ["own.pem", "own.key", "other.pem", "other.key"];
-        let mut child = Command::new("python")
+        let python = concat!(env!("CARGO_MANIFEST_DIR"), "/.cache/venv/bin/python");
+        let mut child = Command::new(python)
             .args([script, mode])
             .args(files.map(|file| openssl.path(file)))
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the Python of `make venv`, first on PATH");
+            .expect("the Python of `make venv`");
         let mut port = String::new();
         let mut told = BufReader::new(child.stdout.take().expect("its words"));
         told.read_line(&mut port).expect("a port");
