@@ -5,7 +5,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::error::Error as _;
 use std::io::{Error as IoError, ErrorKind};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use anyhow::{Context as _, Result};
 use openssl::x509::X509;
 use reqwest::tls::TlsInfo;
 use reqwest::{Client, Error, Response, Url, redirect};
+
+use tokio::time::timeout;
 
 use super::tls::{Failure, Newest, Tls, words_of};
 use super::{Access, Answer, Status, address, moment, read_status, status_paths, v3};
@@ -44,7 +46,7 @@ pub(crate) struct Onlooker {
     newer: OnceCell<Client>,
     limit: Duration,
     /// The certificate for which answers count.
-    accepted: RefCell<Vec<u8>>,
+    accepted: RefCell<Option<Vec<u8>>>,
     /// Pulp's address, by which all answers are one story.
     pub(crate) base: String,
     /// Where Pulp 2 and Pulp 3 say it.
@@ -118,10 +120,11 @@ impl Onlooker {
             }
         }
         let (status, url) = (response.status().as_u16(), response.url().clone());
+        let server = response.remote_addr();
         let info = response.extensions_mut().remove::<TlsInfo>();
         // A server of one process answers a second connection only when the first has come to its end.
         drop(response);
-        let checked = self.check(&url, info.as_ref()).await;
+        let checked = self.check(&url, server, info.as_ref()).await;
         checked.map_err(|refusal| shown(&refusal))?;
         Ok(Answer {
             method: "GET",
@@ -160,28 +163,37 @@ impl Onlooker {
 
     /// Whether the one who answered is Pulp. reqwest knows no more of it than its certificate; those between it and an authority, where
     /// there are any, another connection shows.
-    async fn check(&self, url: &Url, info: Option<&TlsInfo>) -> Result<(), String> {
+    async fn check(
+        &self,
+        url: &Url,
+        server: Option<SocketAddr>,
+        info: Option<&TlsInfo>,
+    ) -> Result<(), String> {
         let seen = info.and_then(TlsInfo::peer_certificate).unwrap_or_default();
-        if info.is_none() || *self.accepted.borrow() == seen {
+        if info.is_none() || self.accepted.borrow().as_deref() == Some(seen) {
             return Ok(());
         }
         if let Err(refusal) = self.tls.check(seen, &[]) {
-            let between = self.between(url).await;
+            let between = self.between(url, server).await;
             self.tls
                 .check(seen, &between.map_err(|closer| closer.unwrap_or(refusal))?)?;
         }
-        seen.clone_into(&mut self.accepted.borrow_mut());
+        *self.accepted.borrow_mut() = Some(seen.to_owned());
         Ok(())
     }
 
     /// Nothing is said of the server where it could not be reached once more.
-    async fn between(&self, url: &Url) -> Result<Vec<X509>, Option<String>> {
+    async fn between(
+        &self,
+        url: &Url,
+        server: Option<SocketAddr>,
+    ) -> Result<Vec<X509>, Option<String>> {
+        let address = server.ok_or(None)?;
         let host = url.host_str().unwrap_or_default();
         let host = host
             .trim_start_matches('[')
             .trim_end_matches(']')
             .to_owned();
-        let port = url.port_or_known_default().unwrap_or_default();
         let newest = if self.newer.get().is_some() {
             Newest::V1_3
         } else {
@@ -190,14 +202,13 @@ impl Onlooker {
         let (tls, limit) = (Arc::clone(&self.tls), self.limit);
         // It blocks, as a look-up of a name does, so it is done where those are.
         let looked = tokio::task::spawn_blocking(move || {
-            let mut addresses = (host.as_str(), port).to_socket_addrs()?;
-            let address = addresses.next().ok_or(ErrorKind::AddrNotAvailable)?;
             let line = TcpStream::connect_timeout(&address, limit)?;
             line.set_read_timeout(Some(limit))?;
             line.set_write_timeout(Some(limit))?;
             Ok::<_, IoError>(tls.connect(newest, &host, line)?.between())
         });
-        let looked = looked.await.map_err(|_| None)?;
+        let looked = timeout(self.limit, looked).await;
+        let looked = looked.map_err(|_| None)?.map_err(|_| None)?;
         looked.map_err(|cause| {
             cause
                 .downcast::<Failure>()

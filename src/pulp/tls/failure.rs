@@ -176,6 +176,6 @@ fn alerted(alert: i32, told: &str, has_own: bool, phase: Phase) -> Failure {
     };
     Failure {
         text,
-        wants_newer: alert == PROTOCOL_VERSION,
+        wants_newer: alert == PROTOCOL_VERSION && phase == Phase::Handshake,
     }
 }

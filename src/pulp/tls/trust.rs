@@ -85,13 +85,7 @@ impl Trust {
         let named = self.named().iter().find(|named| ***named == *shown);
         let verified = match named {
             Some(named) => verified_as_named(host, named),
-            None => store(
-                host,
-                self.trusted.iter(),
-                VOUCHED,
-                X509CheckFlags::NEVER_CHECK_SUBJECT,
-            )
-            .and_then(|store| verified(&store, shown, between)),
+            None => self.verified_as_vouched(host, shown, between),
         };
         let verified = verified.map_err(|cause| {
             format!("the server's certificate cannot be verified by OpenSSL ({cause})")
@@ -104,6 +98,20 @@ impl Trust {
             }
             _ => Err(self.refused(shown, between, &verified)),
         }
+    }
+
+    /// Of a certificate that nobody has named. That it lies among a host's authorities, as mod_ssl's own does on EL, says nothing of
+    /// it: it is trusted there only if it vouches for itself.
+    fn verified_as_vouched(
+        &self,
+        host: &str,
+        shown: &X509Ref,
+        between: &[X509],
+    ) -> Result<Verified, ErrorStack> {
+        let others = self.trusted.iter();
+        let others = others.filter(|it| ***it != *shown || is_self_signed(it));
+        let subject = X509CheckFlags::NEVER_CHECK_SUBJECT;
+        verified(&store(host, others, VOUCHED, subject)?, shown, between)
     }
 
     /// What is wrong with the certificate and what to do.
@@ -259,4 +267,51 @@ fn from_path(path: &Path) -> Result<CertificateResult> {
         bail!("failed to read ca_path `{}`: {cause}", path.display());
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+    fn parsed(der: &[u8]) -> X509 {
+        X509::from_der(der).unwrap()
+    }
+
+    fn params(name: &str) -> CertificateParams {
+        CertificateParams::new(vec![name.to_owned()]).unwrap()
+    }
+
+    /// By what this machine trusts, not by what a person has named.
+    fn is_taken(trusted: &[&X509], shown: &X509, host: &str) -> bool {
+        let trusted = trusted.iter().map(|it| (*it).clone()).collect();
+        let trust = Trust {
+            trusted,
+            are_named: false,
+        };
+        trust.check(host, shown, &[]).is_ok()
+    }
+
+    #[test]
+    fn what_this_machine_trusts_vouches_for_others_and_for_itself() {
+        let mut authority = params("authority");
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority
+            .distinguished_name
+            .push(DnType::CommonName, "An authority");
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap());
+        let authority = authority.unwrap();
+        let issued = params("localhost").signed_by(&KeyPair::generate().unwrap(), &authority);
+        let (issued, authority) = (parsed(issued.unwrap().der()), parsed(authority.der()));
+        assert!(is_taken(&[&authority], &issued, "localhost"));
+        assert!(!is_taken(&[&authority], &issued, "pulp.example.com"));
+        assert!(!is_taken(&[], &issued, "localhost"));
+        // That it lies there itself says nothing of it.
+        assert!(!is_taken(&[&issued], &issued, "localhost"));
+
+        let own = params("localhost").self_signed(&KeyPair::generate().unwrap());
+        let own = parsed(own.unwrap().der());
+        assert!(is_taken(&[&own], &own, "localhost"));
+        assert!(!is_taken(&[&authority], &own, "localhost"));
+    }
 }
