@@ -30,7 +30,7 @@ use crate::observe::{self, Order, Pulp, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
-use crate::timeline::{ActorState, Timeline};
+use crate::timeline::{ActorState, Entry, Event, Timeline};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_watch",
@@ -251,7 +251,7 @@ fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let Some(mut timeline) = observe::read()? else {
         return recovered.map(|()| Outcome::default());
     };
-    timeline.add(observe::said(&timeline).unwrap_or_default());
+    timeline.add(said(&timeline).unwrap_or_default());
     let actors = actors(
         &timeline,
         &main_pids,
@@ -318,7 +318,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             .unwrap_or_else(|| anyhow!("VOID not_exercised: {words}")));
     };
     let mut warnings: Vec<String> = Vec::new();
-    match observe::said(&timeline) {
+    match said(&timeline) {
         Ok(said) => timeline.add(said),
         Err(error) => warnings.push(format!("{error:#}")),
     }
@@ -355,12 +355,30 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     .with("evidence", json!(evidence.unwrap_or_default())))
 }
 
-/// The stories, with what each main process does now. A log may hold what nobody else is to read.
+/// No line of a log is told at greater length.
+const LONGEST: usize = 300;
+
+/// What the logs say. A line may hold what nobody else is to read.
+fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
+    let mut said = observe::said(timeline)?;
+    for entry in &mut said {
+        if let Event::Logged { line, .. } = &mut entry.event {
+            *line = shown(line);
+        }
+    }
+    Ok(said)
+}
+
+/// Cut when the secrets are out, because half a secret would not be known as one.
+fn shown(line: &str) -> String {
+    redact::text(line).chars().take(LONGEST).collect()
+}
+
+/// The stories, with what each main process does now.
 fn actors(timeline: &Timeline, main_pids: &BTreeMap<String, u32>, now: f64) -> Vec<ActorState> {
     let mut actors = timeline.actors(main_pids, now);
     for actor in &mut actors {
         processes::odd_state(actor.main_pid).clone_into(&mut actor.state);
-        actor.log = redact::text(&actor.log);
     }
     actors
 }
@@ -386,4 +404,19 @@ fn seen(judged: Outcome, timeline: &Timeline, actors: &[ActorState], api: Value)
         )
         .with("ended", json!(timeline.end()))
         .with("timeline", json!(timeline))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_log_line_is_out_before_the_line_is_cut() {
+        let word = "x".repeat(LONGEST - 20);
+        for begin in ["celery:CRITICAL: cannot reach", word.as_str()] {
+            let line = shown(&format!("{begin} amqp://pulp:Canary-7c1e@mq.example.com//"));
+            assert!(!line.contains("Can"), "{line}");
+            assert!(line.chars().count() <= LONGEST);
+        }
+    }
 }

@@ -35,9 +35,6 @@ pub(crate) fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
 /// The levels of a log line that tell of a failure, the graver one first.
 const LEVELS: [&str; 2] = ["CRITICAL", "ERROR"];
 
-/// No line of a log is told at greater length.
-const LONGEST: usize = 300;
-
 /// The last line of the gravest level that the unit wrote since the observer began.
 fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
     let instant = |line: &Line| std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
@@ -53,7 +50,7 @@ fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
         at: (instant(line) * 1000.0).round() / 1000.0,
         event: Event::Logged {
             unit: unit.to_owned(),
-            line: first.chars().take(LONGEST).collect(),
+            line: first.to_owned(),
         },
     })
 }
