@@ -89,6 +89,21 @@ fn all_of_it_is_told_in_its_parts() {
 }
 
 #[test]
+fn one_port_serves_both_feeds_one_after_the_other() {
+    let server = pulp_of(Wrong::default(), beating(None));
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+        free.local_addr().expect("address").port()
+    };
+    let options = json!({"state": "recovered", "timeout": 80, "ready_timeout": 1, "feed_port": port,
+        "expected": [W0, W1, BEAT, MANAGER]});
+    let told = call(&server.url(), options);
+    assert_eq!(told.reply["failed"], false, "{}", told.raw);
+    assert_eq!(told.reply["working"]["scheduler"]["fired"], true);
+    assert_eq!(told.reply["health"]["healthy"], true);
+}
+
+#[test]
 fn what_does_not_work_is_not_checked_any_further() {
     let server = pulp_of(
         Wrong {

@@ -102,6 +102,9 @@ fn side_by_side(
     stands: Option<Deadline>,
     left: impl Fn() -> Duration + Send,
 ) -> (Result<Outcome>, Result<Option<Outcome>>) {
+    if params.feed.is_none() && params.feed_port != 0 {
+        return one_by_one(call, params, timeout, stands, left);
+    }
     thread::scope(|scope| {
         let (waits, proven) = channel();
         let checks = scope.spawn(move || check_then(params, &proven, stands, left));
@@ -110,6 +113,24 @@ fn side_by_side(
         let lost = || anyhow!("failed to wait for the health check: its thread ended early");
         (works, checked.unwrap_or_else(|_| Err(lost())))
     })
+}
+
+/// The same where only one of both can have the port that the user has opened for the feed.
+fn one_by_one(
+    call: &Call,
+    params: &Params,
+    timeout: Duration,
+    stands: Option<Deadline>,
+    left: impl Fn() -> Duration,
+) -> (Result<Outcome>, Result<Option<Outcome>>) {
+    let works = working::run(call, params, timeout, None);
+    let checked = match &works {
+        Ok(works) if !works.failed => stands
+            .map_or(Ok(()), |deadline| recover(Until::Recovered, deadline))
+            .and_then(|()| check(params, left()).map(Some)),
+        _ => Ok(None),
+    };
+    (works, checked)
 }
 
 /// The health check, once each worker has worked and each connection has stood.
