@@ -31,7 +31,12 @@ pub(super) fn findings(message: &str, failures: &[Failure]) -> Vec<Finding> {
 
 /// What a sentence tells, once for each actor of which it is told.
 fn of_each(finding: &Finding, failures: &[Failure]) -> Vec<Finding> {
-    let failures: Vec<&Failure> = failures.iter().filter(|f| f.name == finding.name).collect();
+    // The check before an outage fails as the one after it does, and there it says that Pulp was not healthy.
+    let is_told = |f: &&Failure| {
+        f.name == finding.name
+            || finding.name == Name::UnhealthyBefore && f.name == Name::HealthFailed
+    };
+    let failures: Vec<&Failure> = failures.iter().filter(is_told).collect();
     match failures[..] {
         [] => vec![finding.clone()],
         [one] => vec![

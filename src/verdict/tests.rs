@@ -335,8 +335,13 @@ fn a_service_that_settles_is_accused_by_no_wait() {
     let unsettled = [(&*settled, Json::Null), (&*settling, json!(true))];
     // The wait was over, and it was back.
     let over = (&*wait, json!({"failed": false, "msg": "RECOVERED"}));
-    let results = changed(&[unsettled.as_slice(), &[over]].concat());
+    let results = changed(&[unsettled.as_slice(), &[over.clone()]].concat());
     assert_eq!(verdict(&results).0, "survived -");
+    // It comes and goes all the while.
+    let lost = at(WORKER, "further_losses");
+    let flaps = [(&*lost, json!(9)), over.clone()];
+    let (told, _) = verdict(&changed(&[unsettled.as_slice(), &flaps].concat()));
+    assert_eq!(told, format!("survived_with_defects flapping {UNIT}"));
     // Another's failure ended the wait.
     let other = Actor::of_unit("pulp_celerybeat.service");
     let failure = json!({"name": "service_exited", "actor": other, "text": "it exited"});

@@ -32,6 +32,8 @@ impl Story<'_> {
                 _ => {}
             }
         }
+        // Pulp's list is asked for on one host; its name for a service of another host is known all the same.
+        let name = name.or_else(|| Some(format!("{prefix}{}", self.timeline.begin.host)));
         (name, unlisted, listed)
     }
 

@@ -20,13 +20,17 @@ pub(super) fn give(run: &Run, findings: &mut [Finding]) {
     let lost: Vec<_> = findings
         .iter()
         .filter(|f| f.name == Name::ServicesNotRestored)
-        .filter_map(|f| f.actor.clone())
+        .filter_map(|f| Some((f.host.clone(), f.actor.clone()?)))
         .collect();
     for finding in findings {
         let Some(seen) = story(run, finding) else {
             continue;
         };
-        let dies_again = seen.exits.len() > 1 || lost.iter().any(|actor| actor.is(&seen.actor));
+        let dies_again = seen.exits.len() > 1
+            || lost.iter().any(|(host, actor)| {
+                let here = host.is_empty() || finding.host.is_empty() || *host == finding.host;
+                here && actor.is(&seen.actor)
+            });
         let advice = match finding.name {
             Name::ServiceExited | Name::ServiceDidNotStart => of_the_dead(seen, dies_again),
             Name::NotRecovered

@@ -24,9 +24,14 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
         }
     }
     // What comes after it in the order of the names needs the database.
-    let harmed = |f: &Finding| f.grade() == Grade::Failed && f.name > Name::DatabaseUnavailable;
-    let is_harmed = findings.iter().any(harmed);
+    let harmed = |f: &&Finding| f.grade() == Grade::Failed && f.name > Name::DatabaseUnavailable;
+    let harmed: Vec<String> = findings
+        .iter()
+        .filter(harmed)
+        .map(|f| f.scenario.clone())
+        .collect();
     for scenario in run.outages() {
+        let is_harmed = harmed.iter().any(|s| s.is_empty() || s == scenario);
         for (host, scene) in run.scenes(scenario) {
             let away = scene.watch.as_ref().and_then(Away::of);
             if let Some(away) = away.filter(|away| is_harmed || away.until.is_none()) {

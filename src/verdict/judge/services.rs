@@ -186,8 +186,11 @@ fn recovery(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
         );
         return vec![Finding::new(Name::NotExercised, what)];
     }
-    if !actor.has_recovered() {
-        return not_recovered(seen, actor).into_iter().collect();
+    // One that is on its way back is not accused, and what it lost meanwhile is told.
+    if !actor.has_recovered()
+        && let Some(finding) = not_recovered(seen, actor)
+    {
+        return vec![finding];
     }
     let mut found = Vec::new();
     if actor.survived_connection {
