@@ -31,6 +31,9 @@ pub(super) struct Difference {
     pub(super) open: Vec<Refusal>,
 }
 
+/// How long Pulp's list may need to settle since 2.12.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long Pulp may list a worker that is dead, and need to list one that was started: 24 s, and 300 s
 /// before 2.12; a little more, because each is a look at a clock that ticks.
 pub(super) fn patience(status: &Status) -> Duration {
@@ -38,7 +41,7 @@ pub(super) fn patience(status: &Status) -> Duration {
     let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
     match (number(), number()) {
         (Some(2), Some(minor)) if minor < 12 => Duration::from_mins(6),
-        _ => Duration::from_secs(30),
+        _ => PATIENCE,
     }
 }
 
@@ -81,7 +84,7 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
                 );
                 found.open.push(refusal(service, text));
             }
-            (true, None) if service.actor.worker.is_some() => {
+            (true, None) if service.actor.worker.is_some() && !is_spare(service, &alive) => {
                 let text = format!(
                     "{unit} runs on {host}, and Pulp has not heard of it; see `journalctl -u {unit}`, then restart it"
                 );
@@ -92,14 +95,24 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
     }
     found.open.extend(unknown(services, &alive));
     found.open.extend(too_few(services, &alive, status));
-    found
-        .refusals
-        .extend(no_scheduler(services, &alive, status));
+    // Before 2.12 a scheduler beats each 90 s, so one that was not heard of may only have to be waited for.
+    let refused = if patience(status) > PATIENCE {
+        &mut found.open
+    } else {
+        &mut found.refusals
+    };
+    refused.extend(no_scheduler(services, &alive, status));
     found
 }
 
 fn is_listed_kind(service: &Service) -> bool {
     service.actor.role.consumes() || service.actor.role == Role::Scheduler
+}
+
+/// A second resource manager waits until the first is gone, and is not listed meanwhile; since Pulp 2.8.7.
+fn is_spare(service: &Service, alive: &[&Worker]) -> bool {
+    let mut listed = alive.iter().map(|w| Role::of_listed(&w.name));
+    service.actor.role == Role::ResourceManager && listed.any(|r| r == Role::ResourceManager)
 }
 
 fn is_of(service: &Service, name: &str) -> bool {
