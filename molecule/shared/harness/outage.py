@@ -58,6 +58,9 @@ class Outages(Kernel):
         return call(self.lab, "pulp_broker", state="up", run_id=RUN, **options)
 
     def wait_until_away(self, method):
+        # A busy broker may be silent before it is frozen.
+        until("the undo to be armed", lambda: self.lab.shell("! test -e /run/pulp_broker/heal || echo armed"), 30)
+        until("its processes to be stopped", lambda: method != "freeze" or set(self.lab.look("broker_processes").values()) == {"T"}, 30)
         until(f"the broker to be away by {method}", lambda: self.lab.look("answer") == METHODS[method], 30)
         # Stopped in order it refuses connections some seconds before its end.
         until("its processes to be gone", lambda: method not in ENDING or not self.lab.look("broker_processes"), 30)
