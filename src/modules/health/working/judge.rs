@@ -75,8 +75,12 @@ pub(super) fn all(work: &mut Work) {
     let lying = work.tasks().filter(|task| is_open(task.state));
     let lying = lying
         .filter(|task| {
-            let worker = task.worker.as_deref();
-            worker.is_none_or(|name| unproven.contains(name)) || work.still_for(task) >= LIES
+            let is_proof = match task.worker.as_deref() {
+                // Where each worker has worked, a round that is being handed out just now is no evidence.
+                None => !unproven.is_empty(),
+                Some(name) => unproven.contains(name),
+            };
+            is_proof || work.still_for(task) >= LIES
         })
         .map(|task| Lying {
             // Only a task's own answer names its queue.
