@@ -335,7 +335,7 @@ fn a_service_that_settles_is_accused_by_no_wait() {
     let unsettled = [(&*settled, Json::Null), (&*settling, json!(true))];
     // The wait was over, and it was back.
     let over = (&*wait, json!({"failed": false, "msg": "RECOVERED"}));
-    let results = changed(&[unsettled.as_slice(), &[over.clone()]].concat());
+    let results = changed(&[unsettled.as_slice(), std::slice::from_ref(&over)].concat());
     assert_eq!(verdict(&results).0, "survived -");
     // It comes and goes all the while.
     let lost = at(WORKER, "further_losses");

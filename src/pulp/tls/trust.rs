@@ -100,7 +100,7 @@ impl Trust {
         }
     }
 
-    /// Of a certificate that nobody has named. That it lies among a host's authorities, as mod_ssl's own does on EL, says nothing of
+    /// Of a certificate that nobody has named. That it lies among a host's authorities, as `mod_ssl`'s own does on EL, says nothing of
     /// it: it is trusted there only if it vouches for itself.
     fn verified_as_vouched(
         &self,
