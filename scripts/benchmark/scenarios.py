@@ -84,6 +84,7 @@ def ours(scenario, beyond, hold, calls):
     proofs = [call for call in calls if "working" in call.reply]
     proven = sum(call.worked for call in proofs) - backoff
     before = sum(call.pulps_tasks() for call in calls if call not in proofs)
+    agents = sum(call.told("queues", "seconds") for call in calls)
     parts = {
         f"Ansible, {len(calls)} calls of ours": beyond + hold - worked,
         "the broker's boot": boot,
@@ -91,8 +92,9 @@ def ours(scenario, beyond, hold, calls):
         "until each service has met the absent broker": met,
         "the services' backoff, from the broker's return": backoff,
         "all proofs, side by side": proven,
+        "until httpd listens for the agents' replies, or has had its time": agents,
         "Pulp's own tasks before the outage": before,
-        "all else": worked - held - boot - control - met - backoff - proven - before,
+        "all else": worked - held - boot - control - met - backoff - proven - agents - before,
     }
     told = {
         "in the proofs: Pulp's own tasks of the health check": sum(call.pulps_tasks() for call in proofs),
@@ -101,10 +103,11 @@ def ours(scenario, beyond, hold, calls):
     rows = [(f"  {scenario}, ours: {part}", sec(seconds), "", None) for part, seconds in [*parts.items(), *told.items()]]
     if scenario != "reconnect":
         return rows
-    overhead = beyond + hold - held - boot - backoff - told["in the proofs: Pulp's own tasks of the health check"] - before
+    # The health check and the scheduler's turn are side by side.
+    overhead = beyond + hold - held - boot - backoff - agents - before - max(told.values())
     return rows + [
         ("reconnect: calls of our modules on its one host, from the first to the report", str(len(calls)), "<= 12", len(calls) <= 12),
-        ("reconnect: all but hold, boot, backoff and Pulp's tasks", sec(overhead), "<= 15 s", overhead <= 15),
+        ("reconnect: all but hold, boot, backoff, agents, schedule and Pulp's tasks", sec(overhead), "<= 15 s", overhead <= 15),
     ]
 
 

@@ -31,6 +31,7 @@ use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
 use crate::timeline::{ActorState, Entry, Event, Timeline};
+use crate::verdict;
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_watch",
@@ -330,11 +331,8 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     }
     let api = observe::api();
     observe::remove()?;
-    let evidence = params
-        .evidence
-        .then(|| witness::evidence(&timeline.begin, params));
     let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
-    let after = witness::listeners_after(params, &timeline, now);
+    let (after, asked) = witness::listeners_after(params, &timeline, now);
     timeline.seen_met = params.met.clone().unwrap_or_default();
     let actors = actors(&timeline, &main_pids, now);
     let judged = match &recovered {
@@ -342,17 +340,23 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         Some(Ok(())) => told(judge::told(&actors, &timeline)),
         Some(Err(error)) => Outcome::of_error(error),
     };
+    let reply = seen(judged, &timeline, &actors, api);
+    let evidence = if params.evidence || verdict::fails(&json!(reply.data)) {
+        witness::evidence(&timeline.begin, params)
+    } else {
+        String::new()
+    };
     Ok(Outcome {
         changed: true,
         diff: Some(diff),
         warnings,
-        ..seen(judged, &timeline, &actors, api)
+        ..reply
     }
     .with(
         "queues",
-        json!({ "before": &timeline.begin.listeners, "after": after }),
+        json!({ "before": &timeline.begin.listeners, "after": after, "seconds": asked.as_secs_f64() }),
     )
-    .with("evidence", json!(evidence.unwrap_or_default())))
+    .with("evidence", json!(evidence)))
 }
 
 /// No line of a log is told at greater length.

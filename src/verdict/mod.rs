@@ -26,6 +26,17 @@ pub(crate) struct Wishes {
     pub(crate) void_passes: bool,
 }
 
+/// Whether what was seen of one host is a failure by itself, by the reply to its observation.
+pub(crate) fn fails(watch: &Json) -> bool {
+    // Which of them it was is the same to the judge; that the broker was held away is known, or nothing was seen.
+    let scenario = "reconnect";
+    let run = Run::read(&json!({
+        "run": { "scenarios": [scenario] },
+        "hosts": { "here": { "scenarios": { scenario: { "watch": watch, "held": {} } } } },
+    }));
+    judge::judge(&run).value == Value::Failed
+}
+
 /// The four values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Value {

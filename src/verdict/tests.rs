@@ -95,6 +95,21 @@ pub(super) fn api(at: f64, outcome: &str, milliseconds: u32) -> Json {
 }
 
 #[test]
+fn what_was_seen_alone_may_be_a_failure() {
+    let fails = |results: &Json| super::fails(results.pointer(&at(SCENE, "watch")).unwrap());
+    assert!(!fails(&sample()));
+    // The play did not fail for it, and its evidence is needed as much.
+    assert!(fails(&seen(&[api(90.0, "500", 9)])));
+    assert!(fails(&changed(&[
+        (&at(WORKER, "connected_at"), Json::Null),
+        (&at(WORKER, "settled_at"), Json::Null),
+    ])));
+    assert!(!fails(
+        &json!({"failed": true, "msg": "VOID not_exercised: nobody observed"})
+    ));
+}
+
+#[test]
 fn the_cause_is_named_and_not_its_symptoms() {
     let results = changed(&[
         (

@@ -76,6 +76,15 @@ impl<'a> Heartbeats<'a> {
         }
     }
 
+    /// Has the first answer, unless there is one or Pulp does not give any in time.
+    pub(super) fn begin(&mut self, pulp: &mut Pulp, limit: Duration) {
+        if self.first.is_none()
+            && let Ok(status) = pulp.status(Deadline::after(limit))
+        {
+            self.look(status);
+        }
+    }
+
     /// Asks until everybody was heard of since the first answer.
     pub(super) fn wait(mut self, pulp: &mut Pulp, limit: Duration) -> Result<Outcome> {
         let deadline = Deadline::after(limit);

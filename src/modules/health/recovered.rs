@@ -18,8 +18,8 @@ use crate::modules::watch::{self, Until};
 use crate::names::Failed;
 use crate::pulp::Pulp;
 
-/// How long Pulp may take to say when it last heard of everybody; where it does not say so, the wait for the
-/// heartbeats begins with the last part.
+/// How long Pulp may take to say when it last heard of everybody, each time that it is asked; where it does
+/// not say so, the wait for the heartbeats begins with the last part.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
@@ -32,17 +32,15 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let stands = recovery.transpose()?.map(Deadline::after);
     let mut pulp = Pulp::new(params.door()?, params.access.site()?);
     let mut heartbeats = Heartbeats::of(params.expected.as_deref());
-    if !call.check_mode
-        && let Ok(status) = pulp.status(Deadline::after(FIRST_LOOK.min(whole)))
-    {
-        heartbeats.look(status);
-    }
     if call.check_mode {
         let works = working::run(call, params, whole / 2, None)?;
         return Ok(planned(&works, healthy(call, params)?));
     }
+    heartbeats.begin(&mut pulp, FIRST_LOOK.min(whole));
     if let Some(deadline) = stands {
         recover(Until::Connected, deadline)?;
+        // A web server that waits for the broker, too, may not have answered before.
+        heartbeats.begin(&mut pulp, FIRST_LOOK.min(whole));
     }
     let begun = Instant::now();
     // Half of the time is kept for what follows.

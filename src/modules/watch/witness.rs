@@ -2,7 +2,7 @@
 //! time: who listens for the agents' replies, and the evidence that a restart would destroy.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -34,12 +34,13 @@ pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
     rabbitmqctl::listeners(&broker::pulps_virtual_host()).unwrap_or_default()
 }
 
-/// The same once more. Who does not listen yet has time for the next try.
+/// The same once more, and for how long it was asked. Who does not listen yet has time for the next try.
 pub(super) fn listeners_after(
     params: &Params,
     timeline: &Timeline,
     now: f64,
-) -> BTreeMap<String, u64> {
+) -> (BTreeMap<String, u64>, Duration) {
+    let begun = Instant::now();
     let broker = discover(
         params.broker_url.as_deref(),
         params.broker_unit.as_deref(),
@@ -56,7 +57,7 @@ pub(super) fn listeners_after(
             |(name, count): (&String, &u64)| *count >= before.get(name).copied().unwrap_or(1);
         Ok(after.iter().all(listens).then_some(()))
     });
-    after
+    (after, begun.elapsed())
 }
 
 /// One text for a person.
