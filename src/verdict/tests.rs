@@ -104,9 +104,8 @@ fn what_was_seen_alone_may_be_a_failure() {
         (&at(WORKER, "connected_at"), Json::Null),
         (&at(WORKER, "settled_at"), Json::Null),
     ])));
-    assert!(!fails(
-        &json!({"failed": true, "msg": "VOID not_exercised: nobody observed"})
-    ));
+    let unseen = json!({"failed": true, "msg": "VOID not_exercised: nobody observed"});
+    assert!(!super::fails(&unseen));
 }
 
 #[test]
