@@ -31,6 +31,14 @@ class Units(WithoutPulp):
         self.demand_void(self.begin("freeze"), "unsupported", "WatchdogSec")
         self.assertEqual(self.broker(), before)
 
+    def test_a_start_cancels_a_stop_and_is_no_failure_of_the_broker(self):
+        # What follows its end gives the time to be quicker than it.
+        self.use_unit("[Service]\\nExecStopPost=/bin/sleep 3\\n")
+        down = self.begin("stop")
+        until("systemd to stop it", lambda: self.unit("ActiveState")["ActiveState"] == "deactivating")
+        self.lab.exec("systemctl", "start", "--no-block", BROKER)
+        self.demand_void(down, "outage_interrupted", "somebody started the broker while it was being stopped", BROKER)
+
     def test_a_reload_of_systemd_leaves_the_undo_armed(self):
         for method in ("kill", "freeze"):
             with self.subTest(method):

@@ -64,6 +64,8 @@ class Outages(Kernel):
         until(f"the broker to be away by {method}", lambda: self.lab.look("answer") == METHODS[method], 30)
         # Stopped in order it refuses connections some seconds before its end.
         until("its processes to be gone", lambda: method not in ENDING or not self.lab.look("broker_processes"), 30)
+        # Who starts a unit that is still being stopped cancels its stop, which is another claim.
+        until("its stop to end", lambda: method not in ENDING or self.unit("ActiveState")["ActiveState"] in ("inactive", "failed"), 30)
 
     @contextlib.contextmanager
     def held(self, method, hold, **options):

@@ -56,12 +56,14 @@ pub(crate) struct Held {
 /// Takes each step in turn.
 ///
 /// # Errors
-/// A step that has to succeed does not, or not in time.
-pub(crate) fn inject(steps: &[Step], deadline: Deadline) -> Result<()> {
+/// A step that has to succeed does not, or not in time. `VOID outage_interrupted` when somebody started the
+/// broker's unit while it was being stopped.
+pub(crate) fn inject(steps: &[Step], method: Method, deadline: Deadline) -> Result<()> {
     for step in steps {
         match step {
             Step::Run(command) => {
-                process::run_ok(&words(command), deadline.remaining())?;
+                process::run_ok(&words(command), deadline.remaining())
+                    .map_err(|error| canceled(error, method))?;
             }
             Step::Try(command) => {
                 process::run(&words(command), deadline.remaining())?;
@@ -70,6 +72,16 @@ pub(crate) fn inject(steps: &[Step], deadline: Deadline) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// systemd cancels a stop when it is asked to start the same unit: `Job for X canceled.`
+fn canceled(error: Error, method: Method) -> Error {
+    let said = format!("{error:#}");
+    if method.ends_processes() && said.contains(" canceled.") {
+        let text = format!("somebody started the broker while it was being stopped: {said}");
+        return interrupted(&text, Some(method));
+    }
+    error
 }
 
 fn words(command: &Command) -> Vec<&str> {

@@ -247,7 +247,7 @@ fn inject_and_note(
         record.restores_at,
         undo::BY_HAND
     ));
-    outage::inject(inject, deadline)?;
+    outage::inject(inject, outage.wanted.method, deadline)?;
     let rules = match &record.broker {
         Some(taken) if !taken.rules.is_empty() => outage::rules(&taken.rules)?,
         _ => return Ok(()),
