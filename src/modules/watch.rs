@@ -45,6 +45,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("lease", Kind::Int),
         Opt::new("main_pids", Kind::Dict),
         Opt::list_of("met", Kind::Str),
+        Opt::new("listeners", Kind::Dict),
         Opt::list_of("name", Kind::Str),
         RUN_ID,
         BROKER_URL,
@@ -72,6 +73,7 @@ struct Params {
     lease: Option<i64>,
     main_pids: Option<BTreeMap<String, u32>>,
     met: Option<Vec<String>>,
+    listeners: Option<BTreeMap<String, u64>>,
     name: Option<Vec<String>>,
     run_id: Option<String>,
     broker_url: Option<String>,
@@ -118,7 +120,10 @@ fn run(call: &Call) -> Result<Outcome> {
     service::require()?;
     match params.state {
         State::Present if params.wait_for.is_some() => wait(call, &params, timeout),
-        State::Present => begin(call, order(params, deadline, lease)),
+        State::Present => {
+            let listeners = params.listeners.clone();
+            begin(call, order(params, deadline, lease), listeners)
+        }
         State::Absent => collect(call, &params, timeout),
     }
 }
@@ -155,7 +160,12 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
     }
 }
 
-fn begin(call: &Call, mut order: Order) -> Result<Outcome> {
+/// `listeners` are those that were counted just before, if they were.
+fn begin(
+    call: &Call,
+    mut order: Order,
+    listeners: Option<BTreeMap<String, u64>>,
+) -> Result<Outcome> {
     let units = order.units()?;
     let main_pids: BTreeMap<&str, u32> = units
         .iter()
@@ -187,7 +197,7 @@ fn begin(call: &Call, mut order: Order) -> Result<Outcome> {
         sockets::connections(&pids, broker.addresses())?;
     }
     if !call.check_mode {
-        order.listeners = witness::listeners(broker.as_ref());
+        order.listeners = listeners.unwrap_or_else(|| witness::listeners(broker.as_ref()));
     }
     let named: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
     let at = broker.map_or_else(

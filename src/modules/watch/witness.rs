@@ -16,14 +16,8 @@ use crate::pulp::{Access, Door};
 use crate::timeline::{Begin, Timeline};
 
 /// After how many seconds of the broker's return who listens for the agents' replies is back, if ever: gofer
-/// tries each 10 s.
-const REPLIES_BACK: f64 = 12.0;
-
-/// How often they are counted: each time takes RabbitMQ most of a second.
-const PACE: Pace = Pace {
-    first: Duration::from_secs(1),
-    last: Duration::from_secs(1),
-};
+/// tries each 10 s, and is counted some tenths of a second later.
+const REPLIES_BACK: f64 = 11.0;
 
 /// How many listen for the agents' replies, by queue; empty where nobody here can tell.
 pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
@@ -51,7 +45,12 @@ pub(super) fn listeners_after(
     let since_up = timeline.outage().up_at.map_or(f64::MAX, |up| now - up);
     let left = Duration::try_from_secs_f64(REPLIES_BACK - since_up).unwrap_or_default();
     let mut after = BTreeMap::new();
-    let _ = until("httpd to listen", Deadline::for_cleanup(left), PACE, || {
+    // A count takes RabbitMQ most of a second, so there is one at once and one when the time is over.
+    let once = Pace {
+        first: left,
+        last: left,
+    };
+    let _ = until("httpd to listen", Deadline::for_cleanup(left), once, || {
         after = listeners(broker.as_ref());
         let listens =
             |(name, count): (&String, &u64)| *count >= before.get(name).copied().unwrap_or(1);

@@ -1,0 +1,37 @@
+"""Writes files of this run on the controller, all of them in one task that starts nothing. Only who runs the test may read them, and
+what is there is never seen half written. One without content is left out."""
+
+import os
+import tempfile
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        folder = str(self._task.args["folder"])
+        files = [file for file in self._task.args["files"] if file["content"]]
+        try:
+            if files:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+            for file in files:
+                write(os.path.join(folder, file["name"]), str(file["content"]))
+        except OSError as cause:
+            raise AnsibleActionFail(f"failed to write `{folder}`: {cause}; set pulp_broker_test_report_dir to a folder that can be written") from cause
+        return {**result, "changed": bool(files), "folder": folder}
+
+
+def write(path, content):
+    # Its mode is 0600.
+    number, partial = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".part-")
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as out:
+            out.write(content)
+        os.replace(partial, path)
+    except OSError:
+        os.unlink(partial)
+        raise
