@@ -24,6 +24,9 @@ fn main() -> ExitCode {
     }
     let reply = match ansible::read(modules::ALL) {
         Ok(call) => {
+            if call.is_without_terminal() {
+                host::wait::interrupt::watch_readers();
+            }
             let outcome = modules::run(&call);
             if host::wait::interrupt::pending().is_some() {
                 call.leave_nothing();

@@ -154,7 +154,12 @@ fn only_the_reply_is_printed() {
         "output written elsewhere",
         &outside_doors(
             &["println!", "print!(", "io::stdout", "io::stderr"],
-            &["src/main.rs", "src/ansible/reply.rs"],
+            // The last of them writes empty lines only, and only where there is no terminal.
+            &[
+                "src/main.rs",
+                "src/ansible/reply.rs",
+                "src/host/wait/interrupt.rs",
+            ],
         ),
     );
 }

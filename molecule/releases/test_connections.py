@@ -13,7 +13,7 @@ from harness.claims import Claims
 from harness.lab import INVENTORY, PROJECT, SHARED, variables
 from harness.module import call
 from harness.play import PLAYBOOKS
-from harness.releases import ansible, for_python, podman_collection
+from harness.releases import OnReleases, for_python, podman_collection
 
 OLDEST, LATER = "2.14.18", "2.18.19"
 HEALTH = "health.yml/Check that Pulp does its job end to end"
@@ -24,11 +24,7 @@ RESULT = "report.yml/Tell the result"
 ODD = "{{ it's \"1\" }} 100% %ü€:$(id)\\n`#"
 
 
-class Connections(Claims):
-    def on(self, release, playbook, *options, **more):
-        program = ansible(release) or self.skipTest(f"ansible-core {release} was NOT tried: this machine has no Python for it")
-        return self.play(PLAYBOOKS / playbook, *options, program=program, **more)
-
+class Connections(OnReleases):
     def demand_health(self, play):
         self.demand_pass(play)
         self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
@@ -45,17 +41,6 @@ class Connections(Claims):
             with self.subTest(release):
                 self.demand_health(self.on(release, "broker_test.yml", "--tags", "health", environment={"ANSIBLE_PIPELINING": "True"}))
         self.demand_as_before()
-
-    def deployer(self, rule):
-        """A user without rights, who is let in with the lab's key and may become root as the rule of sudo says."""
-        self.lab.shell("useradd --create-home --shell /bin/sh deploy && install -d -o deploy -m 700 ~deploy/.ssh")
-        self.lab.shell("install -o deploy -m 600 ~/.ssh/authorized_keys ~deploy/.ssh/")
-        # Its sessions' processes may end a moment later.
-        self.addCleanup(self.lab.shell, "userdel --remove deploy 2>/dev/null; rm -f /etc/sudoers.d/deploy; ! id deploy 2>/dev/null")
-        self.addCleanup(self.lab.shell, "pkill -KILL -u deploy; sleep 1")
-        self.lab.shell(f"printf '%s\\n' 'deploy ALL=(root) {rule}' >/etc/sudoers.d/deploy && chmod 0440 /etc/sudoers.d/deploy && visudo -c")
-        self.assertNotIn("uid=0", self.lab.exec("sudo", "-u", "deploy", "id"))
-        return {"ansible_user": "deploy", "ansible_become": True}
 
     def test_become_from_an_unprivileged_user(self):
         user = self.deployer("NOPASSWD: ALL")

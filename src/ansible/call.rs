@@ -1,11 +1,12 @@
-//! The command line and the args file: `<tmp>/AnsiballZ_<module> <tmp>/args`, always one argument.
+//! The command line and the args file: `<tmp>/AnsiballZ_<module> <tmp>/args`, always one argument. Where the
+//! program stays on the host for a run, the args file is the standard input.
 //!
 //! The module's name is taken from the file that was started, not from `_ansible_module_name`: that
 //! one is the name as the playbook wrote it, which is another one after a redirection.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How a person calls a module by hand.
@@ -14,6 +15,12 @@ pub(super) const USAGE: &str = "Ansible calls this program; by hand: `MODULE ARG
 
 /// Ansible reads the whole file into memory too; results of many hosts passed as a parameter fit.
 const SIZE_CAP: u64 = 16 * 1024 * 1024;
+
+/// How our action plugin names the standard input, on which there is no terminal then.
+const STANDARD_INPUT: &str = "/dev/stdin";
+
+/// Where our action plugin keeps the program for a run, below some folder of the host's.
+const KEPT_FOLDER: &str = "pulp_broker_program";
 
 /// What Ansible puts before the module's name.
 const PREFIX: &str = "AnsiballZ_";
@@ -54,14 +61,24 @@ impl CommandLine {
         }
     }
 
+    pub(super) fn is_on_standard_input(&self) -> bool {
+        self.args_file == Path::new(STANDARD_INPUT)
+    }
+
     /// The text of the args file.
     pub(super) fn read(&self) -> Result<String, String> {
         let failed = |cause: String| {
             let shown = self.args_file.display();
             format!("failed to read `{shown}`: {cause}; {USAGE}")
         };
+        // A standard input that is a socket cannot be opened by its name.
+        let opened: std::io::Result<Box<dyn Read>> = if self.is_on_standard_input() {
+            Ok(Box::new(std::io::stdin()))
+        } else {
+            File::open(&self.args_file).map(|file| Box::new(file) as _)
+        };
         let mut bytes = Vec::new();
-        File::open(&self.args_file)
+        opened
             .and_then(|file| file.take(SIZE_CAP + 1).read_to_end(&mut bytes))
             .map_err(|error| failed(error.to_string()))?;
         if bytes.len() as u64 > SIZE_CAP {
@@ -88,10 +105,16 @@ impl CommandLine {
     }
 
     /// Removes the program and the directory that Ansible made for the two of them. A directory that
-    /// holds anything else stays.
+    /// holds anything else stays. Of a program that stays for a run, all that is kept of it: who has a
+    /// further call finds it gone, and sends it again.
     pub(super) fn remove_program(&self) {
         if self.is_ansibles() && std::fs::remove_file(&self.program).is_ok() {
             let _ = self.program.parent().map(std::fs::remove_dir);
+        } else if self.is_on_standard_input()
+            && let Some(folder) = self.program.parent().and_then(Path::parent)
+            && folder.file_name() == Some(OsStr::new(KEPT_FOLDER))
+        {
+            let _ = std::fs::remove_dir_all(folder);
         }
     }
 

@@ -77,6 +77,12 @@ impl Call {
         self.params.borrow_mut().remove(name)
     }
 
+    /// Whoever reads the reply is all that tells whether somebody still waits for it: there is no terminal whose end would.
+    pub(crate) fn is_without_terminal(&self) -> bool {
+        let started_as = self.started_as.as_ref();
+        started_as.is_some_and(call::CommandLine::is_on_standard_input)
+    }
+
     /// Removes what Ansible put on this host for the call. That is Ansible's own work, but whoever
     /// interrupts a play leaves it undone.
     pub(crate) fn leave_nothing(&self) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::support::pulp::{pulp, status, task};
 use super::support::server::{Asked, Reply, Server, redirect, reply};
-use super::support::{PASSWORD, call, start};
+use super::support::{PASSWORD, call, start, start_on_standard_input};
 use serde_json::json;
 
 /// Answers one path, by its method and its end.
@@ -262,15 +262,32 @@ fn a_task_that_never_ends_is_canceled_in_time() {
 fn a_signal_in_the_middle_cleans_up_and_replies() {
     let server = pulp(endless());
     let running = start(&server.url(), json!({}));
+    wait_for_sync(&server);
+    running.terminate();
+    let told = running.told();
+    told.failed_with(&["interrupted by SIGTERM"]);
+    told.left_nothing();
+    demand_cleaned_up(&server);
+}
+
+#[test]
+fn the_end_of_who_reads_the_reply_cleans_up_where_there_is_no_terminal() {
+    let server = pulp(endless());
+    let running = start_on_standard_input(&server.url(), json!({"timeout": 600}));
+    wait_for_sync(&server);
+    running.hang_up();
+    demand_cleaned_up(&server);
+}
+
+fn wait_for_sync(server: &Server) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !server.asked().iter().any(|a| a.ends_with("/tasks/sync/")) {
         assert!(Instant::now() < deadline, "no sync");
         std::thread::yield_now();
     }
-    running.terminate();
-    let told = running.told();
-    told.failed_with(&["interrupted by SIGTERM"]);
-    told.left_nothing();
+}
+
+fn demand_cleaned_up(server: &Server) {
     let asked = server.asked();
     assert!(asked.contains(&"DELETE /pulp/api/v2/tasks/sync/".to_owned()));
     assert!(asked.contains(&"DELETE /pulp/api/v2/content/orphans/rpm/u-1/".to_owned()));

@@ -193,7 +193,9 @@ class Crash:
         killed = not round.undone and round.victim in ("everything", "undo")
 
         def left():
-            return [thing for thing in self.lab.look("observer") if not killed or thing.startswith("process")]
+            # Together with the program, which the undo takes away, and else the next run.
+            program = self.lab.look("program") if round.undone else []
+            return program + [thing for thing in self.lab.look("observer") if not killed or thing.startswith("process")]
 
         try:
             until("the observer of the dead run to end", lambda: not left(), MARGIN if round.undone else round.restore_after + MARGIN)

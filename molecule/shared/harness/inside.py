@@ -16,6 +16,8 @@ import time
 PORT = 5672
 BROKER_USER = "rabbitmq"
 WATCH = "/run/pulp_broker_watch"
+# Where the program may stay for a run.
+PROGRAM = "/run/pulp_broker_program", "/var/lib/pulp_broker_program", "/var/tmp/pulp_broker_program"
 OURS = ("AnsiballZ_", "/run/pulp_broker", "--unit=pulp_broker")
 TCP_STATES = {"01": "ESTABLISHED", "02": "SYN_SENT", "08": "CLOSE_WAIT", "0A": "LISTEN"}
 
@@ -97,7 +99,7 @@ def rules():
 
 def files():
     """State and drop-ins. Below /run/systemd/system the lab has units of workers and no drop-in."""
-    found = [path for path in glob.glob("/run/pulp_broker*") if path != WATCH] + glob.glob("/run/systemd/system/*.d") + glob.glob("/etc/systemd/system/*.d/*pulp_broker*")
+    found = [path for path in glob.glob("/run/pulp_broker*") if path not in (WATCH, *PROGRAM)] + glob.glob("/run/systemd/system/*.d") + glob.glob("/etc/systemd/system/*.d/*pulp_broker*")
     return sorted(found + [path for path in glob.glob("/run/systemd/transient/*") if "pulp_broker" in path])
 
 
@@ -112,18 +114,25 @@ def observer():
     return glob.glob(f"{WATCH}*/**", recursive=True) + [_told(process) for process in _processes() if _is_observer(process)]
 
 
+def program():
+    """A play takes it away at its end; of one that died the undo does, or the next run, which needs it."""
+    return [path for path in PROGRAM if os.path.exists(path)]
+
+
 def end_observer():
+    """And takes the program away."""
     found = observer()
     for process in _processes():
         if _is_observer(process):
             os.kill(process["pid"], signal.SIGTERM)
-    shutil.rmtree(WATCH, ignore_errors=True)
+    for path in (WATCH, *PROGRAM):
+        shutil.rmtree(path, ignore_errors=True)
     return found
 
 
 def left():
     """Everything of ours on this host."""
-    return files() + units() + rules() + stopped() + ours() + observer()
+    return files() + units() + rules() + stopped() + ours() + observer() + program()
 
 
 def broker_processes():
@@ -250,7 +259,7 @@ def missing(units, busy):
         return [f"no {', '.join(dead)}"]
     if (said := answer()) != "answers":
         return [f"the broker: {said}"]
-    observed = observer()
+    observed = observer() + program()
     return [thing for thing in left() if not (busy and "AnsiballZ_" in thing) and thing not in observed]
 
 

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
+from harness.claims import Claims
 from harness.lab import PROJECT
+from harness.play import PLAYBOOKS
 
 CACHE = PROJECT / ".cache" / "releases"
 
@@ -98,3 +100,23 @@ def _collection(folder):
     with ZipFile(wheel) as archive:
         archive.extractall(folder, [name for name in archive.namelist() if name.startswith(COLLECTION)])
     shutil.rmtree(wheels)
+
+
+class OnReleases(Claims):
+    """Claims that are made of several releases."""
+
+    def on(self, release, playbook, *options, **more):
+        program = ansible(release) or self.skipTest(f"ansible-core {release} was NOT tried: this machine has no Python for it")
+        return self.play(PLAYBOOKS / playbook, *options, program=program, **more)
+
+    def deployer(self, rule, defaults=""):
+        """A user without rights, who is let in with the lab's key and may become root as the rule of sudo says."""
+        self.lab.shell("useradd --create-home --shell /bin/sh deploy && install -d -o deploy -m 700 ~deploy/.ssh")
+        self.lab.shell("install -o deploy -m 600 ~/.ssh/authorized_keys ~deploy/.ssh/")
+        # Its sessions' processes may end a moment later.
+        self.addCleanup(self.lab.shell, "userdel --remove deploy 2>/dev/null; rm -f /etc/sudoers.d/deploy; ! id deploy 2>/dev/null")
+        self.addCleanup(self.lab.shell, "pkill -KILL -u deploy; sleep 1")
+        rules = f"'{defaults}' 'deploy ALL=(root) {rule}'"
+        self.lab.shell(f"printf '%s\\n' {rules} >/etc/sudoers.d/deploy && chmod 0440 /etc/sudoers.d/deploy && visudo -c")
+        self.assertNotIn("uid=0", self.lab.exec("sudo", "-u", "deploy", "id"))
+        return {"ansible_user": "deploy", "ansible_become": True}

@@ -10,6 +10,7 @@ pub(crate) mod pulp3;
 pub(crate) mod server;
 pub(crate) mod workers;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,6 +78,12 @@ impl Running {
         assert!(status.expect("kill").success());
     }
 
+    /// Nobody reads the reply any more; the call ends all the same.
+    pub(crate) fn hang_up(mut self) {
+        drop(self.child.stdout.take());
+        self.child.wait().expect("end");
+    }
+
     pub(crate) fn told(self) -> Told {
         let output: Output = self.child.wait_with_output().expect("output");
         let raw = String::from_utf8(output.stdout).expect("UTF-8");
@@ -89,6 +96,15 @@ impl Running {
 
 /// Calls the module with these options, on top of a user's usual ones.
 pub(crate) fn start(url: &str, options: Value) -> Running {
+    begin(url, options, false)
+}
+
+/// The same as a program that stays on the host for a run is called: without a terminal.
+pub(crate) fn start_on_standard_input(url: &str, options: Value) -> Running {
+    begin(url, options, true)
+}
+
+fn begin(url: &str, options: Value, on_standard_input: bool) -> Running {
     let folder = Folder::new();
     let program = folder.0.join("AnsiballZ_pulp_health");
     let built = Path::new(env!("CARGO_BIN_EXE_pulp_broker"));
@@ -109,15 +125,21 @@ pub(crate) fn start(url: &str, options: Value) -> Running {
     }
     let file = folder.0.join("args");
     std::fs::write(&file, args.to_string()).expect("args file");
+    let given = File::open(&file).expect("args file");
+    let (named, stdin) = if on_standard_input {
+        (Path::new("/dev/stdin"), Stdio::from(given))
+    } else {
+        (file.as_path(), Stdio::null())
+    };
     let child = Command::new(&program)
-        .arg(&file)
+        .arg(named)
         // Nothing may be written anywhere, and no proxy be used.
         .env("TMPDIR", "/nonexistent")
         .env("http_proxy", "http://127.0.0.1:9")
         .env("https_proxy", "http://127.0.0.1:9")
         .env("ALL_PROXY", "http://127.0.0.1:9")
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .spawn()

@@ -72,6 +72,10 @@ impl Dialect {
 /// The run is over, so nobody will collect what its observer saw: without it, the observer ends.
 const OBSERVED: &str = timeline::DIR;
 
+/// So nobody will call the program again that stays on the host for a run. Our action plugin puts it there.
+const PROGRAM: &str =
+    "/run/pulp_broker_program /var/lib/pulp_broker_program /var/tmp/pulp_broker_program";
+
 /// The script's text. Its argument is the timer that runs it, or `dry`, or nothing when a person does.
 pub(super) fn text(record: &Record, manager: Manager) -> String {
     let Dialect {
@@ -107,7 +111,7 @@ pub(super) fn text(record: &Record, manager: Manager) -> String {
          while [ -n \"$mine\" ] && [ \"$(timer)\" = \"$mine\" ]; do\n\
          \x20   if attempt && [ \"$(timer)\" = \"$mine\" ]; then\n\
          \x20       logger -t pulp_broker 'everything that the broker test took away was given back' 2>/dev/null\n\
-         \x20       rm -rf {OBSERVED}\n\
+         \x20       rm -rf {OBSERVED} {PROGRAM}\n\
          \x20       mv {DIR} {DIR}.$mine && rm -rf {DIR}.$mine\n\
          \x20       break\n\
          \x20   fi\n\
