@@ -79,8 +79,12 @@ class PreflightFacts(Claims):
         log_in(connection, account, virtual_host)
         return connection.getsockname()[0]
 
-    def test_a_host_as_it_should_be(self):
+    def facts_of_all(self):
         facts = self.demand_no_refusal()
+        return facts if "did not end within" not in self.line(facts, "OTHERS") else None
+
+    def test_a_host_as_it_should_be(self):
+        facts = until("rabbitmqctl to answer, as it may not in time on a busy machine", self.facts_of_all)
         self.assertRegex(
             self.line(facts, "FOUND"),
             r"^FOUND Pulp 2 \(configuration /etc/pulp/server.conf\): httpd, pulp_workers with 2 workers, pulp_resource_manager, "

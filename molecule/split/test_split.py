@@ -22,6 +22,9 @@ BROKER_GONE = "connect.yml/Hold the broker away"
 # Longer than the play takes from the last taking to its own restoring, so that both ways back are seen.
 # And longer than the hold, the wait to be met and the broker's own start together.
 RESTORE_AFTER = 40
+# As molecule.yml has it.
+HOLD = 5
+MET = 9
 BOOT = 60
 
 
@@ -31,13 +34,14 @@ class Split(Claims):
         return [lab.name for lab in self.labs]
 
     def connect(self, *hooks):
-        times = {"pulp_broker_test_restore_after": RESTORE_AFTER, "pulp_broker_test_met_timeout": 9}
+        self.restore_after = self.lab.restore_after(HOLD + MET, RESTORE_AFTER)
+        times = {"pulp_broker_test_restore_after": self.restore_after, "pulp_broker_test_met_timeout": MET}
         return self.play(PLAYBOOKS / "broker_connect.yml", variables=times, hooks=list(hooks))
 
     def demand_return(self):
         """Whoever did it, the play or the undo."""
         for lab in self.labs:
-            until(f"{lab.name}: the undo to be done", lambda lab=lab: lab.undo() == [], RESTORE_AFTER + BOOT)
+            until(f"{lab.name}: the undo to be done", lambda lab=lab: lab.undo() == [], self.restore_after + BOOT)
             self.assertEqual(lab.dead(), [])
         self.assertTrue(self.lab.broker_is_there())
 

@@ -3,7 +3,6 @@ come back by itself, in the time that the run has promised on the host. `scripts
 
 import dataclasses
 import itertools
-import math
 import os
 import random
 import signal
@@ -12,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.lab import BROKER, SHARED, until
+from harness.lab import SHARED, until
 from harness.module import call
 from harness.outage import ENDING, METHODS
 from harness.play import PLAYBOOKS, Play
@@ -26,8 +25,6 @@ MET = 9
 # As short as the scenarios allow: longer than the hold and what may follow it, and than the hold and the broker's start, which
 # takes its time on a busy machine.
 RESTORE_AFTER = {"connect": 20, "reconnect": 14}
-# The undo begins earlier by one and a half times the broker's last start, and 2 s.
-SLACK = 6
 VARIABLES = {
     "ansible_python_interpreter": "/there/is/no/python",
     "pulp_broker_test_connect_hold": HOLD,
@@ -133,9 +130,8 @@ class Crash:
             raise AssertionError(f"the run after the last round left {found}")
 
     def _play(self, round):
-        boot = self.lab.look("last_start", BROKER)
         longest = HOLD + (MET if round.scenario == "connect" else 0)
-        round.restore_after = max(RESTORE_AFTER[round.scenario], math.ceil(longest + 1.5 * boot + SLACK))
+        round.restore_after = self.lab.restore_after(longest, RESTORE_AFTER[round.scenario])
         variables = VARIABLES | {
             "pulp_broker_test_method": round.method,
             "pulp_broker_test_restore_after": round.restore_after,

@@ -14,6 +14,7 @@ STOPPED = (PLAYBOOKS / "broker_connect.yml", "connect.yml/Start Pulp's services 
 
 RESTORE_AFTER = 50
 HOLD = 15
+MET = 9
 # RabbitMQ's start, and the undo's own pauses between attempts, which double from one second.
 BOOT = 60
 
@@ -21,12 +22,13 @@ BOOT = 60
 class KilledPlay(Claims):
     def demand_return(self, scenario, number, group=False):
         playbook, task = scenario
+        restore_after = self.lab.restore_after(HOLD + MET, RESTORE_AFTER)
         times = {
             "pulp_broker_test_connect_hold": HOLD,
             "pulp_broker_test_reconnect_hold": HOLD,
             # The undo has to be later than the end of the hold, of this, and of the broker's start.
-            "pulp_broker_test_met_timeout": 9,
-            "pulp_broker_test_restore_after": RESTORE_AFTER,
+            "pulp_broker_test_met_timeout": MET,
+            "pulp_broker_test_restore_after": restore_after,
         }
         play = self.play(playbook, variables=times)
         play.wait_for(task, self.lab.name)
@@ -35,7 +37,7 @@ class KilledPlay(Claims):
         play.kill(number, group)
         killed = time.monotonic()
         self.assertNotEqual(play.process.returncode, 0)
-        until("the undo to be done", lambda: self.lab.undo() == [], RESTORE_AFTER + BOOT)
+        until("the undo to be done", lambda: self.lab.undo() == [], restore_after + BOOT)
         self.assertTrue(self.lab.broker_is_there())
         self.assertEqual(self.lab.dead(), [])
         print(f"back after {time.monotonic() - killed:.0f} s,", end=" ", file=sys.stderr)

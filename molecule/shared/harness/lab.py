@@ -1,6 +1,7 @@
 """A lab seen from outside: asked with podman, never through the modules or the connection that are under test."""
 
 import json
+import math
 import os
 import subprocess
 import time
@@ -18,6 +19,7 @@ SERVICES = ["httpd.service", "pulp_celerybeat.service", "pulp_resource_manager.s
 
 # RabbitMQ takes up to 21 s on a busy machine, workers then retry after up to 14 s.
 PATIENCE = 90
+SLACK = 6
 
 
 def until(what, probe, seconds=PATIENCE):
@@ -97,6 +99,11 @@ class Lab:
     @property
     def units(self):
         return [BROKER, *self.services] if self.serves else self.services
+
+    def restore_after(self, longest, shortest):
+        """As short as an outage of that length allows, in seconds: the undo begins earlier by one and a half times the broker's last start,
+        which takes its time on a busy machine, and 2 s."""
+        return max(shortest, math.ceil(longest + 1.5 * self.look("last_start", BROKER) + SLACK))
 
     def main_pids(self):
         """Each unit's main process: the same before and after means that nothing was restarted in between."""

@@ -77,7 +77,9 @@ class Play:
 
     def events(self):
         try:
-            return [json.loads(line) for line in self.record.read_text(encoding="utf-8").splitlines()]
+            # The last line may be half written.
+        whole = self.record.read_text(encoding="utf-8").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
         except FileNotFoundError:
             return []
 
