@@ -127,8 +127,11 @@ class Connections(OnReleases):
         before = self.pids()
         for release in (OLDEST, LATER, "2.19.14"):
             with self.subTest(release):
-                play = self.on(release, "broker_reconnect.yml", variables={"ansible_remote_tmp": "/root/noexec/tmp"})
+                noexec = {"ansible_remote_tmp": "/root/noexec/tmp"}
+                play = self.on(release, "broker_reconnect.yml", variables=noexec | {"pulp_broker_test_resident": False})
                 self.demand_failure(play, "failed to start `pulp_facts` in `/root/noexec/tmp`", "noexec", "set ansible_remote_tmp", "nothing was touched")
+                # It only passes through it where the program stays elsewhere.
+                self.demand_health(self.on(release, "broker_test.yml", "--tags", "health", variables=noexec))
         self.demand_untouched(before)
 
 
