@@ -1,5 +1,5 @@
-//! One binary, several Ansible modules: read the call, run the module, print the reply, exit. One of
-//! them starts the binary once more, to observe.
+//! One binary, several Ansible modules: read the call, run the module, print the reply, exit. Some of
+//! them start the binary once more, to observe or to ask another process's interpreter.
 
 mod ansible;
 mod broker;
@@ -17,6 +17,9 @@ mod verdict;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if host::interpreter::is_asked() {
+        return host::interpreter::run();
+    }
     ansible::answer_panics();
     host::wait::interrupt::watch();
     if observe::is_asked() {

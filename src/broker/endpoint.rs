@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use super::Protocol;
@@ -106,6 +107,34 @@ impl Endpoint {
             tls,
             protocol: scheme.protocol,
         })
+    }
+
+    /// A URL of it that holds no credentials.
+    pub(crate) fn url(&self, virtual_host: &str) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let scheme = match (self.protocol, self.tls) {
+            (Protocol::Amqp091, false) => "amqp",
+            (Protocol::Amqp091, true) => "amqps",
+            (Protocol::Amqp10, false) => "qpid",
+            (Protocol::Amqp10, true) => "qpids",
+            (Protocol::Redis, false) => "redis",
+            (Protocol::Redis, true) => "rediss",
+            (Protocol::Postgresql, _) => "postgresql",
+        };
+        match (&self.place, self.protocol) {
+            (Place::Socket(path), Protocol::Postgresql) => {
+                let folder = path.parent().unwrap_or(path).to_string_lossy();
+                let port = path.extension().unwrap_or_default().to_string_lossy();
+                format!("{scheme}:///?host={}&port={port}", encoded(&folder))
+            }
+            (Place::Socket(path), _) => format!("redis+socket://{}", path.display()),
+            (Place::Tcp { .. }, Protocol::Postgresql) => {
+                let mode = if self.tls { "?sslmode=require" } else { "" };
+                format!("{scheme}://{self}/{mode}")
+            }
+            (Place::Tcp { .. }, Protocol::Redis) => format!("{scheme}://{self}/"),
+            (Place::Tcp { .. }, _) => format!("{scheme}://{self}/{}", encoded(virtual_host)),
+        }
     }
 
     /// Its TCP port; none for a Unix socket.

@@ -30,7 +30,7 @@ use crate::service::{self, Manager, Unit, full_name};
 pub(crate) use answer::Answer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
-use settings::Target;
+use settings::{Settings, Target};
 
 /// How long one probe of a broker may take.
 pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -110,6 +110,10 @@ pub(crate) struct Broker {
     pub(crate) local: bool,
     /// It only caches: no task is carried by it, so no worker connects to it.
     pub(crate) caches_only: bool,
+    /// What it is to Pulp.
+    pub(crate) target: Target,
+    /// Its URL without credentials, for the calls that come after.
+    pub(crate) url: String,
     /// Its unit on this host.
     pub(crate) unit: Option<String>,
     /// What listens at its port and is no broker's unit, such as a proxy or a container engine.
@@ -125,16 +129,32 @@ pub(crate) struct Overrides<'a> {
     pub(crate) url: Option<&'a str>,
     pub(crate) unit: Option<&'a str>,
     pub(crate) target: Target,
+    /// Pulp itself may be asked for its settings.
+    pub(crate) may_ask: bool,
 }
 
 impl Broker {
-    /// Finds the broker: the user's word first, then Pulp's configuration, then known units.
+    /// Finds the broker: the user's word first, then Pulp's own, then known units.
     ///
     /// # Errors
-    /// A configuration cannot be read, its URL makes no sense or its host does not resolve.
+    /// `VOID broker_uncertain`; or its URL makes no sense, or its host does not resolve.
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
-        let settings = settings::read()?;
-        let caches_only = settings::caches_only(settings.as_ref(), said.target);
+        let settings = match said.url {
+            Some(_) => None,
+            None => settings::read(said.may_ask)?,
+        };
+        Self::of(said, settings.as_ref())
+    }
+
+    /// The same, with what Pulp's settings are known to be.
+    ///
+    /// # Errors
+    /// As [`Self::discover`].
+    pub(crate) fn of(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<Self>> {
+        for secret in settings.iter().flat_map(|settings| settings.secrets()) {
+            secrets::add(secret);
+        }
+        let target = settings.map_or(said.target, |settings| settings.effective(said.target));
         let Some((url, source)) = locate(said, settings)? else {
             return Ok(None);
         };
@@ -154,10 +174,12 @@ impl Broker {
         };
         Ok(Some(Self {
             kind: units::kind_of(owner.unit.as_deref(), endpoint.protocol),
+            url: endpoint.url(&url::virtual_host(&url)),
             endpoint,
             source,
             local,
-            caches_only,
+            caches_only: target == Target::Cache,
+            target,
             unit: owner.unit,
             foreign: owner.foreign,
             addresses,
@@ -216,13 +238,7 @@ impl Broker {
 }
 
 /// The broker's URL, and what said so.
-fn locate(
-    said: Overrides<'_>,
-    settings: Option<settings::Settings>,
-) -> Result<Option<(String, String)>> {
-    for secret in settings.iter().flat_map(settings::Settings::secrets) {
-        secrets::add(secret);
-    }
+fn locate(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<(String, String)>> {
     match (said.url, settings) {
         (Some(url), _) => Ok(Some((url.to_owned(), "parameter `broker_url`".to_owned()))),
         (None, Some(found)) => found.place(said.target).map(Some),
@@ -241,8 +257,7 @@ fn locate(
 
 /// The virtual host that this host's Pulp uses.
 pub(crate) fn pulps_virtual_host() -> String {
-    let settings = settings::read().ok().flatten();
-    settings.map_or("/".to_owned(), |s| url::virtual_host(&s.broker_url))
+    settings::virtual_host_of_file().unwrap_or("/".to_owned())
 }
 
 fn observe(names: &[String]) -> Result<Vec<Unit>> {
@@ -366,6 +381,8 @@ mod tests {
             source: String::new(),
             local: true,
             caches_only: false,
+            target: Target::Broker,
+            url: String::new(),
             unit: None,
             foreign: None,
             addresses: vec![address],

@@ -1,21 +1,21 @@
-//! Where Pulp's own configuration says the broker is. Pulp 2: `/etc/pulp/server.conf`, `[tasks] broker_url`
-//! for the workers and `[messaging] url` for the agents, read as Python's `ConfigParser` does; the defaults are
-//! those of Pulp's `server/pulp/server/config.py`. Pulp 3: settings in Python and `PULP_*` of its units, read and
-//! never executed.
+//! Where Pulp's own settings say the broker is. Pulp itself is asked: its interpreter computes them, as its
+//! user and with its environment. Where a Pulp 2 cannot be asked, its `server.conf` is read. Nothing is guessed:
+//! what cannot be told names the variable that answers instead.
 
-mod dynaconf;
-mod found;
-mod literal;
+mod ask;
+mod ini;
+mod pulp2;
 mod pulp3;
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::host::files;
-use dynaconf::{Known, Layers};
-use literal::{Reader, Value, is_name};
+use crate::service::{self, PULP3_PREFIX, WORKERS};
+use ask::{Asked, Generation};
 pub(crate) use pulp3::Pulp3;
 
 /// What of Pulp's is taken away.
@@ -39,77 +39,94 @@ impl Target {
 /// Pulp 2's configuration file.
 pub(crate) const SERVER_CONF: &str = "/etc/pulp/server.conf";
 
-/// What Pulp uses when its configuration says nothing of a broker.
-const DEFAULT_BROKER_URL: &str = "qpid://localhost/";
-
-/// Pulp's database, when its configuration says nothing of it.
-const DEFAULT_DATABASE: &str = "pulp_database";
-const DEFAULT_SEEDS: &str = "localhost:27017";
+/// Pulp 3's, as its installers name it.
+const SETTINGS_PY: &str = "/etc/pulp/settings.py";
 
 /// `MongoDB`'s port where a seed names none.
 const DATABASE_PORT: u16 = 27017;
 
+/// What a user is told to do where nobody can tell.
+const REMEDY: &str = "set `pulp_broker_test_broker_url`";
+
+/// A shorter one is worth little, and masking it would spoil every text: installers have used `pulp`.
+const SHORTEST_SECRET: usize = 6;
+
+/// A URL and where it is from; or why it cannot be told.
+pub(crate) type Place = Result<(String, String), String>;
+
 /// What the configuration says of the broker and of the server itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// The URL with its credentials: never shown.
-    pub(crate) broker_url: String,
-    /// Where it was read, such as `/etc/pulp/server.conf [tasks] broker_url`.
-    pub(crate) source: String,
+    /// Of a Pulp 2. It may hold credentials: never shown.
+    broker: Place,
     /// `[messaging] url`, which the agents use, with its credentials: never shown.
     pub(crate) messaging_url: Option<String>,
     /// `[server] server_name`: the name under which users reach Pulp.
     pub(crate) server_name: Option<String>,
-    /// `[database] name`: which database is this Pulp's.
+    /// Which database is this Pulp's; empty where that is not known.
     pub(crate) database: String,
-    /// `[database] seeds`: the hosts and ports of the database, without credentials.
+    /// The hosts and ports of the database, without credentials.
     pub(crate) seeds: Vec<(String, u16)>,
     /// `[tasks] worker_timeout`, in seconds, which Pulp knows from 2.16 on.
     pub(crate) worker_timeout: Option<u32>,
+    /// What nobody may read.
+    secrets: Vec<String>,
+    /// Whom of Pulp was asked, and as which user; or why nobody was, and what was done instead.
+    pub(crate) asked: Result<String, String>,
     /// What only a Pulp 3 has.
     pub(crate) pulp3: Option<Pulp3>,
 }
 
-/// Whether what is to be taken away only keeps published content; a Redis may carry tasks too.
-pub(super) fn caches_only(settings: Option<&Settings>, target: Target) -> bool {
-    let pulp3 = settings.and_then(|settings| settings.pulp3.as_ref());
-    let carrier = pulp3.and_then(|pulp3| pulp3.carrier.as_ref().ok());
-    target == Target::Cache && carrier.is_none_or(|kind| *kind != "redis")
-}
-
 impl Settings {
-    /// The URL of what is to be taken away, with its credentials, and where it is from.
+    /// The URL of what is to be taken away, and where it is from. It may hold credentials: never shown.
     ///
     /// # Errors
-    /// It is not known, or this Pulp has nothing of the kind.
+    /// `VOID broker_uncertain`: it cannot be told. Or this Pulp has nothing of the kind.
     pub(crate) fn place(&self, target: Target) -> Result<(String, String)> {
-        match (&self.pulp3, target) {
-            (Some(pulp3), _) => pulp3.place(target).map_err(|why| {
-                anyhow::anyhow!("failed to find what is to be taken away in Pulp's settings: {why}")
-            }),
-            (None, Target::Broker) => Ok((self.broker_url.clone(), self.source.clone())),
+        let place = match (&self.pulp3, target) {
+            (Some(pulp3), Target::Cache) if pulp3.has_no_cache() => bail!(
+                "failed to find what is to be taken away in Pulp's settings: this Pulp has no cache \
+                 (CACHE_ENABLED is not set); use `pulp_broker_test_target: broker`"
+            ),
+            (Some(pulp3), _) => pulp3.place(target),
+            (None, Target::Broker) => self.broker.clone(),
             (None, Target::Database | Target::Cache) => bail!(
                 "failed to find what is to be taken away: Pulp 2's database is no broker, and it has no cache; \
                  use `pulp_broker_test_target: broker`"
             ),
+        };
+        place.map_err(|why| {
+            anyhow::anyhow!(
+                "VOID broker_uncertain: failed to find what is to be taken away in Pulp's settings: {why}"
+            )
+        })
+    }
+
+    /// What is taken away when this is wanted: a Redis that keeps content may carry the tasks too.
+    pub(crate) fn effective(&self, target: Target) -> Target {
+        let pulp3 = self.pulp3.as_ref();
+        match target {
+            Target::Cache if pulp3.is_some_and(|p| p.carrier == Ok("redis")) => Target::Broker,
+            other => other,
         }
     }
 
     /// What must not be shown of it, beside what stands in URLs.
-    pub(crate) fn secrets(&self) -> &[String] {
-        self.pulp3.as_ref().map_or(&[], |pulp3| &pulp3.secrets)
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &String> {
+        let secrets = self.secrets.iter();
+        secrets.filter(|secret| secret.len() >= SHORTEST_SECRET)
     }
 
-    fn of(pulp3: Pulp3) -> Self {
-        let (broker_url, source) = pulp3.place(Target::Broker).unwrap_or_default();
+    fn of_pulp3(pulp3: Pulp3, secrets: Vec<String>, asked: Result<String, String>) -> Self {
         Self {
-            broker_url,
-            source,
+            broker: pulp3.place(Target::Broker),
             messaging_url: None,
             server_name: None,
             database: pulp3.database_name.clone().unwrap_or_default(),
             seeds: pulp3.database_at.iter().cloned().collect(),
             worker_timeout: None,
+            secrets,
+            asked,
             pulp3: Some(pulp3),
         }
     }
@@ -117,7 +134,7 @@ impl Settings {
     /// The configuration file that people know.
     pub(crate) fn file(&self) -> &'static str {
         match self.pulp3 {
-            Some(_) => found::SETTINGS_PY,
+            Some(_) => SETTINGS_PY,
             None => SERVER_CONF,
         }
     }
@@ -130,47 +147,61 @@ impl Settings {
     }
 }
 
-/// Reads Pulp's configuration, if this host has one. Where both are here, Pulp 2's counts as long as its
-/// services are installed.
+/// Asks this host's Pulp for its settings, if there is one and it may be asked. Where both are here, Pulp 2
+/// counts as long as its services are installed.
 ///
 /// # Errors
-/// It is there but cannot be read.
-pub(crate) fn read() -> Result<Option<Settings>> {
+/// Pulp 2's file is there and cannot be read.
+pub(crate) fn read(may_ask: bool) -> Result<Option<Settings>> {
     let text = files::read_if_present(Path::new(SERVER_CONF))?;
+    let has_3 = !service::unit_files(PULP3_PREFIX).is_empty();
+    let has_2 = !has_3 || !service::unit_files(WORKERS.trim_end_matches(".service")).is_empty();
     match text {
-        Some(text) if !found::has_replaced_pulp_2() => Ok(Some(parse(&text))),
-        _ if found::is_here() => Ok(Some(Settings::of(found::read()?))),
-        text => Ok(text.map(|text| parse(&text))),
+        Some(text) if has_2 => Ok(Some(of_pulp_2(&text, may_ask))),
+        _ if has_3 || Path::new(SETTINGS_PY).exists() => Ok(Some(of_pulp_3(may_ask))),
+        text => Ok(text.map(|text| of_pulp_2(&text, may_ask))),
     }
 }
 
-fn parse(text: &str) -> Settings {
-    let tasks = option(text, "tasks", "broker_url");
-    let messaging = option(text, "messaging", "url");
-    let (broker_url, source) = match (tasks, &messaging) {
-        (Some(url), _) => (url, format!("{SERVER_CONF} [tasks] broker_url")),
-        (None, Some(url)) => (url.clone(), format!("{SERVER_CONF} [messaging] url")),
-        (None, None) => (
-            DEFAULT_BROKER_URL.to_owned(),
-            format!("Pulp's default (nothing in {SERVER_CONF})"),
-        ),
-    };
-    Settings {
-        broker_url,
-        source,
-        messaging_url: messaging,
-        server_name: option(text, "server", "server_name"),
-        database: option(text, "database", "name").unwrap_or_else(|| DEFAULT_DATABASE.to_owned()),
-        seeds: seeds(option(text, "database", "seeds").as_deref()),
-        worker_timeout: option(text, "tasks", "worker_timeout").and_then(|v| v.parse().ok()),
-        pulp3: None,
+/// Pulp 2's virtual host, from its file alone: only what RabbitMQ is asked for is chosen by it.
+pub(crate) fn virtual_host_of_file() -> Option<String> {
+    let text = files::read_if_present(Path::new(SERVER_CONF)).ok()??;
+    let (url, _) = pulp2::of_file(&text, "").broker.ok()?;
+    Some(super::url::virtual_host(&url))
+}
+
+/// Whom was asked, and the answer; or why there is none.
+fn asked(generation: Generation, may_ask: bool) -> Result<(String, Value), String> {
+    if !may_ask {
+        return Err("Pulp was not asked, because `pulp_broker_test_ask_pulp` is false".to_owned());
+    }
+    let Asked { whom, answer } = ask::ask(generation);
+    match answer {
+        Ok(answer) => Ok((whom, answer)),
+        Err(why) => Err(format!("failed to ask {whom}: {why}")),
+    }
+}
+
+fn of_pulp_2(text: &str, may_ask: bool) -> Settings {
+    let found = asked(Generation::Two, may_ask);
+    let found = found.and_then(|(whom, answer)| pulp2::of_answer(&whom, answer));
+    found.unwrap_or_else(|why| pulp2::of_file(text, &why))
+}
+
+fn of_pulp_3(may_ask: bool) -> Settings {
+    let found = asked(Generation::Three, may_ask);
+    let found = found.and_then(|(whom, answer)| Ok((whom, pulp3::of_answer(answer)?)));
+    match found {
+        Ok((whom, (pulp3, secrets))) => {
+            Settings::of_pulp3(pulp3, secrets, Ok(format!("asked {whom}")))
+        }
+        Err(why) => Settings::of_pulp3(Pulp3::unknown(&why), Vec::new(), Err(why)),
     }
 }
 
 /// The hosts and ports of a list of seeds, as `host:port,host:port`.
-fn seeds(text: Option<&str>) -> Vec<(String, u16)> {
-    text.unwrap_or(DEFAULT_SEEDS)
-        .split(',')
+fn seeds(text: &str) -> Vec<(String, u16)> {
+    text.split(',')
         .map(|seed| seed.rsplit('@').next().unwrap_or_default().trim())
         .filter(|seed| !seed.is_empty())
         .map(|seed| match seed.rsplit_once(':') {
@@ -184,27 +215,13 @@ fn seeds(text: Option<&str>) -> Vec<(String, u16)> {
         .collect()
 }
 
-/// The value of an option in a section; an empty one counts as not given.
-fn option(text: &str, section: &str, key: &str) -> Option<String> {
-    let mut inside = false;
-    let mut found = None;
-    for line in text.lines() {
-        let line = line.trim_end();
-        if line.starts_with(['#', ';']) || line.is_empty() {
-            continue;
-        }
-        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
-            inside = name == section;
-        } else if inside {
-            let (name, value) = line.split_once(['=', ':']).unwrap_or((line, ""));
-            if name.trim().eq_ignore_ascii_case(key) {
-                // Python 2's ConfigParser: a semicolon after a blank begins a comment.
-                let value = value.split(" ;").next().unwrap_or_default();
-                found = Some(value.trim().to_owned());
-            }
-        }
+/// A host as it stands in a URL.
+fn in_brackets(host: &str) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
     }
-    found.filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -212,47 +229,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tasks_url_is_preferred_and_its_source_is_named() {
-        let text = "[server]\nserver_name: pulp.example.com\n# [tasks]\n[messaging]\nurl: tcp://a:5672\n\
-                    [tasks]\nbroker_url = amqp://u:p@b:5672// ; ours\n";
-        let settings = parse(text);
-        assert_eq!(settings.broker_url, "amqp://u:p@b:5672//");
-        assert_eq!(settings.source, "/etc/pulp/server.conf [tasks] broker_url");
-        assert_eq!(settings.server_name.as_deref(), Some("pulp.example.com"));
-    }
-
-    #[test]
-    fn the_messaging_url_serves_when_tasks_has_none() {
-        let settings = parse("[tasks]\n# broker_url: amqp://x\n[messaging]\nurl: tcp://b:5671\n");
-        assert_eq!(settings.broker_url, "tcp://b:5671");
-        assert!(settings.source.ends_with("[messaging] url"));
-    }
-
-    #[test]
     fn the_database_is_told_without_credentials() {
-        let text = "[database]\nname: pulp_stage\nseeds: db1:27018, u:hunter2@db2,[fd00::2]:27019\npassword: x\n";
-        let settings = parse(text);
-        assert_eq!(settings.database, "pulp_stage");
+        let found = seeds("db1:27018, u:hunter2@db2,[fd00::2]:27019");
         let expected = [("db1", 27018), ("db2", 27017), ("fd00::2", 27019)];
-        let expected: Vec<_> = expected.map(|(h, p)| (h.to_owned(), p)).into();
-        assert_eq!(settings.seeds, expected);
-        let settings = parse("");
-        assert_eq!(settings.database, "pulp_database");
-        assert_eq!(settings.seeds, [("localhost".to_owned(), 27017)]);
+        assert_eq!(found, expected.map(|(h, p)| (h.to_owned(), p)));
+        assert_eq!(seeds(""), []);
     }
 
     #[test]
-    fn the_time_after_which_a_worker_is_missing_is_a_number_or_not_given() {
-        let timeout = |text| parse(text).worker_timeout;
-        assert_eq!(timeout("[tasks]\nworker_timeout: 120\n"), Some(120));
-        assert_eq!(timeout("[tasks]\n# worker_timeout: 30\n"), None);
-        assert_eq!(timeout("[tasks]\nworker_timeout: soon\n"), None);
-        assert_eq!(timeout("[server]\nworker_timeout: 120\n"), None);
-    }
-
-    #[test]
-    fn pulps_default_stands_where_nothing_is_said() {
-        let settings = parse("# all commented out\n");
-        assert_eq!(settings.broker_url, DEFAULT_BROKER_URL);
+    fn a_pulp_of_which_nothing_is_known_is_uncertain_whatever_is_wanted() {
+        let settings = Settings::of_pulp3(Pulp3::unknown("x"), Vec::new(), Err(String::new()));
+        for target in [Target::Broker, Target::Database, Target::Cache] {
+            let error = settings.place(target).unwrap_err().to_string();
+            assert!(error.starts_with("VOID broker_uncertain: "), "{error}");
+            assert!(error.contains("pulp_broker_test_broker_url"), "{error}");
+        }
     }
 }

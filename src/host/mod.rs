@@ -6,6 +6,7 @@ pub(crate) mod command_lines;
 pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod identity;
+pub(crate) mod interpreter;
 pub(crate) mod process;
 pub(crate) mod processes;
 pub(crate) mod programs;

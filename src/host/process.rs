@@ -203,6 +203,71 @@ pub(crate) fn start_self_detached(arguments: &[&str], input: &str) -> Result<Det
     Ok(Detached(handle))
 }
 
+/// This program once more, whose standard output is read while it runs.
+#[derive(Debug)]
+pub(crate) struct Piped {
+    handle: duct::Handle,
+    output: Option<std::io::PipeReader>,
+}
+
+/// Starts this program once more, as [`start_self_detached`] does, with a pipe for what it writes.
+///
+/// # Errors
+/// It cannot be started.
+pub(crate) fn start_self_piped(arguments: &[&str], input: &str) -> Result<Piped> {
+    let program = std::env::current_exe().context("failed to find this program's own file")?;
+    let (output, writer) = std::io::pipe().context("failed to make a pipe")?;
+    let handle = duct::cmd(&program, arguments)
+        .dir("/")
+        .stdin_bytes(input)
+        .stdout_file(writer)
+        .stderr_null()
+        .unchecked()
+        .start()
+        .with_context(|| format!("failed to run `{}`", program.display()))?;
+    Ok(Piped {
+        handle,
+        output: Some(output),
+    })
+}
+
+impl Piped {
+    /// What it writes; once.
+    pub(crate) fn output(&mut self) -> Option<std::io::PipeReader> {
+        self.output.take()
+    }
+
+    /// Its number, which is also its session's once it has called [`detach`].
+    pub(crate) fn pid(&self) -> Option<i32> {
+        let pid = self.handle.pids().first().copied();
+        pid.and_then(|pid| i32::try_from(pid).ok())
+    }
+
+    /// How it ended; none while it runs.
+    pub(crate) fn ended(&self) -> Option<std::process::ExitStatus> {
+        let ended = self.handle.try_wait().ok().flatten();
+        ended.map(|output| output.status)
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&self) {
+        let _ = self.handle.kill();
+    }
+}
+
+/// Becomes another program, which has nothing of this one's environment. Returns only when that fails.
+pub(crate) fn become_program(
+    program: &std::path::Path,
+    arguments: &[String],
+    environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+) -> std::io::Error {
+    std::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .exec()
+}
+
 /// Makes this process the only one of a new session, without a terminal, and forgets what it was started
 /// with: it outlives whoever started it.
 ///

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RUN_ID, TARGET, discover, look, outage_times,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RUN_ID, TARGET, look, outage_times,
     seconds, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
@@ -25,7 +25,7 @@ use crate::ansible::{Call, Module, Outcome};
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Target;
-use crate::broker::{Broker, rabbitmqctl};
+use crate::broker::{Broker, Overrides, rabbitmqctl};
 use crate::host::identity;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
@@ -35,7 +35,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 24] = with_options(&[
+const SPEC: [Opt; 25] = with_options(&[
     Opt::new("state", Kind::Str)
         .required()
         .choices(&["down", "up"]),
@@ -53,6 +53,7 @@ const SPEC: [Opt; 24] = with_options(&[
     BROKER_URL,
     BROKER_UNIT,
     TARGET,
+    ASK_PULP,
     PULP_URL,
     ACCEPT_TASK_LOSS,
 ]);
@@ -70,6 +71,18 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    ask_pulp: bool,
+}
+
+impl Params {
+    fn broker(&self) -> Overrides<'_> {
+        Overrides {
+            url: self.broker_url.as_deref(),
+            unit: self.broker_unit.as_deref(),
+            target: self.target,
+            may_ask: self.ask_pulp,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -103,7 +116,7 @@ fn run(call: &Call) -> Result<Outcome> {
     };
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
-    let broker = discover(params.broker_url.as_deref(), params.broker_unit.as_deref(), params.target)?.context(
+    let broker = Broker::discover(params.broker())?.context(
         "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
          rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
     )?;

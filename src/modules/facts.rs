@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    BROKER_UNIT, BROKER_URL, RESTORE_AFTER, TARGET, discover, outage_times, pulp_units, typed,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, RESTORE_AFTER, TARGET, outage_times, pulp_units, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -27,7 +27,7 @@ use crate::broker::others::Others;
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Pulp3, Settings, Target};
-use crate::broker::{Answer, Broker, settings, undo, url};
+use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::{addresses, identity, rights, sockets};
 use crate::names::Actor;
@@ -50,9 +50,13 @@ pub(super) const MODULE: Module = Module {
         BROKER_URL,
         BROKER_UNIT,
         TARGET,
+        ASK_PULP,
     ],
     work: run,
 };
+
+/// What a message begins with where it cannot be told what is to be taken away.
+const UNCERTAIN: &str = "VOID broker_uncertain: ";
 
 /// The units that serve the API.
 const API: &[&str] = &["httpd.service", "pulpcore-api.service"];
@@ -72,6 +76,7 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    ask_pulp: bool,
 }
 
 /// What is asked for, as far as it decides what is refused.
@@ -109,6 +114,10 @@ struct Sight {
     not_asked: Option<String>,
     /// RabbitMQ was asked.
     asked: bool,
+    /// Whom of Pulp was asked for its settings; or why nobody was, and what was done instead.
+    settings_asked: Option<Result<String, String>>,
+    /// Databases of Pulp's beside the one that it is tested with.
+    other_databases: Vec<String>,
     cluster: Vec<Found>,
     spaces: Vec<Space>,
     /// What an undo of this kind needs and is not there.
@@ -126,6 +135,8 @@ struct UrlSight {
     /// What said it.
     source: String,
     names_several: bool,
+    /// Why it cannot be told what is to be taken away.
+    uncertain: Option<String>,
 }
 
 /// The broker, as one host sees it.
@@ -200,22 +211,24 @@ fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
-    let settings = settings::read()?;
+    let settings = settings::read(params.ask_pulp)?;
     let own = addresses::reachable();
     let said = url_sight(
         params.broker_url.as_deref(),
         settings.as_ref(),
         params.target,
     );
-    let broker = if params.preflight && said.names_several {
+    let broker = if said.uncertain.is_some() || params.preflight && said.names_several {
         // Told as a refusal, with all the others.
         None
     } else {
-        discover(
-            params.broker_url.as_deref(),
-            params.broker_unit.as_deref(),
-            params.target,
-        )?
+        let said = Overrides {
+            url: params.broker_url.as_deref(),
+            unit: params.broker_unit.as_deref(),
+            target: params.target,
+            may_ask: params.ask_pulp,
+        };
+        Broker::of(said, settings.as_ref())?
     };
     let units = pulp_units()?;
     let answer = broker.as_ref().map(Broker::ask);
@@ -233,6 +246,9 @@ fn run(call: &Call) -> Result<Outcome> {
         "running": running(&units),
         "database": settings.as_ref().map(|s| database(s, &own)),
         "broker": broker.as_ref().zip(answer.as_ref()).map(|(b, a)| describe(b, a, &own)),
+        "settings": settings.as_ref().map(|s| match &s.asked {
+            Ok(told) | Err(told) => told,
+        }),
         "worker_timeout": settings.as_ref().and_then(|s| s.worker_timeout),
         "taken": taken()?,
     });
@@ -256,7 +272,6 @@ fn run(call: &Call) -> Result<Outcome> {
         let place = look::Place {
             settings: settings.as_ref(),
             broker: broker.as_ref().zip(answer),
-            broker_url: params.broker_url.as_deref(),
             url: said,
             units,
         };
@@ -300,19 +315,26 @@ fn pulp3(found: &Pulp3) -> Value {
         "version": found.version,
         "tasks": found.carrier.as_ref().ok(),
         "cache": found.caches,
+        "api_root": found.api_root,
+        "domains": found.domains,
     })
 }
 
 /// What the broker's URL tells by itself, wherever it is from.
 fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) -> UrlSight {
-    let configured = || settings?.place(target).ok();
-    let by_user = said.map(|url| (url.to_owned(), "parameter `broker_url`".to_owned()));
-    by_user
-        .or_else(configured)
-        .map_or_else(UrlSight::default, |(url, source)| UrlSight {
+    let by_user = said.map(|url| Ok((url.to_owned(), "parameter `broker_url`".to_owned())));
+    match by_user.or_else(|| Some(settings?.place(target))) {
+        None => UrlSight::default(),
+        Some(Ok((url, source))) => UrlSight {
             source,
             names_several: url::names_several(&url),
-        })
+            uncertain: None,
+        },
+        Some(Err(error)) => UrlSight {
+            uncertain: error.to_string().strip_prefix(UNCERTAIN).map(str::to_owned),
+            ..UrlSight::default()
+        },
+    }
 }
 
 /// What each unit is to Pulp, under which name Pulp lists it, and whether it is as somebody left it.

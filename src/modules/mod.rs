@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
-use crate::broker::{Broker, Overrides, settings, undo};
+use crate::broker::{settings, undo};
 use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, PULP, PULP3_PREFIX, Unit};
@@ -55,6 +55,9 @@ const TARGET: Opt = Opt::new("target", Kind::Str)
     .default(Default::Str("broker"))
     .choices(Target::NAMES);
 
+/// Whether Pulp itself may be asked for its settings.
+const ASK_PULP: Opt = Opt::new("ask_pulp", Kind::Bool).default(Default::Bool(true));
+
 /// The run that takes things away and gives back only what it took.
 const RUN_ID: Opt = Opt::new("run_id", Kind::Str);
 
@@ -71,11 +74,6 @@ const RESTORE_MARGIN: Duration = Duration::from_mins(2);
 fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
     T::deserialize(&*call.params())
         .with_context(|| format!("failed to read the parameters of `{}`", call.module.name))
-}
-
-/// The broker, found with what the user says of it.
-fn discover(url: Option<&str>, unit: Option<&str>, target: Target) -> Result<Option<Broker>> {
-    Broker::discover(Overrides { url, unit, target })
 }
 
 /// Pulp's units on this host. A web server or anything else alone is no Pulp, and is not Pulp 3's part: it

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET, discover,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET,
     look, seconds, told, typed, untaken,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
@@ -24,7 +24,7 @@ use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
 use crate::broker::settings::Target;
 use crate::broker::undo::{self, Record, Taking};
-use crate::broker::{Answer, Broker};
+use crate::broker::{Answer, Broker, Overrides};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::{Actor, Failed};
@@ -40,7 +40,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 24] = with_options(&[
+const SPEC: [Opt; 25] = with_options(&[
     Opt::list_of("name", Kind::Str),
     Opt::new("state", Kind::Str)
         .required()
@@ -54,6 +54,7 @@ const SPEC: [Opt; 24] = with_options(&[
     BROKER_URL,
     BROKER_UNIT,
     TARGET,
+    ASK_PULP,
     PULP_URL,
     ACCEPT_TASK_LOSS,
 ]);
@@ -77,15 +78,17 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    ask_pulp: bool,
 }
 
 impl Params {
     fn broker(&self) -> Result<Option<Broker>> {
-        discover(
-            self.broker_url.as_deref(),
-            self.broker_unit.as_deref(),
-            self.target,
-        )
+        Broker::discover(Overrides {
+            url: self.broker_url.as_deref(),
+            unit: self.broker_unit.as_deref(),
+            target: self.target,
+            may_ask: self.ask_pulp,
+        })
     }
 }
 

@@ -18,9 +18,10 @@ use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, seconds, typed};
+use super::{ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, seconds, typed};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
+use crate::broker::Overrides;
 use crate::broker::settings::Target;
 use crate::broker::undo;
 use crate::evidence::redact;
@@ -51,6 +52,7 @@ pub(super) const MODULE: Module = Module {
         BROKER_URL,
         BROKER_UNIT,
         TARGET,
+        ASK_PULP,
         Opt::new("pulp_url", Kind::Str),
         Opt::new("pulp_api_root", Kind::Str).default(Default::Str("/pulp/")),
         Opt::new("ca_path", Kind::Path),
@@ -79,12 +81,24 @@ struct Params {
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
+    ask_pulp: bool,
     pulp_url: Option<String>,
     pulp_api_root: String,
     ca_path: Option<PathBuf>,
     tls_minimum: TlsMinimum,
     validate_certs: bool,
     evidence: bool,
+}
+
+impl Params {
+    fn broker(&self) -> Overrides<'_> {
+        Overrides {
+            url: self.broker_url.as_deref(),
+            unit: self.broker_unit.as_deref(),
+            target: self.target,
+            may_ask: self.ask_pulp,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -155,6 +169,7 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
         broker_url: params.broker_url,
         broker_unit: params.broker_unit,
         target: params.target,
+        ask_pulp: params.ask_pulp,
         pulp,
         listeners: BTreeMap::new(),
     }

@@ -59,6 +59,8 @@ pub(crate) struct Order {
     pub(crate) broker_url: Option<String>,
     pub(crate) broker_unit: Option<String>,
     pub(crate) target: Target,
+    /// Pulp itself may be asked for its settings.
+    pub(crate) ask_pulp: bool,
     pub(crate) pulp: Option<Pulp>,
     /// See [`Begin::listeners`].
     pub(crate) listeners: BTreeMap<String, u64>,
@@ -85,6 +87,7 @@ impl Order {
             url: self.broker_url.as_deref(),
             unit: self.broker_unit.as_deref(),
             target: self.target,
+            may_ask: self.ask_pulp,
         })
     }
 

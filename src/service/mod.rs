@@ -140,18 +140,13 @@ pub(crate) fn unit_files(prefix: &str) -> std::collections::BTreeSet<String> {
     systemd::unit_files(prefix)
 }
 
-/// How the first of the units that runs, or else is there, is started.
+/// How systemd would start those of the units that are there.
 ///
 /// # Errors
-/// The service manager does not answer.
-pub(crate) fn setup(units: &[&str]) -> Result<Setup> {
-    match manager() {
-        Some(Manager::Systemd) => {
-            let text = systemd::show(units, setup::PROPERTIES)?;
-            Ok(setup::first(&text, units))
-        }
-        _ => Ok(Setup::default()),
-    }
+/// systemd does not answer.
+pub(crate) fn setups(units: &[&str]) -> Result<Vec<Setup>> {
+    let text = systemd::show(units, setup::PROPERTIES)?;
+    Ok(setup::all(&text, units))
 }
 
 /// Applies a verb to all units and waits until that is done.

@@ -48,6 +48,10 @@ SUBJECTS = [
     Subject3("the content app is disabled", "", "unhealthy_before", prepare=f"pulp-lab disable {CONTENT}", told=("content",)),
     Subject3("a sync of somebody's runs", "", "busy", prepare="pulp-lab task forever; sleep 3"),
     Subject3("Foreman on the same PostgreSQL", "", "broker_shared", prepare="pulp-lab foreman", repair="systemctl stop pulp-lab-foreman"),
+    Subject3("settings that raise since Pulp's services were started", "", "broker_uncertain",
+             prepare="echo 'DATABASES = NAMES' >>/etc/pulp/settings.py", repair="sed -i '/^DATABASES = NAMES$/d' /etc/pulp/settings.py",
+             told=("NameError in /etc/pulp/settings.py, line ", "pulp_broker_test_broker_url")),
+    Subject3("a Pulp that may not be asked", "", "broker_uncertain", variables={"ask_pulp": False}, told=("pulp_broker_test_broker_url",)),
     # Pulp does not survive.
     Subject3("units that nobody starts again", "", "service_exited", prepare="pulp-lab restart-policy no", told=(WORKER, "Restart=no")),
     Subject3("Redis workers that leave with exit code 0", "", "service_exited", WORKER,
@@ -66,7 +70,13 @@ SUBJECTS = [
 
 
 # Those of the scenario pulp3; pulp3-all has the others.
-CHOSEN = {"real: database stop in reconnect", "real: broker stop in reconnect, Redis workers", "a long sync whose worker dies"}
+CHOSEN = {
+    "real: database stop in reconnect",
+    "real: broker stop in reconnect, Redis workers",
+    "a long sync whose worker dies",
+    "settings that raise since Pulp's services were started",
+    "a Pulp that may not be asked",
+}
 
 
 def healthy(number):

@@ -145,3 +145,25 @@ fn a_password_is_found_wherever_a_url_may_hold_it() {
         assert!(secrets(url).contains(&"hunter2".to_owned()), "{url}");
     }
 }
+
+#[test]
+fn its_own_url_leads_to_the_same_place_without_credentials() {
+    for url in [
+        "amqp://u:hunter2@mq//",
+        "ssl://u:hunter2@[::1]:5",
+        "qpid://u:hunter2@mq/v",
+        "qpids://mq",
+        "rediss://:hunter2@mq:6380/0",
+        "redis+socket:///run/redis/r.sock?password=hunter2",
+        "postgresql://u:hunter2@db/pulp?sslmode=verify-full",
+        "postgresql://u:hunter2@db/pulp",
+        "postgresql:///pulp?host=/tmp/a.b&port=5433&password=hunter2",
+    ] {
+        let endpoint = Endpoint::parse(url, "test").unwrap();
+        let own = endpoint.url("a/b");
+        assert!(!own.contains("hunter2"), "{own}");
+        assert_eq!(Endpoint::parse(&own, "test").unwrap(), endpoint, "{own}");
+    }
+    let endpoint = Endpoint::parse("amqp://u:p@mq/pulp", "test").unwrap();
+    assert_eq!(super::super::url::virtual_host(&endpoint.url("a/b")), "a/b");
+}

@@ -1,21 +1,12 @@
-//! What Pulp 3's settings say of the database, of Redis, and of which of the two carries the tasks. The
-//! defaults are those of pulpcore's `pulpcore/app/settings.py`.
+//! A Pulp 3's settings as its own interpreter told them: the database, Redis, and which of the two carries the
+//! tasks.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Known, Layers, Target, Value};
-
-/// What a user is told to do where nobody can tell.
-const REMEDY: &str = "set `pulp_broker_test_broker_url`";
-
-/// A shorter one is worth little, and masking it would spoil every text: installers have used `pulp`.
-const SHORTEST_SECRET: usize = 6;
-
-/// Redis, where Pulp up to 3.13 looks for it when it is told nothing.
-const OLD_REDIS: &str = "redis://127.0.0.1:6379";
-
-/// A URL without the credentials of a database, and where it is from; or why it cannot be told.
-pub(super) type Place = Result<(String, String), String>;
+use super::ask::{Part, shown};
+use super::{Place, REMEDY, Target, in_brackets};
 
 /// What this host tells of a Pulp 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +15,10 @@ pub(crate) struct Pulp3 {
     pub(crate) version: Option<String>,
     /// `CONTENT_ORIGIN`.
     pub(super) origin: Option<String>,
+    /// `API_ROOT`.
+    pub(crate) api_root: Option<String>,
+    /// `DOMAIN_ENABLED`.
+    pub(crate) domains: Option<bool>,
     /// `postgresql` or `redis`; or why it cannot be told.
     pub(crate) carrier: Result<&'static str, String>,
     /// Redis keeps published content for a while.
@@ -33,42 +28,95 @@ pub(crate) struct Pulp3 {
     pub(super) database_name: Option<String>,
     /// Host and port, where it is no Unix socket of this host.
     pub(super) database_at: Option<(String, u16)>,
-    /// What nobody may read.
-    pub(super) secrets: Vec<String>,
+    /// Databases beside the one that is taken away, by their names in Pulp's settings.
+    pub(crate) other_databases: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Told {
+    settings: Chosen,
+    version: Option<String>,
+    database: Part<Database>,
+    redis: Part<Option<Redis>>,
+    other_databases: Vec<String>,
+    secrets: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Chosen {
+    content_origin: Value,
+    api_root: Value,
+    domain_enabled: Value,
+    cache_enabled: Value,
+    worker_type: Value,
+    use_new_worker_type: Value,
+}
+
+/// As libpq decides it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Database {
+    host: Value,
+    hostaddr: Value,
+    port: Value,
+    sslmode: Value,
+    dbname: Value,
+}
+
+/// As redis-py decides it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Redis {
+    tls: bool,
+    host: Value,
+    port: Value,
+    path: Value,
+}
+
+/// What was answered, with what nobody may read.
+pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Vec<String>), String> {
+    let told = Told::deserialize(answer).map_err(|e| format!("its answer makes no sense: {e}"))?;
+    let chosen = &told.settings;
+    let database = match &told.database {
+        Part::Is(database) => Ok(database),
+        Part::Cannot { cannot } => Err(format!("{cannot}; {REMEDY}")),
+    };
+    let redis = match told.redis {
+        Part::Is(Some(redis)) => self::redis(&redis),
+        Part::Is(None) => Err(format!("Pulp uses no Redis; {REMEDY}")),
+        Part::Cannot { cannot } => Err(format!("{cannot}; {REMEDY}")),
+    };
+    let pulp3 = Pulp3 {
+        origin: shown(&chosen.content_origin).filter(|url| url.contains("://")),
+        api_root: shown(&chosen.api_root),
+        domains: chosen.domain_enabled.as_bool(),
+        carrier: carrier(chosen, told.version.as_deref()),
+        caches: truth(&chosen.cache_enabled),
+        database_name: database.clone().ok().and_then(|d| shown(&d.dbname)),
+        database_at: database.clone().ok().and_then(at),
+        database: database.and_then(self::database),
+        redis,
+        version: told.version,
+        other_databases: told.other_databases,
+    };
+    Ok((pulp3, told.secrets))
 }
 
 impl Pulp3 {
-    pub(super) fn of(layers: &Layers, version: Option<String>, is_old: bool) -> Self {
-        let carrier = carrier(layers, version.as_deref(), is_old);
-        let host = text(layers, &["DATABASES", "default", "HOST"]);
-        let port = text(layers, &["DATABASES", "default", "PORT"]);
-        let database_at = match (&host, &port) {
-            (Ok(host), Ok(port)) => at(host.as_deref(), port.as_deref()),
-            _ => None,
-        };
-        let secrets: [&[&str]; 3] = [
-            &["SECRET_KEY"],
-            &["DATABASES", "default", "PASSWORD"],
-            &["REDIS_PASSWORD"],
-        ];
-        let known = |path: &&[&str]| text(layers, path).ok().flatten();
+    /// One of which nothing is known.
+    pub(super) fn unknown(why: &str) -> Self {
+        let why = format!("{why}; {REMEDY}");
         Self {
-            origin: known(&&["CONTENT_ORIGIN"][..]).filter(|url| url.contains("://")),
-            caches: caches(layers),
-            database: database(layers),
-            redis: redis(
-                layers,
-                carrier == Ok("redis") && is_before(version.as_deref(), 14),
-            ),
-            database_name: known(&&["DATABASES", "default", "NAME"][..]),
-            database_at,
-            secrets: secrets
-                .iter()
-                .filter_map(known)
-                .filter(|secret| secret.len() >= SHORTEST_SECRET)
-                .collect(),
-            version,
-            carrier,
+            version: None,
+            origin: None,
+            api_root: None,
+            domains: None,
+            carrier: Err(why.clone()),
+            caches: None,
+            database: Err(why.clone()),
+            redis: Err(why),
+            database_name: None,
+            database_at: None,
+            other_databases: Vec::new(),
         }
     }
 
@@ -80,216 +128,199 @@ impl Pulp3 {
                 "redis" => self.redis.clone(),
                 _ => self.database.clone(),
             },
-            Target::Cache if self.carrier == Ok("redis") => self.redis.clone(),
-            Target::Cache => match self.caches {
-                Some(true) => self.redis.clone(),
-                Some(false) => Err(
-                    "this Pulp has no cache (CACHE_ENABLED is not set); use `pulp_broker_test_target: broker`"
-                        .to_owned(),
-                ),
-                None => Err(format!("CACHE_ENABLED is computed; {REMEDY}")),
-            },
+            Target::Cache => self.redis.clone(),
         }
     }
+
+    /// Redis neither keeps content nor carries tasks.
+    pub(super) fn has_no_cache(&self) -> bool {
+        self.caches == Some(false) && self.carrier == Ok("postgresql")
+    }
 }
 
-/// A text or a number; none where it is empty or not set.
-fn text(layers: &Layers, path: &[&str]) -> Result<Option<String>, String> {
-    match layers.get(path) {
-        Known::NotSet | Known::Is(Value::Nothing, _) => Ok(None),
-        Known::Is(Value::Text(text) | Value::Number(text), _) => {
-            Ok(Some(text.clone()).filter(|text| !text.is_empty()))
+/// As Python takes a value for true or not; none where it is of another kind.
+fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(on) => Some(*on),
+        Value::Null => Some(false),
+        Value::Number(number) => Some(number.as_f64() != Some(0.0)),
+        Value::String(text) => Some(!text.is_empty()),
+        _ => None,
+    }
+}
+
+/// RQ, and with it Redis, up to 3.13 and by choice in 3.14 and 3.15; since 3.108 by choice again. pulpcore has
+/// the settings that it knows.
+fn carrier(chosen: &Chosen, version: Option<&str>) -> Result<&'static str, String> {
+    let minor = version.and_then(|v| v.strip_prefix("3.")?.split('.').next()?.parse::<u32>().ok());
+    match (&chosen.worker_type, &chosen.use_new_worker_type, minor) {
+        (Value::String(kind), ..) if kind == "redis" && minor.is_none_or(|m| m >= 108) => {
+            Ok("redis")
         }
-        Known::Is(_, source) => Err(format!(
-            "{} of {source} is no text; {REMEDY}",
-            path.join(".")
-        )),
-        Known::CannotTell(source) => Err(format!(
-            "cannot tell {}: {source} computes it, and settings are read, not run; {REMEDY}",
-            path.join(".")
-        )),
+        (_, Value::Bool(false), Some(14 | 15)) => Ok("redis"),
+        (.., Some(minor)) if minor < 14 => Ok("redis"),
+        (.., Some(_)) | (Value::String(_), ..) => Ok("postgresql"),
+        _ => Err(format!("Pulp did not tell its version; {REMEDY}")),
     }
 }
 
-fn source(layers: &Layers, path: &[&str]) -> String {
-    match layers.get(path) {
-        Known::Is(_, source) if source.starts_with("environment ") => source.to_owned(),
-        Known::Is(_, source) => format!("{source} {}", path.join(".")),
-        _ => format!("Pulp's default of {}", path.join(".")),
+/// Host and port; none for a Unix socket.
+fn at(database: &Database) -> Option<(String, u16)> {
+    let host = shown(&database.hostaddr).or_else(|| shown(&database.host));
+    let host = host.filter(|host| !host.starts_with(['/', '@']))?;
+    Some((host, shown(&database.port)?.parse().ok()?))
+}
+
+/// As libpq's URL, without credentials: a host that is a path is a Unix socket.
+fn database(database: &Database) -> Place {
+    let host = shown(&database.hostaddr).or_else(|| shown(&database.host));
+    let (Some(host), Some(port)) = (host, shown(&database.port)) else {
+        return Err(format!("libpq names no host or port; {REMEDY}"));
+    };
+    if host.starts_with('@') {
+        return Err(format!(
+            "its database is at an abstract Unix socket; {REMEDY}"
+        ));
     }
-}
-
-fn caches(layers: &Layers) -> Option<bool> {
-    match layers.get(&["CACHE_ENABLED"]) {
-        Known::NotSet => Some(false),
-        Known::Is(value, _) => Some(match value {
-            Value::Bool(on) => *on,
-            Value::Nothing => false,
-            Value::Number(number) => number != "0",
-            Value::Text(text) => !text.is_empty(),
-            _ => return None,
-        }),
-        Known::CannotTell(_) => None,
-    }
-}
-
-fn is_before(version: Option<&str>, minor: u32) -> bool {
-    minor_of(version).is_some_and(|own| own < minor)
-}
-
-fn minor_of(version: Option<&str>) -> Option<u32> {
-    version?.strip_prefix("3.")?.split('.').next()?.parse().ok()
-}
-
-/// RQ, and with it Redis, up to 3.13 and by choice in 3.14 and 3.15; since 3.108 by choice again.
-fn carrier(layers: &Layers, version: Option<&str>, is_old: bool) -> Result<&'static str, String> {
-    let minor = minor_of(version);
-    if is_before(version, 14) || (minor.is_none() && is_old) {
-        return Ok("redis");
-    }
-    if matches!(minor, Some(14 | 15)) {
-        return match layers.get(&["USE_NEW_WORKER_TYPE"]) {
-            Known::Is(Value::Bool(false), _) => Ok("redis"),
-            Known::CannotTell(source) => Err(format!(
-                "cannot tell USE_NEW_WORKER_TYPE: {source} computes it; {REMEDY}"
-            )),
-            _ => Ok("postgresql"),
-        };
-    }
-    if is_before(version, 108) {
-        return Ok("postgresql");
-    }
-    let is_redis = text(layers, &["WORKER_TYPE"])?.as_deref() == Some("redis");
-    Ok(if is_redis { "redis" } else { "postgresql" })
-}
-
-fn at(host: Option<&str>, port: Option<&str>) -> Option<(String, u16)> {
-    let host = host
-        .filter(|host| !host.starts_with('/'))
-        .unwrap_or("localhost");
-    Some((host.to_owned(), port.unwrap_or("5432").parse().ok()?))
-}
-
-/// As libpq's URL: an empty host, or one that is a path, is a Unix socket.
-fn database(layers: &Layers) -> Place {
-    let host_at = ["DATABASES", "default", "HOST"];
-    let host = text(layers, &host_at)?.unwrap_or_default();
-    let port = text(layers, &["DATABASES", "default", "PORT"])?;
-    let ssl = text(layers, &["DATABASES", "default", "OPTIONS", "sslmode"])?;
     let mut parameters = Vec::new();
-    let port = port.unwrap_or_else(|| "5432".to_owned());
-    let authority = if host.is_empty() || host.starts_with('/') {
-        if !host.is_empty() {
-            parameters.push(format!(
-                "host={}",
-                utf8_percent_encode(&host, NON_ALPHANUMERIC)
-            ));
-        }
+    let authority = if host.starts_with('/') && !host.contains(',') {
+        parameters.push(format!(
+            "host={}",
+            utf8_percent_encode(&host, NON_ALPHANUMERIC)
+        ));
         parameters.push(format!("port={port}"));
         String::new()
-    } else if host.contains(':') {
-        format!("[{host}]:{port}")
     } else {
-        format!("{host}:{port}")
+        format!("{}:{port}", in_brackets(&host))
     };
-    parameters.extend(ssl.map(|mode| format!("sslmode={mode}")));
+    parameters.extend(shown(&database.sslmode).map(|mode| format!("sslmode={mode}")));
     let url = format!("postgresql://{authority}/?{}", parameters.join("&"));
-    Ok((url, source(layers, &host_at)))
+    Ok((url, "Pulp's own settings: DATABASES".to_owned()))
 }
 
-/// With the credentials that may stand in it.
-fn redis(layers: &Layers, has_default: bool) -> Place {
-    if let Some(url) = text(layers, &["REDIS_URL"])? {
-        return Ok((url, source(layers, &["REDIS_URL"])));
+/// Without credentials.
+fn redis(redis: &Redis) -> Place {
+    let source = "Pulp's own settings: REDIS".to_owned();
+    if let Some(path) = shown(&redis.path) {
+        return Ok((format!("redis+socket://{path}"), source));
     }
-    let port = text(layers, &["REDIS_PORT"])?.unwrap_or_else(|| "6379".to_owned());
-    match text(layers, &["REDIS_HOST"])? {
-        Some(host) => Ok((
-            format!("redis://{host}:{port}"),
-            source(layers, &["REDIS_HOST"]),
-        )),
-        None if has_default => Ok((OLD_REDIS.to_owned(), "Pulp's default".to_owned())),
-        None => Err(format!(
-            "neither REDIS_URL nor REDIS_HOST is set in Pulp's settings; {REMEDY}"
-        )),
-    }
+    let (Some(host), Some(port)) = (shown(&redis.host), shown(&redis.port)) else {
+        return Err(format!("redis-py names no host or port; {REMEDY}"));
+    };
+    let scheme = if redis.tls { "rediss" } else { "redis" };
+    Ok((format!("{scheme}://{}:{port}/", in_brackets(&host)), source))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn pulp(text: &str, version: &str) -> Pulp3 {
-        let mut layers = Layers::default();
-        layers.file(text, "/etc/pulp/settings.py");
-        Pulp3::of(
-            &layers,
-            Some(version.to_owned()).filter(|v| !v.is_empty()),
-            false,
-        )
+    fn answer() -> Value {
+        json!({
+            "settings": {"CONTENT_ORIGIN": "https://pulp.example.com", "API_ROOT": "/pulp/", "DOMAIN_ENABLED": false,
+                "CACHE_ENABLED": true, "WORKER_TYPE": "pulpcore", "USE_NEW_WORKER_TYPE": null},
+            "version": "3.123.1",
+            "database": {"host": "db", "hostaddr": null, "port": 6432, "sslmode": "require", "dbname": "p"},
+            "redis": {"tls": false, "host": "cache", "port": 6379, "path": null},
+            "other_databases": ["replica"],
+            "secrets": ["hunter2"],
+        })
     }
 
-    const SETTINGS: &str = "CONTENT_ORIGIN = 'https://pulp.example.com'\nSECRET_KEY = 'k'\nDATABASES = {'default': \
-        {'HOST': 'db', 'PORT': '6432', 'NAME': 'p', 'PASSWORD': 'hunter2', 'OPTIONS': {'sslmode': 'require'}}}\n\
-        REDIS_URL = 'redis://:x@cache:6379/0'\nCACHE_ENABLED = True\n";
+    fn pulp(change: impl Fn(&mut Value)) -> Pulp3 {
+        let mut answer = answer();
+        change(&mut answer);
+        of_answer(answer).unwrap().0
+    }
 
     #[test]
     fn what_carries_the_tasks_follows_from_version_and_settings() {
-        for (settings, version, expected) in [
-            ("", "3.13.0", "redis"),
-            ("", "3.14.1", "postgresql"),
-            ("USE_NEW_WORKER_TYPE = False\n", "3.15.9", "redis"),
-            ("WORKER_TYPE = 'redis'\n", "3.107.1", "postgresql"),
-            ("WORKER_TYPE = 'redis'\n", "3.123.1", "redis"),
-            ("WORKER_TYPE = 'pulpcore'\n", "3.123.1", "postgresql"),
-            ("WORKER_TYPE = 'redis'\n", "", "redis"),
-            ("", "", "postgresql"),
+        for (kind, new, version, expected) in [
+            (Value::Null, Value::Null, "3.13.0", "redis"),
+            (Value::Null, json!(true), "3.14.1", "postgresql"),
+            (Value::Null, json!(false), "3.15.9", "redis"),
+            (json!("redis"), Value::Null, "3.107.1", "postgresql"),
+            (json!("redis"), Value::Null, "3.123.1", "redis"),
+            (json!("pulpcore"), Value::Null, "3.123.1", "postgresql"),
         ] {
-            assert_eq!(
-                pulp(settings, version).carrier,
-                Ok(expected),
-                "{settings} {version}"
-            );
+            let found = pulp(|answer| {
+                answer["settings"]["WORKER_TYPE"] = kind.clone();
+                answer["settings"]["USE_NEW_WORKER_TYPE"] = new.clone();
+                answer["version"] = version.into();
+            });
+            assert_eq!(found.carrier, Ok(expected), "{kind} {version}");
         }
-        let computed = pulp("WORKER_TYPE = os.environ['T']\n", "3.123.1").place(Target::Broker);
-        assert!(computed.unwrap_err().contains("cannot tell WORKER_TYPE"));
-    }
-
-    #[test]
-    fn the_databases_url_has_no_credentials() {
-        let found = pulp(SETTINGS, "3.123.1");
-        let (url, source) = found.place(Target::Broker).unwrap();
-        assert_eq!(url, "postgresql://db:6432/?sslmode=require");
-        assert_eq!(source, "/etc/pulp/settings.py DATABASES.default.HOST");
-        assert!(found.secrets.contains(&"hunter2".to_owned()));
-        assert_eq!(found.origin.as_deref(), Some("https://pulp.example.com"));
-        let cache = found.place(Target::Cache).unwrap();
-        assert_eq!(cache.0, "redis://:x@cache:6379/0");
-    }
-
-    #[test]
-    fn an_empty_host_or_a_path_is_a_socket() {
-        for (host, expected) in [
-            ("", "postgresql:///?port=5432"),
-            (
-                "/run/postgresql",
-                "postgresql:///?host=%2Frun%2Fpostgresql&port=5432",
-            ),
-        ] {
-            let text = format!("DATABASES = {{'default': {{'HOST': '{host}'}}}}\n");
-            let found = pulp(&text, "3.50.0");
-            assert_eq!(found.place(Target::Database).unwrap().0, expected);
-            assert_eq!(found.database_at, Some(("localhost".to_owned(), 5432)));
-        }
-    }
-
-    #[test]
-    fn a_cache_that_is_none_is_not_taken_away() {
-        let none = pulp("", "3.123.1").place(Target::Cache);
-        assert!(none.unwrap_err().contains("no cache"));
-        assert_eq!(
-            pulp("", "3.10.0").place(Target::Broker).unwrap().0,
-            OLD_REDIS
+        let unknown = pulp(|answer| {
+            answer["version"] = Value::Null;
+            answer["settings"]["WORKER_TYPE"] = Value::Null;
+        });
+        assert!(
+            unknown
+                .place(Target::Broker)
+                .unwrap_err()
+                .contains("version")
         );
+    }
+
+    #[test]
+    fn the_database_is_where_libpq_goes() {
+        let url = |host: Value, addr: Value, port: Value| {
+            let found = pulp(|answer| {
+                answer["database"]["host"] = host.clone();
+                answer["database"]["hostaddr"] = addr.clone();
+                answer["database"]["port"] = port.clone();
+                answer["database"]["sslmode"] = Value::Null;
+            });
+            found.place(Target::Database).map(|(url, _)| url)
+        };
+        let none = || Value::Null;
+        assert_eq!(
+            url("db".into(), none(), 6432.into()).unwrap(),
+            "postgresql://db:6432/?"
+        );
+        assert_eq!(
+            url("::1".into(), none(), "5".into()).unwrap(),
+            "postgresql://[::1]:5/?"
+        );
+        assert_eq!(
+            url("db".into(), "10.0.0.1".into(), 5.into()).unwrap(),
+            "postgresql://10.0.0.1:5/?"
+        );
+        let socket = url("/run/postgresql".into(), none(), 5432.into()).unwrap();
+        assert_eq!(socket, "postgresql:///?host=%2Frun%2Fpostgresql&port=5432");
+        assert!(url("@abstract".into(), none(), 5432.into()).is_err());
+        assert!(url(none(), none(), none()).is_err());
+    }
+
+    #[test]
+    fn what_one_part_cannot_tell_leaves_the_other() {
+        let found =
+            pulp(|answer| answer["database"] = json!({"cannot": "KeyError in /etc/x.py, line 3"}));
+        let why = found.place(Target::Broker).unwrap_err();
+        assert_eq!(
+            why,
+            "KeyError in /etc/x.py, line 3; set `pulp_broker_test_broker_url`"
+        );
+        assert_eq!(found.place(Target::Cache).unwrap().0, "redis://cache:6379/");
+        let none = pulp(|answer| answer["settings"]["CACHE_ENABLED"] = false.into());
+        assert!(none.has_no_cache());
+        let unknown = Pulp3::unknown("nobody was asked");
+        for target in [Target::Broker, Target::Database, Target::Cache] {
+            let why = unknown.place(target).unwrap_err();
+            assert_eq!(why, "nobody was asked; set `pulp_broker_test_broker_url`");
+        }
+    }
+
+    #[test]
+    fn redis_is_where_its_client_goes() {
+        let url =
+            |given: Value| pulp(|answer| answer["redis"] = given.clone()).place(Target::Cache);
+        let given = json!({"tls": true, "host": "::1", "port": 6380, "path": null});
+        assert_eq!(url(given).unwrap().0, "rediss://[::1]:6380/");
+        let given = json!({"tls": false, "host": null, "port": null, "path": "/run/redis.sock"});
+        assert_eq!(url(given).unwrap().0, "redis+socket:///run/redis.sock");
+        assert!(url(Value::Null).unwrap_err().contains("no Redis"));
     }
 }

@@ -5,13 +5,28 @@ use crate::broker::Answer;
 use crate::service::{Unit, WORKERS};
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<String> {
-    vec![
-        found(sight),
+    let mut all = vec![found(sight)];
+    all.extend(settings(sight));
+    all.extend([
         broker(sight),
         others(sight, wish),
         disk(sight),
         undo(sight, wish),
-    ]
+    ]);
+    all
+}
+
+/// Whom of Pulp was asked where what is, or why nobody was.
+fn settings(sight: &Sight) -> Option<String> {
+    let (Ok(told) | Err(told)) = sight.settings_asked.as_ref()?;
+    let others = match sight.other_databases.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "; Pulp's other databases are left alone: {}",
+            names.join(", ")
+        ),
+    };
+    Some(format!("SETTINGS {told}{others}"))
 }
 
 fn found(sight: &Sight) -> String {
@@ -85,7 +100,9 @@ fn named(unit: &Unit, units: &[Unit]) -> String {
 
 fn broker(sight: &Sight) -> String {
     let Some(broker) = &sight.broker else {
-        return if sight.url.names_several {
+        return if let Some(why) = &sight.url.uncertain {
+            format!("BROKER not known: {why}")
+        } else if sight.url.names_several {
             format!("BROKER several, by {}", sight.url.source)
         } else {
             "BROKER none found: no /etc/pulp/server.conf, no unit of a broker".to_owned()

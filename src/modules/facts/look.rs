@@ -36,8 +36,6 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Place<'a> {
     pub(super) settings: Option<&'a Settings>,
     pub(super) broker: Option<(&'a Broker, Answer)>,
-    /// The user's word.
-    pub(super) broker_url: Option<&'a str>,
     pub(super) url: UrlSight,
     pub(super) units: Vec<Unit>,
 }
@@ -73,6 +71,8 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
     let (there, missing) = tools(cuts, needs_v6(place.broker.as_ref().map(|(b, _)| *b)));
     Ok(Sight {
         configured: place.settings.map(Settings::file),
+        settings_asked: place.settings.map(|settings| settings.asked.clone()),
+        other_databases: place.settings.map_or_else(Vec::new, other_databases),
         generation: generation(&place),
         manager: manager(),
         selinux: rights::selinux(),
@@ -89,6 +89,11 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         missing,
         there,
     })
+}
+
+fn other_databases(settings: &Settings) -> Vec<String> {
+    let pulp3 = settings.pulp3.as_ref();
+    pulp3.map_or_else(Vec::new, |pulp3| pulp3.other_databases.clone())
 }
 
 fn generation(place: &Place<'_>) -> Generation {
@@ -260,9 +265,7 @@ fn named(connection: &Connection) -> Named {
 
 /// Those of the workers and of the agents.
 fn virtual_hosts(place: &Place<'_>) -> BTreeSet<String> {
-    let workers = place
-        .broker_url
-        .or(place.settings.map(|s| s.broker_url.as_str()));
+    let workers = place.broker.as_ref().map(|(broker, _)| broker.url.as_str());
     let agents = place.settings.and_then(|s| s.messaging_url.as_deref());
     let mut found: BTreeSet<String> = [workers, agents]
         .into_iter()

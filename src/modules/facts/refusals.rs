@@ -34,6 +34,11 @@ pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
             actor: None,
         })
         .collect();
+    all.extend(sight.url.uncertain.iter().map(|why| Refusal {
+        name: "broker_uncertain",
+        msg: why.clone(),
+        actor: None,
+    }));
     all.extend(shared(sight, wish).map(|msg| Refusal {
         name: "broker_shared",
         msg,

@@ -65,6 +65,8 @@ fn healthy() -> Sight {
         others: Others::default(),
         not_asked: None,
         asked: true,
+        settings_asked: None,
+        other_databases: Vec::new(),
         cluster: Vec::new(),
         spaces: vec![space("/run"), space("/var/lib/rabbitmq")],
         missing: Vec::new(),
@@ -337,6 +339,41 @@ fn several_urls_are_refused_whatever_the_method() {
         );
     }
     assert!(lines(&sight)[1].starts_with("BROKER several, by /etc/pulp/server.conf"));
+}
+
+#[test]
+fn a_broker_that_cannot_be_told_is_refused_whatever_the_method() {
+    let why = "failed to find what is to be taken away in Pulp's settings: it raised KeyError; set \
+               `pulp_broker_test_broker_url`";
+    let mut sight = healthy();
+    sight.broker = None;
+    sight.url.uncertain = Some(why.to_owned());
+    sight.settings_asked = Some(Err("Pulp's own settings were not asked: x".to_owned()));
+    for wish in [STOP, AT_PULP] {
+        let found = refusals::all(&sight, wish);
+        let [refusal] = found.as_slice() else {
+            panic!("{found:?}")
+        };
+        let told = serde_json::json!(refusal);
+        assert_eq!(
+            (told["name"].as_str(), told["msg"].as_str()),
+            (Some("broker_uncertain"), Some(why))
+        );
+    }
+    assert_eq!(
+        lines(&sight)[1],
+        "SETTINGS Pulp's own settings were not asked: x"
+    );
+    assert_eq!(lines(&sight)[2], format!("BROKER not known: {why}"));
+}
+
+#[test]
+fn whom_of_pulp_was_asked_is_told() {
+    let mut sight = healthy();
+    sight.settings_asked = Some(Ok("asked Pulp's own settings as user pulp (x)".to_owned()));
+    sight.other_databases = vec!["replica".to_owned()];
+    let expected = "SETTINGS asked Pulp's own settings as user pulp (x); Pulp's other databases are left alone: replica";
+    assert_eq!(lines(&sight)[1], expected);
 }
 
 #[test]

@@ -10,7 +10,6 @@ use super::Params;
 use crate::broker::{self, Broker, rabbitmqctl};
 use crate::evidence::{self, Wanted};
 use crate::host::wait::{Deadline, Pace, until};
-use crate::modules::discover;
 use crate::observe::LIMIT;
 use crate::pulp::{Access, Door};
 use crate::timeline::{Begin, Timeline};
@@ -35,11 +34,7 @@ pub(super) fn listeners_after(
     now: f64,
 ) -> (BTreeMap<String, u64>, Duration) {
     let begun = Instant::now();
-    let broker = discover(
-        params.broker_url.as_deref(),
-        params.broker_unit.as_deref(),
-        params.target,
-    );
+    let broker = Broker::discover(params.broker());
     let broker = broker.ok().flatten();
     let before = &timeline.begin.listeners;
     let since_up = timeline.outage().up_at.map_or(f64::MAX, |up| now - up);
@@ -61,11 +56,7 @@ pub(super) fn listeners_after(
 
 /// One text for a person.
 pub(super) fn evidence(begin: &Begin, params: &Params) -> String {
-    let broker = discover(
-        params.broker_url.as_deref(),
-        params.broker_unit.as_deref(),
-        params.target,
-    );
+    let broker = Broker::discover(params.broker());
     let pulp = door(params).ok().flatten();
     evidence::collect(&Wanted {
         units: &begin.units,

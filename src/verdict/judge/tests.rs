@@ -24,10 +24,15 @@ fn subjects() -> Vec<(Json, String)> {
         let text = "scheduler@demo is the first name in it; see the task";
         (failed_by("working", name, &actor, text), expected)
     };
-    let mut subjects: Vec<(Json, String)> =
-        ["unsupported", "broker_shared", "busy", "unhealthy_before"]
-            .map(pre_flight)
-            .into();
+    let mut subjects: Vec<(Json, String)> = [
+        "unsupported",
+        "broker_uncertain",
+        "broker_shared",
+        "busy",
+        "unhealthy_before",
+    ]
+    .map(pre_flight)
+    .into();
     subjects.extend(
         [
             "connected_but_idle",

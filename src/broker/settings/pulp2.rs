@@ -1,0 +1,210 @@
+//! A Pulp 2's settings: as its Celery application has them, else as its `server.conf` says.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::ask::shown;
+use super::ini::Ini;
+use super::{Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
+
+/// Where kombu goes to port 5672 although TLS is spoken there: it has one default for both.
+const PORT: &str = "5672";
+
+#[derive(Debug, Deserialize)]
+struct Told {
+    broker: Broker,
+    broker_url: Option<String>,
+    messaging_url: Option<String>,
+    server_name: Option<String>,
+    database: Option<String>,
+    seeds: Option<String>,
+    worker_timeout: Value,
+    secrets: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Broker {
+    transport: Option<String>,
+    host: Option<String>,
+    port: Value,
+    virtual_host: Option<String>,
+    tls: bool,
+    several: bool,
+}
+
+/// What its Celery application answered.
+pub(super) fn of_answer(whom: &str, answer: Value) -> Result<Settings, String> {
+    let told = Told::deserialize(answer).map_err(|e| format!("its answer makes no sense: {e}"))?;
+    let source = "Pulp's own Celery application".to_owned();
+    let broker = match (told.broker.several, told.broker_url) {
+        // With all of them, as it is refused.
+        (true, Some(url)) => Ok((url, source)),
+        _ => url(&told.broker).map(|url| (url, source)),
+    };
+    Ok(Settings {
+        broker,
+        messaging_url: told.messaging_url.filter(|url| !url.is_empty()),
+        server_name: told.server_name.filter(|name| !name.is_empty()),
+        database: told.database.unwrap_or_default(),
+        seeds: seeds(told.seeds.as_deref().unwrap_or_default()),
+        worker_timeout: shown(&told.worker_timeout).and_then(|text| text.parse().ok()),
+        secrets: told.secrets,
+        asked: Ok(format!("asked {whom}")),
+        pulp3: None,
+    })
+}
+
+/// Without credentials.
+fn url(broker: &Broker) -> Result<String, String> {
+    let transport = broker.transport.as_deref().unwrap_or_default();
+    let (plain, secured) = match transport {
+        "amqp" | "pyamqp" | "librabbitmq" | "amqps" => ("amqp", "amqps"),
+        "qpid" => ("qpid", "qpids"),
+        "redis" | "rediss" => ("redis", "rediss"),
+        other => {
+            return Err(format!(
+                "its broker is reached by `{other}`, which is not known here; {REMEDY}"
+            ));
+        }
+    };
+    let host = broker.host.as_deref().unwrap_or("localhost");
+    let port = shown(&broker.port).unwrap_or_else(|| PORT.to_owned());
+    let scheme = if broker.tls { secured } else { plain };
+    let virtual_host = broker.virtual_host.as_deref().unwrap_or("/");
+    let virtual_host =
+        percent_encoding::utf8_percent_encode(virtual_host, percent_encoding::NON_ALPHANUMERIC);
+    Ok(format!(
+        "{scheme}://{}:{port}/{virtual_host}",
+        in_brackets(host)
+    ))
+}
+
+/// What `server.conf` says. A default of Pulp's counts only when Pulp says so itself.
+pub(super) fn of_file(text: &str, why: &str) -> Settings {
+    let ini = Ini::parse(text).map_err(|why| format!("{SERVER_CONF}: {why}; {REMEDY}"));
+    let get = |section, option| match &ini {
+        Ok(ini) => ini
+            .get(section, option)
+            .map_err(|why| format!("{SERVER_CONF}: {why}; {REMEDY}")),
+        Err(why) => Err(why.clone()),
+    };
+    let known = |section, option| get(section, option).ok().flatten();
+    let is_secured = || match &ini {
+        Ok(ini) => ini.is_on("tasks", "celery_require_ssl"),
+        Err(why) => Err(why.clone()),
+    };
+    let broker = || -> Place {
+        let url = get("tasks", "broker_url")?.ok_or_else(|| {
+            format!("{SERVER_CONF} has no [tasks] broker_url, and Pulp was not asked for its default; {REMEDY}")
+        })?;
+        let url = if is_secured()? { secured(&url) } else { url };
+        Ok((url, format!("{SERVER_CONF} [tasks] broker_url")))
+    };
+    let secrets = [("database", "password"), ("server", "default_password")];
+    Settings {
+        broker: broker(),
+        messaging_url: known("messaging", "url"),
+        server_name: known("server", "server_name"),
+        database: known("database", "name").unwrap_or_default(),
+        seeds: seeds(&known("database", "seeds").unwrap_or_default()),
+        worker_timeout: known("tasks", "worker_timeout").and_then(|v| v.parse().ok()),
+        secrets: secrets.iter().filter_map(|(s, o)| known(s, o)).collect(),
+        asked: Err(format!("read {SERVER_CONF}: {why}")),
+        pulp3: None,
+    }
+}
+
+/// The URL of the same broker, spoken with by TLS at the port where kombu goes without being told another.
+fn secured(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let scheme = match scheme {
+        "amqp" | "pyamqp" | "librabbitmq" => "amqps",
+        "qpid" => "qpids",
+        other => other,
+    };
+    let start = rest.rfind('@').map_or(0, |at| at + 1);
+    let end = rest[start..].find('/').map_or(rest.len(), |at| start + at);
+    let has_port = rest[start..end]
+        .rsplit(']')
+        .next()
+        .is_some_and(|host| host.contains(':'));
+    let port = if has_port {
+        String::new()
+    } else {
+        format!(":{PORT}")
+    };
+    format!("{scheme}://{}{port}{}", &rest[..end], &rest[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn broker(text: &str) -> Place {
+        of_file(text, "x").broker
+    }
+
+    #[test]
+    fn the_tasks_url_is_the_broker_and_its_source_is_named() {
+        let text = "[server]\nserver_name: pulp.example.com\n[messaging]\nurl: tcp://a:5672\n\
+                    [tasks]\nbroker_url = amqp://u:p@b:5672// ; ours\nworker_timeout: 120\n";
+        let settings = of_file(text, "x");
+        let (url, source) = settings.broker.unwrap();
+        assert_eq!(url, "amqp://u:p@b:5672//");
+        assert_eq!(source, "/etc/pulp/server.conf [tasks] broker_url");
+        assert_eq!(settings.server_name.as_deref(), Some("pulp.example.com"));
+        assert_eq!(settings.messaging_url.as_deref(), Some("tcp://a:5672"));
+        assert_eq!(settings.worker_timeout, Some(120));
+    }
+
+    #[test]
+    fn a_broker_that_is_not_named_is_not_guessed() {
+        for text in ["# all commented out\n", "[messaging]\nurl: tcp://b:5671\n"] {
+            let why = broker(text).unwrap_err();
+            assert!(why.contains("pulp_broker_test_broker_url"), "{why}");
+        }
+        assert!(broker("broker_url: a\n").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn tls_is_what_celery_requires() {
+        for (url, expected) in [
+            ("qpid://u:p@h:5671/", "qpids://u:p@h:5671/"),
+            ("amqp://h//", "amqps://h:5672//"),
+            ("amqp://u:p@[::1]/v", "amqps://u:p@[::1]:5672/v"),
+        ] {
+            let text = format!("[tasks]\nbroker_url: {url}\ncelery_require_ssl: true\n");
+            assert_eq!(broker(&text).unwrap().0, expected);
+        }
+        assert!(broker("[tasks]\nbroker_url: amqp://h\ncelery_require_ssl: x\n").is_err());
+    }
+
+    #[test]
+    fn what_kombu_says_is_the_broker() {
+        let told = |broker: Value| {
+            let answer = json!({"broker": broker, "broker_url": "amqp://a//;amqp://b//", "messaging_url": null,
+                "server_name": "h", "database": "d", "seeds": "", "worker_timeout": 30, "secrets": []});
+            of_answer("Pulp", answer).unwrap().broker
+        };
+        let one = |transport, tls| {
+            json!({"transport": transport, "host": "::1", "port": 5672,
+            "virtual_host": "a/b", "tls": tls, "several": false})
+        };
+        assert_eq!(
+            told(one("amqp", false)).unwrap().0,
+            "amqp://[::1]:5672/a%2Fb"
+        );
+        assert_eq!(
+            told(one("qpid", true)).unwrap().0,
+            "qpids://[::1]:5672/a%2Fb"
+        );
+        assert!(told(one("SQS", false)).unwrap_err().contains("`SQS`"));
+        let mut several = one("amqp", false);
+        several["several"] = true.into();
+        assert!(told(several).unwrap().0.contains(';'));
+    }
+}
