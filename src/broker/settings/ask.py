@@ -36,8 +36,8 @@ def cause(error):
     frames = traceback.extract_tb(sys.exc_info()[2])
     place = (getattr(error, "filename", None), getattr(error, "lineno", None))
     if not (isinstance(error, SyntaxError) and place[0]):
-        own = [f for f in frames if f[0] != "<string>"]
-        site = [f for f in own if "-packages" not in f[0] and not f[0].startswith((sys.prefix, "<", "/usr/lib"))]
+        own = [f for f in frames if not f[0].startswith("<")]
+        site = [f for f in own if "-packages" not in f[0] and not f[0].startswith((sys.prefix, "/usr/lib"))]
         place = (site or own or [(None, None)])[-1][:2]
     name = type(error).__name__
     if isinstance(error, ImportError):

@@ -7,7 +7,7 @@ use super::ask::shown;
 use super::ini::Ini;
 use super::{Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
 
-/// Where kombu goes to port 5672 although TLS is spoken there: it has one default for both.
+/// Where kombu goes by default; with TLS too, where the transport is `qpid`.
 const PORT: &str = "5672";
 
 #[derive(Debug, Deserialize)]
@@ -114,23 +114,20 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
     }
 }
 
-/// The URL of the same broker, spoken with by TLS at the port where kombu goes without being told another.
+/// The URL of the same broker, spoken with by TLS at the port to which kombu goes.
 fn secured(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
     let scheme = match scheme {
-        "amqp" | "pyamqp" | "librabbitmq" => "amqps",
+        "amqp" | "pyamqp" | "librabbitmq" => return format!("amqps://{rest}"),
         "qpid" => "qpids",
         other => other,
     };
     let start = rest.rfind('@').map_or(0, |at| at + 1);
     let end = rest[start..].find('/').map_or(rest.len(), |at| start + at);
-    let has_port = rest[start..end]
-        .rsplit(']')
-        .next()
-        .is_some_and(|host| host.contains(':'));
-    let port = if has_port {
+    let host = rest[start..end].rsplit(']').next().unwrap_or_default();
+    let port = if host.contains(':') {
         String::new()
     } else {
         format!(":{PORT}")
@@ -174,8 +171,9 @@ mod tests {
     fn tls_is_what_celery_requires() {
         for (url, expected) in [
             ("qpid://u:p@h:5671/", "qpids://u:p@h:5671/"),
-            ("amqp://h//", "amqps://h:5672//"),
-            ("amqp://u:p@[::1]/v", "amqps://u:p@[::1]:5672/v"),
+            ("amqp://h//", "amqps://h//"),
+            ("qpid://u:p@h/", "qpids://u:p@h:5672/"),
+            ("amqp://u:p@[::1]/v", "amqps://u:p@[::1]/v"),
         ] {
             let text = format!("[tasks]\nbroker_url: {url}\ncelery_require_ssl: true\n");
             assert_eq!(broker(&text).unwrap().0, expected);
