@@ -35,6 +35,7 @@ def cause(error):
     import traceback
     frames = traceback.extract_tb(sys.exc_info()[2])
     place = (getattr(error, "filename", None), getattr(error, "lineno", None))
+    site = []
     if not (isinstance(error, SyntaxError) and place[0]):
         own = [f for f in frames if not f[0].startswith("<")]
         site = [f for f in own if "-packages" not in f[0] and not f[0].startswith((sys.prefix, "/usr/lib"))]
@@ -42,6 +43,7 @@ def cause(error):
     name = type(error).__name__
     if isinstance(error, ImportError):
         name += " (%s)" % error
+        place = place if site else (None, None)
     return "%s in %s, line %s" % (name, place[0], place[1]) if place[0] else name
 
 
