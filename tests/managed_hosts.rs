@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What Ansible does on the controller alone, or, `raw`, with the host's shell.
-const NEEDS_NO_PYTHON: [&str; 15] = [
+const NEEDS_NO_PYTHON: [&str; 16] = [
     "add_host",
     "assert",
     "debug",
@@ -25,6 +25,8 @@ const NEEDS_NO_PYTHON: [&str; 15] = [
     "include_tasks",
     "include_vars",
     "meta",
+    // An action of the role's own, which only runs on the controller.
+    "pulp_save",
     "raw",
     "set_fact",
     "set_stats",
