@@ -78,8 +78,8 @@ class Play:
     def events(self):
         try:
             # The last line may be half written.
-        whole = self.record.read_text(encoding="utf-8").rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+            whole = self.record.read_text(encoding="utf-8").rpartition("\n")[0]
+            return [json.loads(line) for line in whole.splitlines()]
         except FileNotFoundError:
             return []
 

@@ -3,6 +3,7 @@ process of Pulp's runs, with the form's environment; else the unit is stopped. S
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,7 +55,8 @@ def main():
         for place in range(int(runs), len(forms), 2):
             answers[place] = ask(forms[place], runs)
         subprocess.run(["systemctl", "stop", UNIT], check=True)
-    os.remove(DROP_IN)
+    shutil.rmtree(os.path.dirname(DROP_IN))
+    os.remove(FILE)
     subprocess.run(["systemctl", "daemon-reload"], check=True)
     for place in range(len(forms)):
         print(json.dumps(answers[place]))
