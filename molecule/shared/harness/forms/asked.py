@@ -23,7 +23,8 @@ def quoted(text):
 def set_up(runs):
     os.makedirs(os.path.dirname(DROP_IN), exist_ok=True)
     with open(DROP_IN, "w", encoding="utf-8") as file:
-        file.write(f"[Service]\nEnvironment=\nEnvironmentFile={FILE}\n{RUNS if runs else ''}")
+        # It is started more often than anybody would.
+        file.write(f"[Unit]\nStartLimitIntervalSec=0\n[Service]\nEnvironment=\nEnvironmentFile={FILE}\n{RUNS if runs else ''}")
     subprocess.run(["systemctl", "daemon-reload"], check=True)
 
 
