@@ -140,7 +140,8 @@ impl Broker {
     /// `VOID broker_uncertain`; or its URL makes no sense, or its host does not resolve.
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
         let settings = match said.url {
-            Some(_) => None,
+            // What is to be masked stands in Pulp 2's file all the same.
+            Some(_) => settings::read(false).ok().flatten(),
             None => settings::read(said.may_ask)?,
         };
         Self::of(said, settings.as_ref())
@@ -151,8 +152,8 @@ impl Broker {
     /// # Errors
     /// As [`Self::discover`].
     pub(crate) fn of(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<Self>> {
-        for secret in settings.iter().flat_map(|settings| settings.secrets()) {
-            secrets::add(secret);
+        if let Some(settings) = settings {
+            settings.mask();
         }
         let target = settings.map_or(said.target, |settings| settings.effective(said.target));
         let Some((url, source)) = locate(said, settings)? else {

@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::ansible::secrets;
 use crate::host::files;
 use crate::service::{self, PULP3_PREFIX, WORKERS};
 use ask::{Asked, Generation};
@@ -111,10 +112,13 @@ impl Settings {
         }
     }
 
-    /// What must not be shown of it, beside what stands in URLs.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &String> {
-        let secrets = self.secrets.iter();
-        secrets.filter(|secret| secret.len() >= SHORTEST_SECRET)
+    /// Has what must not be shown of it masked, beside what stands in URLs.
+    pub(crate) fn mask(&self) {
+        for secret in &self.secrets {
+            if secret.len() >= SHORTEST_SECRET {
+                secrets::add(secret);
+            }
+        }
     }
 
     fn of_pulp3(pulp3: Pulp3, secrets: Vec<String>, asked: Result<String, String>) -> Self {
@@ -160,6 +164,19 @@ pub(crate) fn read(may_ask: bool) -> Result<Option<Settings>> {
         Some(text) if has_2 => Ok(Some(of_pulp_2(&text, may_ask))),
         _ if has_3 || Path::new(SETTINGS_PY).exists() => Ok(Some(of_pulp_3(may_ask))),
         text => Ok(text.map(|text| of_pulp_2(&text, may_ask))),
+    }
+}
+
+/// Has what this host's Pulp keeps secret masked from here on, where its words are about to be shown. A Pulp 2 has it in its file; a Pulp 3 is
+/// asked once more, because what it answered before was kept nowhere.
+pub(crate) fn mask_secrets(may_ask: bool) {
+    let known = read(false).ok().flatten();
+    let settings = match known {
+        Some(Settings { pulp3: Some(_), .. }) if may_ask => read(true).ok().flatten(),
+        known => known,
+    };
+    if let Some(settings) = settings {
+        settings.mask();
     }
 }
 

@@ -22,7 +22,7 @@ use super::{ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, se
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Overrides;
-use crate::broker::settings::Target;
+use crate::broker::settings::{self, Target};
 use crate::broker::undo;
 use crate::evidence::redact;
 use crate::host::wait::Deadline;
@@ -329,6 +329,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             ..observing(&observer, true)
         });
     }
+    settings::mask_secrets(params.ask_pulp);
     let main_pids = params.main_pids.clone().unwrap_or_default();
     let recovered = params
         .wait_for
