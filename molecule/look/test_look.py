@@ -152,7 +152,7 @@ class Modules(Look):
         # An httpd that ends gracefully, as every stock one does, waits for those that are kept open.
         seen, unit = "/run/look-connections", "/run/systemd/system/httpd.service.d/look.conf"
         look = f"ExecStop=/bin/sh -c 'ss -Htnp state established \"( dport = :443 )\" | grep AnsiballZ > {seen} || true'"
-        self.addCleanup(self.lab.shell, f"rm -f {unit} {seen}; systemctl daemon-reload")
+        self.addCleanup(self.lab.shell, f"rm -rf $(dirname {unit}) {seen}; systemctl daemon-reload")
         self.addCleanup(self.give_back)
         self.lab.shell(f"mkdir -p $(dirname {unit}); printf '[Service]\n%s\n' {shlex.quote(look)} > {unit}; systemctl daemon-reload")
         call(self.lab, "pulp_services", run_id="ends", restore_after=600, state="stopped", name=["httpd"], **connection())
