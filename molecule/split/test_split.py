@@ -29,6 +29,9 @@ BOOT = 60
 
 
 class Split(Claims):
+    # Of a play whose undo nobody waits for.
+    restore_after = RESTORE_AFTER
+
     @property
     def names(self):
         return [lab.name for lab in self.labs]
