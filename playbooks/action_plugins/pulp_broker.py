@@ -165,7 +165,9 @@ class ActionModule(Normal):
             f"{environment} /bin/sh -c {shlex.quote(command)}".strip(), sudoable=True, in_data=self._parameters
         )
         lines = (said.get("stderr", "") or "").splitlines()
-        marked = [line.partition(mark)[2].split() for line in lines if mark in line]
+        # A connection that makes one of both outputs must not have a program started twice.
+        both = [*lines, *said["stdout"].splitlines()]
+        marked = [line.partition(mark)[2].split() for line in both if mark in line]
         # Where the shell could not start it after all, it has done nothing.
         said["is_started"] = ["started"] in marked and not (said["rc"] in (126, 127) and "{" not in said["stdout"])
         said["refused"] = next((words for words in marked if len(words) == 3), ("unknown", "", ""))

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock, atomic::AtomicUsize, atomic::Ordering};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 
 static PENDING: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
@@ -32,7 +33,14 @@ pub(crate) fn watch() {
 /// Starts to watch who reads the standard output and the standard error. Where that cannot be watched the module works to its end.
 pub(crate) fn watch_readers() {
     thread::spawn(|| {
-        while !ends_within(&LINES) && writeln!(std::io::stderr()).is_ok() {}
+        loop {
+            match ends_within(&LINES) {
+                Ok(false) if writeln!(std::io::stderr()).is_ok() => {}
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
         let pending = PENDING.get_or_init(Arc::default);
         pending.store(
             usize::try_from(SIGPIPE).unwrap_or_default(),
@@ -42,12 +50,12 @@ pub(crate) fn watch_readers() {
 }
 
 /// Whether the reader of either is gone, in this time.
-fn ends_within(limit: &Timespec) -> bool {
+fn ends_within(limit: &Timespec) -> Result<bool, Errno> {
     let (output, error) = (std::io::stdout(), std::io::stderr());
     // The end of a reader is told whatever is asked for.
     let mut both = [&output as &dyn AsFd, &error]
         .map(|of| PollFd::from_borrowed_fd(of.as_fd(), PollFlags::empty()));
-    poll(&mut both, Some(limit)).is_ok_and(|told| told > 0)
+    poll(&mut both, Some(limit)).map(|told| told > 0)
 }
 
 /// What asked this process to stop last, if anything did: a signal by its name.

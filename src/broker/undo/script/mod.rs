@@ -178,6 +178,26 @@ mod tests {
     const BOTH: [Manager; 2] = [Manager::Systemd, Manager::Sysv];
 
     #[test]
+    fn the_program_is_where_the_play_puts_it() {
+        let shipped = |path: &str| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+            std::fs::read_to_string(folder.join(path)).unwrap()
+        };
+        assert!(shipped("roles/pulp_broker_test/vars/main/main.yml").contains(PROGRAM));
+        let plugin = shipped("action_plugins/pulp_broker.py");
+        let quoted = |name: &str| {
+            let line = plugin.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim_matches('"').to_owned()
+        };
+        let (places, folder) = (quoted("PLACES = "), quoted("FOLDER = "));
+        let all: Vec<String> = places
+            .split(' ')
+            .map(|place| format!("{place}/{folder}"))
+            .collect();
+        assert_eq!(all.join(" "), PROGRAM);
+    }
+
+    #[test]
     fn rules_and_drop_ins_go_before_the_broker_comes_and_it_before_the_services() {
         let orders = [
             (
