@@ -13,6 +13,7 @@ pub(crate) mod settings;
 pub(crate) mod undo;
 mod units;
 pub(crate) mod url;
+pub(crate) mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -214,6 +215,12 @@ impl Broker {
     /// Every address it may be reached at; none for a Unix socket.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Whether its unit is known to be a broker's of its kind, and no pooler's or proxy's that the user named.
+    pub(crate) fn has_own_unit(&self) -> bool {
+        let unit = self.unit.as_deref();
+        unit.is_some_and(|unit| units::speaks(unit, self.endpoint.protocol))
     }
 
     /// Its unit on this host.

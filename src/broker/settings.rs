@@ -159,7 +159,7 @@ impl Settings {
 pub(crate) fn read(may_ask: bool) -> Result<Option<Settings>> {
     let text = files::read_if_present(Path::new(SERVER_CONF))?;
     let has_3 = !service::unit_files(PULP3_PREFIX).is_empty();
-    let has_2 = !has_3 || !service::unit_files(WORKERS.trim_end_matches(".service")).is_empty();
+    let has_2 = !has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty();
     match text {
         Some(text) if has_2 => Ok(Some(of_pulp_2(&text, may_ask))),
         _ if has_3 || Path::new(SETTINGS_PY).exists() => Ok(Some(of_pulp_3(may_ask))),

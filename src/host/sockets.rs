@@ -3,6 +3,7 @@
 pub(crate) mod clients;
 pub(crate) mod diag;
 pub(crate) mod owners;
+pub(crate) mod peers;
 pub(crate) mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +103,17 @@ pub(crate) fn listening(port: u16) -> Result<bool> {
 /// The kernel's tables cannot be read.
 pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
     holder(&listener_inodes(port)?)
+}
+
+/// Whether one process alone listens on the port, whatever the addresses.
+///
+/// # Errors
+/// The kernel's tables cannot be read.
+pub(crate) fn has_one_listener(port: u16) -> Result<bool> {
+    let wanted = listener_inodes(port)?;
+    let held = holder(&wanted)?.and_then(|listener| Process::new(listener.pid).ok());
+    let held = held.map(|process| inodes(&process)).transpose()?;
+    Ok(held.is_some_and(|held| wanted.is_subset(&held)))
 }
 
 /// Whether anything listens on the Unix socket at this path. The file alone says nothing: a killed

@@ -27,8 +27,10 @@ use crate::broker::others::Others;
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Pulp3, Settings, Target};
+use crate::broker::witness::Witness;
 use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
+use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
 use crate::names::Actor;
 use crate::service::{self, Manager, PULP3_PREFIX, Unit};
@@ -47,6 +49,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("hold", Kind::Int).default(Default::Int(0)),
         RESTORE_AFTER,
         Opt::new("accept_shared", Kind::Bool).default(Default::Bool(false)),
+        Opt::new("used", Kind::Bool).default(Default::Bool(false)),
         BROKER_URL,
         BROKER_UNIT,
         TARGET,
@@ -73,6 +76,7 @@ struct Params {
     hold: i64,
     restore_after: Option<i64>,
     accept_shared: bool,
+    used: bool,
     broker_url: Option<String>,
     broker_unit: Option<String>,
     target: Target,
@@ -109,6 +113,8 @@ struct Sight {
     broker: Option<BrokerSight>,
     /// Why a URL is not looked at any further.
     url: UrlSight,
+    /// What the kernel shows of Pulp's connections; nothing where the broker does not answer or no Pulp is here.
+    witness: Option<Witness>,
     others: Others,
     /// Why RabbitMQ could not be asked, where it should have been; nothing where it was.
     not_asked: Option<String>,
@@ -135,6 +141,8 @@ struct UrlSight {
     /// What said it.
     source: String,
     names_several: bool,
+    /// The user said it, who may know better than the kernel shows.
+    by_user: bool,
     /// Why it cannot be told what is to be taken away.
     uncertain: Option<String>,
 }
@@ -156,6 +164,8 @@ struct BrokerSight {
     elsewhere: Vec<IpAddr>,
     /// Where the agents' messages go, if that is another broker.
     other_for_agents: Option<String>,
+    /// What listens is no broker, and this is where it is connected to itself.
+    behind: Option<Peers>,
 }
 
 /// Who listens where the broker is reached, if that is this host.
@@ -274,6 +284,7 @@ fn run(call: &Call) -> Result<Outcome> {
             broker: broker.as_ref().zip(answer),
             url: said,
             units,
+            used: params.used,
         };
         let sight = look::at(place, wish)?;
         if !deployment["broker"].is_null() {
@@ -328,6 +339,7 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) ->
         Some(Ok((url, source))) => UrlSight {
             source,
             names_several: url::names_several(&url),
+            by_user: said.is_some(),
             uncertain: None,
         },
         Some(Err(error)) => UrlSight {

@@ -51,6 +51,11 @@ pub(crate) fn full_name(name: &str) -> String {
     }
 }
 
+/// A unit's name as people say it: `httpd` of `httpd.service`.
+pub(crate) fn short_name(name: &str) -> &str {
+    name.trim_end_matches(".service")
+}
+
 /// What runs this host's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manager {

@@ -95,8 +95,8 @@ names! {
         "Do what the refusal says; where the broker may not be touched: `pulp_broker_test_method: partition` with `pulp_broker_test_apply_at: pulp`."
     BrokerUncertain "broker_uncertain" Void []
         "It cannot be told for certain what of Pulp's would be taken away.";
-        "Pulp could not be asked for its settings, or its answer leaves open where its broker is, and no variable says it";
-        "Do what the refusal says, which names the cause: most often `pulp_broker_test_broker_url`, with the URL of the broker that this Pulp uses."
+        "Pulp could not be asked for its settings, or its answer leaves open where its broker is, or the kernel shows Pulp's processes connected elsewhere, and no variable says it";
+        "Do what the refusal says, which names the cause: most often `pulp_broker_test_broker_url`, with the URL of the broker that this Pulp uses; a restart of Pulp's services where its settings were changed since they were started."
     BrokerShared "broker_shared" Void []
         "Others use this broker and would lose it too.";
         "the kernel's sockets or rabbitmqctl show connections that are not Pulp's";

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -170,20 +170,33 @@ impl Table {
     /// # Errors
     /// The kernel does not say.
     pub(crate) fn of_path(&mut self, path: &Path) -> Result<Vec<Connection>> {
+        let path = resolved(path);
+        let mut all = self.unix_clients()?;
+        all.retain(|(_, server)| *server == path);
+        let connection = |(inode, _)| Connection {
+            inode,
+            traffic: None,
+            key: None,
+        };
+        Ok(all.into_iter().map(connection).collect())
+    }
+
+    /// The client end of each established connection to a Unix socket that has a path, and that path.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub(crate) fn unix_clients(&mut self) -> Result<Vec<(u64, PathBuf)>> {
         let socket = self
             .netlink
             .as_ref()
             .context("failed to read this host's Unix sockets: netlink is refused")?;
-        let path = resolved(path);
         let mut found = Vec::new();
         ask(
             socket,
             SOCK_DIAG_BY_FAMILY,
             REQUEST_DUMP,
             &unix_request(),
-            |body| {
-                found.extend(unix_answer(body, &path));
-            },
+            |body| found.extend(unix_answer(body)),
         )?;
         Ok(found)
     }
@@ -280,18 +293,12 @@ fn unix_request() -> [u8; 24] {
 }
 
 /// `struct unix_diag_msg`: of a socket that the server accepted, which has the server's path, the peer.
-fn unix_answer(body: &[u8], path: &Path) -> Option<Connection> {
+fn unix_answer(body: &[u8]) -> Option<(u64, PathBuf)> {
     let attributes = body.get(16..)?;
     let name = attribute(attributes, UNIX_DIAG_NAME)?;
-    let name = name.split(|byte| *byte == 0).next()?;
-    if resolved(Path::new(std::str::from_utf8(name).ok()?)) != path {
-        return None;
-    }
-    Some(Connection {
-        inode: u64::from(u32_at(attribute(attributes, UNIX_DIAG_PEER)?, 0)?),
-        traffic: None,
-        key: None,
-    })
+    let name = std::str::from_utf8(name.split(|byte| *byte == 0).next()?).ok()?;
+    let peer = u32_at(attribute(attributes, UNIX_DIAG_PEER)?, 0)?;
+    (!name.is_empty()).then(|| (u64::from(peer), resolved(Path::new(name))))
 }
 
 /// The value of the attribute of this kind.

@@ -2,18 +2,40 @@
 
 use super::{BrokerSight, Generation, Sight, Wish};
 use crate::broker::Answer;
-use crate::service::{Unit, WORKERS};
+use crate::broker::witness::Witness;
+use crate::service::{self, Unit, WORKERS};
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<String> {
     let mut all = vec![found(sight)];
     all.extend(settings(sight));
-    all.extend([
-        broker(sight),
-        others(sight, wish),
-        disk(sight),
-        undo(sight, wish),
-    ]);
+    all.push(broker(sight));
+    all.extend(sight.witness.as_ref().map(witness));
+    all.extend([others(sight, wish), disk(sight), undo(sight, wish)]);
     all
+}
+
+/// What the kernel shows of Pulp's connections to it.
+fn witness(seen: &Witness) -> String {
+    match seen {
+        Witness::Connected { services, without } => {
+            let are = if services.len() == 1 { "is" } else { "are" };
+            let but = match without.as_slice() {
+                [] => String::new(),
+                names => format!("; not {}", names.join(", ")),
+            };
+            format!("WITNESS {} {are} connected to it{but}", services.join(", "))
+        }
+        Witness::NobodyRuns => "WITNESS none: no service of Pulp's that stays connected runs here, so that Pulp is connected to it \
+                                cannot be told"
+            .to_owned(),
+        Witness::OnDemand => "WITNESS none yet: Pulp connects to its cache when it needs it; the kernel is asked again once the health \
+                              check has used it"
+            .to_owned(),
+        Witness::Against(statements) => {
+            let told: Vec<String> = statements.iter().map(ToString::to_string).collect();
+            format!("WITNESS against it: {}", told.join("; "))
+        }
+    }
 }
 
 /// Whom of Pulp was asked where what is, or why nobody was.
@@ -85,7 +107,7 @@ fn services(units: &[Unit]) -> String {
 
 /// A unit's short name; the umbrella of the workers with how many of them run.
 fn named(unit: &Unit, units: &[Unit]) -> String {
-    let name = unit.name.trim_end_matches(".service");
+    let name = service::short_name(&unit.name);
     if unit.name != WORKERS {
         return name.to_owned();
     }
@@ -130,10 +152,14 @@ fn place(broker: &BrokerSight) -> String {
     if !broker.local {
         return "on another host".to_owned();
     }
-    match (&broker.unit, &broker.foreign) {
+    let place = match (&broker.unit, &broker.foreign) {
         (Some(unit), _) => format!("unit {unit}"),
         (None, Some(foreign)) => format!("{foreign} listens there"),
         (None, None) => "on this host, its unit is not known".to_owned(),
+    };
+    match &broker.behind {
+        Some(behind) => format!("{place}, behind which is {behind}"),
+        None => place,
     }
 }
 

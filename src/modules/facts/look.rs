@@ -12,8 +12,10 @@ use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
 use crate::broker::settings::Settings;
+use crate::broker::witness::{self, Witness};
 use crate::broker::{self, Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
+use crate::host::sockets::peers::{self, Peers};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
 use crate::service::{self, Manager, PULP, PULP3_PREFIX, Unit};
@@ -38,6 +40,8 @@ pub(super) struct Place<'a> {
     pub(super) broker: Option<(&'a Broker, Answer)>,
     pub(super) url: UrlSight,
     pub(super) units: Vec<Unit>,
+    /// Pulp was used just before.
+    pub(super) used: bool,
 }
 
 /// Looks at everything once.
@@ -67,6 +71,10 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         Some(broker) => cluster::judge(&broker.kind, &command_lines::all()?, &asked.nodes),
         None => Vec::new(),
     };
+    let witness = match &place.broker {
+        Some((broker, _)) if answers && !place.units.is_empty() => Some(witness(broker, &place)?),
+        _ => None,
+    };
     let cuts = wish.method.cuts() && (local || wish.apply_at == ApplyAt::Pulp);
     let (there, missing) = tools(cuts, needs_v6(place.broker.as_ref().map(|(b, _)| *b)));
     Ok(Sight {
@@ -83,6 +91,7 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         units: place.units,
         url: place.url,
         broker,
+        witness,
         others,
         not_asked,
         cluster,
@@ -103,6 +112,10 @@ fn generation(place: &Place<'_>) -> Generation {
         None if units.any(|unit| unit.name.starts_with(PULP3_PREFIX)) => Generation::Three(None),
         None => Generation::Two,
     }
+}
+
+fn witness(broker: &Broker, place: &Place<'_>) -> Result<Witness> {
+    witness::look(broker, &place.units, place.used)
 }
 
 fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSight> {
@@ -126,6 +139,7 @@ fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSi
             Vec::new()
         },
         other_for_agents: other_for_agents(broker, place),
+        behind: behind(broker)?,
     })
 }
 
@@ -138,6 +152,19 @@ fn heard(broker: &Broker) -> Result<Heard> {
         Some(true) => Heard::Contained,
         _ => Heard::Process,
     })
+}
+
+/// What listens may hand everything on: a pooler, a proxy. Then it is that which is taken away, and this is where it is connected to.
+fn behind(broker: &Broker) -> Result<Option<Peers>> {
+    if !broker.local || broker.has_own_unit() {
+        return Ok(None);
+    }
+    let pid = broker.endpoint.listener()?.map(|l| l.pid);
+    let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else {
+        return Ok(None);
+    };
+    let found = peers::of(&[pid])?.remove(&pid);
+    Ok(found.filter(|peers| *peers != Peers::default()))
 }
 
 /// Pulp may be configured with one broker for its workers and another for the agents.

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{ApplyAt, BrokerSight, Heard, Sight, Wish};
 use crate::broker::Answer;
+use crate::broker::witness::Witness;
 use crate::names::Actor;
 
 /// One refusal; its name is a verdict's.
@@ -39,12 +40,36 @@ pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
         msg: why.clone(),
         actor: None,
     }));
+    all.extend(against(sight).map(|msg| Refusal {
+        name: "broker_uncertain",
+        msg,
+        actor: None,
+    }));
     all.extend(shared(sight, wish).map(|msg| Refusal {
         name: "broker_shared",
         msg,
         actor: neighbour(sight),
     }));
     all
+}
+
+/// The settings name it, and the kernel shows Pulp connected to others. Where the user names it that is told on the page only.
+fn against(sight: &Sight) -> Option<String> {
+    let broker = sight.broker.as_ref().filter(|_| !sight.url.by_user)?;
+    let Some(Witness::Against(statements)) = &sight.witness else {
+        return None;
+    };
+    let told: Vec<String> = statements.iter().map(ToString::to_string).collect();
+    let told = if told.is_empty() {
+        "its services ended while they were looked at".to_owned()
+    } else {
+        told.join("; ")
+    };
+    Some(format!(
+        "{} says {}, but no service of Pulp's is connected there: {told}; restart Pulp's services if its settings were changed \
+         since they were started, or set `pulp_broker_test_broker_url` to what is to be taken away",
+        broker.source, broker.endpoint
+    ))
 }
 
 /// What the URL alone tells.

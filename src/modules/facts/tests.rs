@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::broker::others::{Neighbour, Peer, Stranger};
+use crate::broker::witness::Statement;
 
 const STOP: Wish = Wish {
     method: Method::Stop,
@@ -62,6 +63,10 @@ fn healthy() -> Sight {
             source: "/etc/pulp/server.conf [tasks] broker_url".to_owned(),
             ..UrlSight::default()
         },
+        witness: Some(Witness::Connected {
+            services: vec!["pulp_worker-0".to_owned(), "pulp_worker-1".to_owned()],
+            without: Vec::new(),
+        }),
         others: Others::default(),
         not_asked: None,
         asked: true,
@@ -89,6 +94,7 @@ fn broker() -> BrokerSight {
         heard: Heard::Process,
         elsewhere: Vec::new(),
         other_for_agents: None,
+        behind: None,
     }
 }
 
@@ -114,6 +120,14 @@ fn user() -> Neighbour {
 
 fn lines(sight: &Sight) -> Vec<String> {
     lines::all(sight, STOP)
+}
+
+/// The line that begins with this word.
+fn line(sight: &Sight, word: &str) -> String {
+    let all = lines(sight);
+    all.into_iter()
+        .find(|l| l.split(' ').next() == Some(word))
+        .unwrap()
 }
 
 /// Each refusal as `name: msg`.
@@ -154,12 +168,13 @@ fn loopback_is_this_host_to_others() {
 }
 
 #[test]
-fn a_host_as_it_should_be_is_told_in_five_lines_and_refused_nothing() {
+fn a_host_as_it_should_be_is_told_in_six_lines_and_refused_nothing() {
     let expected = [
         "FOUND Pulp 2 (configuration /etc/pulp/server.conf): httpd, pulp_workers with 2 workers run; \
          systemd 252; SELinux: none",
         "BROKER rabbitmq at localhost:5672 (/etc/pulp/server.conf [tasks] broker_url), unit \
          rabbitmq-server.service, answers after 1 ms",
+        "WITNESS pulp_worker-0, pulp_worker-1 are connected to it",
         "OTHERS on this broker: none that the kernel and rabbitmqctl show",
         "DISK /run 300 MB free, the broker's data (/var/lib/rabbitmq) 300 MB free",
         "UNDO can run here: systemd-run, systemctl, /bin/sh, /run writable",
@@ -173,7 +188,7 @@ fn what_does_not_run_is_told_apart() {
     let mut sight = healthy();
     sight.units[0].running = false;
     sight.units[3].running = false;
-    let found = &lines(&sight)[0];
+    let found = &line(&sight, "FOUND");
     assert!(
         found.contains("pulp_workers with 1 of 2 workers runs; httpd does not run;"),
         "{found}"
@@ -186,6 +201,7 @@ fn a_host_without_pulp_and_broker_needs_no_undo() {
         configured: None,
         units: Vec::new(),
         broker: None,
+        witness: None,
         missing: vec!["systemd-run"],
         ..healthy()
     };
@@ -220,7 +236,7 @@ fn another_user_of_the_broker_is_refused_unless_accepted() {
         ..STOP
     };
     assert_eq!(refused(&sight, accepted), Vec::<String>::new());
-    assert!(lines::all(&sight, accepted)[2].ends_with("(accepted)"));
+    assert!(lines::all(&sight, accepted)[3].ends_with("(accepted)"));
 }
 
 #[test]
@@ -254,7 +270,7 @@ fn other_hosts_are_told_and_left_to_the_play() {
         },
         ..healthy()
     };
-    let said = &lines(&sight)[2];
+    let said = line(&sight, "OTHERS");
     assert!(
         said.ends_with("; from other hosts: 10.0.0.9 with 2 connections (user pulp of /)"),
         "{said}"
@@ -269,7 +285,7 @@ fn a_rabbitmq_that_cannot_be_asked_is_told_and_not_refused() {
         not_asked: Some("there is no rabbitmqctl".to_owned()),
         ..healthy()
     };
-    let said = &lines(&sight)[2];
+    let said = line(&sight, "OTHERS");
     assert!(
         said.contains("none that the kernel shows (rabbitmqctl could not be asked: "),
         "{said}"
@@ -322,7 +338,8 @@ fn a_manager_beside_pulp_says_nothing_of_a_broker_elsewhere() {
     });
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
     assert!(
-        lines(&sight)[1].contains("on another host, answers after 1 ms; here is also keepalived")
+        line(&sight, "BROKER")
+            .contains("on another host, answers after 1 ms; here is also keepalived")
     );
 }
 
@@ -338,7 +355,7 @@ fn several_urls_are_refused_whatever_the_method() {
             "{found:?}"
         );
     }
-    assert!(lines(&sight)[1].starts_with("BROKER several, by /etc/pulp/server.conf"));
+    assert!(line(&sight, "BROKER").starts_with("BROKER several, by /etc/pulp/server.conf"));
 }
 
 #[test]
@@ -361,10 +378,10 @@ fn a_broker_that_cannot_be_told_is_refused_whatever_the_method() {
         );
     }
     assert_eq!(
-        lines(&sight)[1],
+        line(&sight, "SETTINGS"),
         "SETTINGS Pulp's own settings were not asked: x"
     );
-    assert_eq!(lines(&sight)[2], format!("BROKER not known: {why}"));
+    assert_eq!(line(&sight, "BROKER"), format!("BROKER not known: {why}"));
 }
 
 #[test]
@@ -373,14 +390,14 @@ fn whom_of_pulp_was_asked_is_told() {
     sight.settings_asked = Some(Ok("asked Pulp's own settings as user pulp (x)".to_owned()));
     sight.other_databases = vec!["replica".to_owned()];
     let expected = "SETTINGS asked Pulp's own settings as user pulp (x); Pulp's other databases are left alone: replica";
-    assert_eq!(lines(&sight)[1], expected);
+    assert_eq!(line(&sight, "SETTINGS"), expected);
 }
 
 #[test]
 fn a_unix_socket_has_no_packets_to_cut() {
     let sight = with_broker(|b| b.socket = true);
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
-    assert!(lines(&sight)[2].ends_with("(who uses its Unix socket is not looked at)"));
+    assert!(line(&sight, "OTHERS").ends_with("(who uses its Unix socket is not looked at)"));
     assert!(refused(&sight, AT_PULP)[0].contains("names a Unix socket"));
 }
 
@@ -389,7 +406,7 @@ fn a_host_on_which_the_undo_cannot_run_is_refused_with_what_it_lacks() {
     let with = |change: &dyn Fn(&mut Space)| {
         let mut sight = healthy();
         change(&mut sight.spaces[0]);
-        (refused(&sight, STOP), lines(&sight)[4].clone())
+        (refused(&sight, STOP), line(&sight, "UNDO"))
     };
     for (change, words) in [
         (
@@ -430,4 +447,76 @@ fn the_firewall_has_to_be_changeable_only_where_packets_are_cut() {
         ..sight
     };
     assert_eq!(refused(&broker_only, AT_PULP), Vec::<String>::new());
+}
+
+/// As healthy, with a witness against it.
+fn accused(by_user: bool) -> Sight {
+    let statement = Statement {
+        service: "pulp_worker-0.service".to_owned(),
+        pid: 7,
+        peers: Peers {
+            tcp: [([10, 0, 0, 9], 5672).into()].into(),
+            ..Peers::default()
+        },
+    };
+    let healthy = healthy();
+    Sight {
+        witness: Some(Witness::Against(vec![statement])),
+        url: UrlSight {
+            by_user,
+            ..healthy.url
+        },
+        ..healthy
+    }
+}
+
+#[test]
+fn a_broker_to_which_nothing_of_pulps_is_connected_is_uncertain_unless_the_user_named_it() {
+    let found = refused(&accused(false), STOP);
+    assert_eq!(found.len(), 1, "{found:?}");
+    for words in [
+        "broker_uncertain: /etc/pulp/server.conf [tasks] broker_url says localhost:5672, but",
+        "pulp_worker-0 (process 7) is connected to 10.0.0.9:5672",
+        "`pulp_broker_test_broker_url`",
+    ] {
+        assert!(found[0].contains(words), "{found:?}");
+    }
+    assert_eq!(refused(&accused(true), STOP), Vec::<String>::new());
+    let told = "WITNESS against it: pulp_worker-0 (process 7) is connected to 10.0.0.9:5672";
+    assert!(lines(&accused(true)).contains(&told.to_owned()));
+}
+
+#[test]
+fn what_the_kernel_cannot_show_is_said_and_not_refused() {
+    for (witness, words) in [
+        (Witness::NobodyRuns, "WITNESS none: "),
+        (Witness::OnDemand, "WITNESS none yet: "),
+    ] {
+        let sight = Sight {
+            witness: Some(witness),
+            ..healthy()
+        };
+        assert!(
+            lines(&sight).iter().any(|l| l.starts_with(words)),
+            "{words}"
+        );
+        assert_eq!(refused(&sight, STOP), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_is_behind_a_pooler_is_told() {
+    let sight = with_broker(|broker| {
+        broker.unit = Some("pgbouncer.service".to_owned());
+        broker.behind = Some(Peers {
+            tcp: [([127, 0, 0, 1], 5433).into()].into(),
+            ..Peers::default()
+        });
+    });
+    let words = "unit pgbouncer.service, behind which is 127.0.0.1:5433, answers";
+    assert!(
+        lines(&sight).iter().any(|l| l.contains(words)),
+        "{:?}",
+        lines(&sight)
+    );
 }
