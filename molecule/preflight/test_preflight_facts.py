@@ -95,6 +95,7 @@ class PreflightFacts(Claims):
             r"^BROKER rabbitmq at localhost:5672 \(/etc/pulp/server.conf \[tasks\] broker_url\), unit rabbitmq-server.service, "
             r"answers after \d+ ms$",
         )
+        self.assertEqual(self.line(facts, "WITNESS"), "WITNESS pulp_resource_manager, pulp_worker-0, pulp_worker-1 are connected to it")
         self.assertEqual(self.line(facts, "OTHERS"), "OTHERS on this broker: none that the kernel and rabbitmqctl show")
         self.assertRegex(self.line(facts, "DISK"), r"/run \d+ .B free, /var/lib/pulp \d+ .B free, the broker's data ")
         self.assertTrue(self.line(facts, "UNDO").startswith("UNDO can run here: systemd-run, "))
@@ -112,6 +113,34 @@ class PreflightFacts(Claims):
         cut = self.demand_no_refusal(**AT_PULP)
         self.assertIn("nft", self.line(cut, "UNDO"))
         self.assertEqual(cut["preflight"]["outage"]["start_seconds"], 0, "it goes on")
+
+    def test_settings_that_were_changed_since_pulp_was_started(self):
+        # What they name answers as RabbitMQ does; nothing of Pulp's is connected to it.
+        self.addCleanup(self.lab.exec, "nft", "delete", "table", "ip", "forwarded", check=False)
+        chain = "add chain ip forwarded out { type nat hook output priority -100; }"
+        for rule in ("add table ip forwarded", chain, "add rule ip forwarded out tcp dport 5999 redirect to :5672"):
+            self.lab.exec("nft", rule)
+        conf = "/etc/pulp/server.conf"
+        self.addCleanup(self.lab.shell, f"mv {conf}.before {conf}")
+        self.lab.shell(f"cp -a {conf} {conf}.before; sed -i '/^broker_url/s/5672/5999/' {conf}")
+        facts = self.facts()
+        told = {refusal["name"]: refusal["msg"] for refusal in facts["preflight"]["refusals"]}
+        self.assertEqual(sorted(told), ["broker_uncertain", "unsupported"])
+        for words in ("[tasks] broker_url says localhost:5999, but", "pulp_worker-0 (process ", ":5672", "restart Pulp's services"):
+            self.assertIn(words, told["broker_uncertain"])
+        self.assertTrue(self.line(facts, "WITNESS").startswith("WITNESS against it: "))
+        # Who names it knows better.
+        url = f"amqp://{PULP[0]}:{PULP[1]}@localhost:5999//"
+        named = self.facts(broker_url=url)["preflight"]["refusals"]
+        self.assertEqual([refusal["name"] for refusal in named], ["unsupported"])
+
+    def test_a_pulp_that_is_stopped_has_no_witness(self):
+        services = ["pulp_workers", "pulp_worker-0", "pulp_worker-1", "pulp_resource_manager"]
+        self.addCleanup(self.lab.exec, "systemctl", "start", *services)
+        self.lab.exec("systemctl", "stop", *services)
+        self.before = None
+        facts = self.demand_no_refusal()
+        self.assertTrue(self.line(facts, "WITNESS").startswith("WITNESS none: "))
 
     def test_another_program_on_pulps_host(self):
         pid = self.connect_unit(PULP, "/")

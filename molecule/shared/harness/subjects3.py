@@ -41,6 +41,15 @@ def each():
             yield taken("broker", method, scenario, REDIS_WORKERS)
 
 
+# Another server of the same kind, to which Pulp's settings point since its services were started: an innocent one.
+OTHER_CLUSTER = "pg_createcluster --port 5433 --start 15 innocent >/dev/null; sed -i 's/\"PORT\": 5432/\"PORT\": 5433/' /etc/pulp/settings.py"
+NO_OTHER_CLUSTER = "pg_dropcluster --stop 15 innocent; sed -i 's/\"PORT\": 5433/\"PORT\": 5432/' /etc/pulp/settings.py"
+OTHER_REDIS = (
+    "systemd-run --quiet --unit=redis-server@innocent redis-server --port 6380 --save '' --dir /run; "
+    "echo 'REDIS_URL = \"redis://localhost:6380/0\"' >>/etc/pulp/settings.py"
+)
+NO_OTHER_REDIS = "systemctl stop redis-server@innocent; sed -i '/localhost:6380/d' /etc/pulp/settings.py"
+
 SUBJECTS = [
     *each(),
     taken("database", "stop", "reconnect", REDIS_WORKERS),
@@ -51,6 +60,10 @@ SUBJECTS = [
     Subject3("settings that raise since Pulp's services were started", "", "broker_uncertain",
              prepare="echo 'DATABASES = NAMES' >>/etc/pulp/settings.py", repair="sed -i '/^DATABASES = NAMES$/d' /etc/pulp/settings.py",
              told=("NameError in /etc/pulp/settings.py, line ", "pulp_broker_test_broker_url")),
+    Subject3("settings that name another PostgreSQL since Pulp's services were started", "", "broker_uncertain",
+             prepare=OTHER_CLUSTER, repair=NO_OTHER_CLUSTER, told=(f"{WORKER.removesuffix('.service')} (process ", ":5432", "pulp_broker_test_broker_url")),
+    Subject3("settings that name another Redis since Pulp's services were started", "", "broker_uncertain",
+             prepare=OTHER_REDIS, repair=NO_OTHER_REDIS, variables={"target": "cache"}, told=("localhost:6380", ":6379")),
     Subject3("a Pulp that may not be asked", "", "broker_uncertain", variables={"ask_pulp": False}, told=("pulp_broker_test_broker_url",)),
     # Pulp does not survive.
     Subject3("units that nobody starts again", "", "service_exited", prepare="pulp-lab restart-policy no", told=(WORKER, "Restart=no")),
@@ -75,6 +88,7 @@ CHOSEN = {
     "real: broker stop in reconnect, Redis workers",
     "a long sync whose worker dies",
     "settings that raise since Pulp's services were started",
+    "settings that name another PostgreSQL since Pulp's services were started",
     "a Pulp that may not be asked",
 }
 
