@@ -27,6 +27,7 @@ use crate::host::process;
 use crate::host::processes::Process;
 use crate::host::sockets::{self, Listener};
 use crate::host::wait::{Deadline, Pace, until};
+use crate::names::Generation;
 use crate::service::{self, Manager, Unit, full_name};
 pub(crate) use answer::Answer;
 use endpoint::Endpoint;
@@ -132,6 +133,8 @@ pub(crate) struct Overrides<'a> {
     pub(crate) target: Target,
     /// Pulp itself may be asked for its settings.
     pub(crate) may_ask: bool,
+    /// Which Pulp is meant, where there are two.
+    pub(crate) pulp: Option<Generation>,
 }
 
 impl Broker {
@@ -142,8 +145,8 @@ impl Broker {
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
         let settings = match said.url {
             // What is to be masked stands in Pulp 2's file all the same.
-            Some(_) => settings::read(false).ok().flatten(),
-            None => settings::read(said.may_ask)?,
+            Some(_) => settings::read(false, said.pulp).ok().flatten(),
+            None => settings::read(said.may_ask, said.pulp)?,
         };
         Self::of(said, settings.as_ref())
     }

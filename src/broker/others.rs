@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::host::command_lines::Program;
 use crate::host::sockets::clients::Client;
+use crate::names::Generation;
 use crate::timeline;
 
 /// Ports of a broker's unit that carry no messages: `RabbitMQ`'s management, its metrics, the names and
@@ -20,9 +21,6 @@ const PULPS_UNITS: &[&str] = &["httpd.service", "goferd.service"];
 
 /// The same where processes have no unit.
 const PULPS_PROGRAMS: &[&str] = &["httpd", "goferd", "pulp_streamer"];
-
-/// What the names of Pulp's units begin with: Pulp 2's and Pulp 3's.
-const PULPS_PREFIXES: &[&str] = &["pulp_", "pulpcore-"];
 
 /// What stands in the command line of each of Pulp 2's Celery processes.
 const PULPS_APPLICATION: &str = "pulp.server.async";
@@ -56,6 +54,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) own_pid: i32,
     /// The broker's own unit.
     pub(crate) broker_unit: Option<&'a str>,
+    /// Which Pulp is tested; the other one's services are others. Both are Pulp where nobody knows.
+    pub(crate) pulp: Option<Generation>,
     /// Pulp's virtual hosts.
     pub(crate) pulps_virtual_hosts: BTreeSet<String>,
 }
@@ -137,7 +137,7 @@ fn belongs(caller: &Caller, seen: &Seen<'_>) -> bool {
     let unit = caller.client.unit.as_deref();
     caller.client.pid == Some(seen.own_pid)
         || (unit.is_some() && unit == seen.broker_unit)
-        || is_pulps(unit, caller.program.as_ref())
+        || is_pulps(unit, caller.program.as_ref(), seen.pulp)
         || caller.program.as_ref().is_some_and(is_observer)
 }
 
@@ -148,10 +148,18 @@ fn is_observer(program: &Program) -> bool {
         && arguments.any(|a| a == timeline::OBSERVE)
 }
 
-fn is_pulps(unit: Option<&str>, program: Option<&Program>) -> bool {
-    let named = |u: &str| PULPS_PREFIXES.iter().any(|p| u.starts_with(p));
-    if unit.is_some_and(|u| named(u) || PULPS_UNITS.contains(&u)) {
+fn is_pulps(unit: Option<&str>, program: Option<&Program>, tested: Option<Generation>) -> bool {
+    let is = |generation| tested.is_none_or(|tested| tested == generation);
+    let named =
+        |u: &str, generation: Generation| is(generation) && u.starts_with(generation.prefix());
+    let of_2 = is(Generation::Two);
+    if unit.is_some_and(|u| {
+        named(u, Generation::Two) || named(u, Generation::Three) || of_2 && PULPS_UNITS.contains(&u)
+    }) {
         return true;
+    }
+    if !of_2 {
+        return false;
     }
     program.is_some_and(|p| {
         p.arguments.iter().any(|a| a.contains(PULPS_APPLICATION))

@@ -15,8 +15,9 @@ use serde_json::Value;
 
 use crate::ansible::secrets;
 use crate::host::files;
-use crate::service::{self, PULP3_PREFIX, WORKERS};
-use ask::{Asked, Generation};
+use crate::names::Generation;
+use crate::service::{self, PULP, WORKERS};
+use ask::Asked;
 pub(crate) use pulp3::Pulp3;
 
 /// What of Pulp's is taken away.
@@ -74,6 +75,8 @@ pub(crate) struct Settings {
     secrets: Vec<String>,
     /// Whom of Pulp was asked, and as which user; or why nobody was, and what was done instead.
     pub(crate) asked: Result<String, String>,
+    /// Whose settings they are; none where nobody says which of two is meant.
+    pub(crate) generation: Option<Generation>,
     /// What only a Pulp 3 has.
     pub(crate) pulp3: Option<Pulp3>,
 }
@@ -121,6 +124,17 @@ impl Settings {
         }
     }
 
+    /// Of a Pulp 2 and a Pulp 3 on one host, while nobody says which is meant.
+    fn of_two() -> Self {
+        let why = "a Pulp 2 and a Pulp 3 are on this host; set `pulp_broker_test_pulp` to 2 or 3"
+            .to_owned();
+        Self {
+            broker: Err(why.clone()),
+            generation: None,
+            ..Self::of_pulp3(Pulp3::unknown(&why), Vec::new(), Err(why))
+        }
+    }
+
     fn of_pulp3(pulp3: Pulp3, secrets: Vec<String>, asked: Result<String, String>) -> Self {
         Self {
             broker: pulp3.place(Target::Broker),
@@ -131,6 +145,7 @@ impl Settings {
             worker_timeout: None,
             secrets,
             asked,
+            generation: Some(Generation::Three),
             pulp3: Some(pulp3),
         }
     }
@@ -151,32 +166,60 @@ impl Settings {
     }
 }
 
-/// Asks this host's Pulp for its settings, if there is one and it may be asked. Where both are here, Pulp 2
-/// counts as long as its services are installed.
+/// Asks this host's Pulp for its settings, if there is one and it may be asked. Where a Pulp 2 and a Pulp 3 are here and
+/// `chosen` says nothing, it is the only one that runs.
 ///
 /// # Errors
 /// Pulp 2's file is there and cannot be read.
-pub(crate) fn read(may_ask: bool) -> Result<Option<Settings>> {
+pub(crate) fn read(may_ask: bool, chosen: Option<Generation>) -> Result<Option<Settings>> {
     let text = files::read_if_present(Path::new(SERVER_CONF))?;
-    let has_3 = !service::unit_files(PULP3_PREFIX).is_empty();
-    let has_2 = !has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty();
-    match text {
-        Some(text) if has_2 => Ok(Some(of_pulp_2(&text, may_ask))),
-        _ if has_3 || Path::new(SETTINGS_PY).exists() => Ok(Some(of_pulp_3(may_ask))),
-        text => Ok(text.map(|text| of_pulp_2(&text, may_ask))),
+    let has_3 = !service::unit_files(Generation::Three.prefix()).is_empty();
+    let has_2 =
+        text.is_some() && (!has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty());
+    let has_3 = has_3 || text.is_none() && Path::new(SETTINGS_PY).exists();
+    let which = match chosen {
+        None if has_2 && has_3 => match only_one_that_runs() {
+            Some(generation) => generation,
+            None => return Ok(Some(Settings::of_two())),
+        },
+        Some(Generation::Three) if has_3 => Generation::Three,
+        Some(Generation::Two) if text.is_some() => Generation::Two,
+        Some(_) => return Ok(None),
+        None if has_3 && !has_2 => Generation::Three,
+        None => Generation::Two,
+    };
+    Ok(match (which, text) {
+        (Generation::Two, Some(text)) => Some(of_pulp_2(&text, may_ask)),
+        (Generation::Two, None) => None,
+        (Generation::Three, _) => Some(of_pulp_3(may_ask)),
+    })
+}
+
+/// Of a Pulp 2 and a Pulp 3 on one host the one of which something runs, if nothing of the other does.
+fn only_one_that_runs() -> Option<Generation> {
+    let names: Vec<String> = PULP.iter().map(|name| (*name).to_owned()).collect();
+    let units = service::observe(&names).unwrap_or_default();
+    let runs = |generation: Generation| {
+        let mut own = units
+            .iter()
+            .filter(|u| u.name.starts_with(generation.prefix()));
+        own.any(|u| u.running)
+    };
+    match (runs(Generation::Two), runs(Generation::Three)) {
+        (true, false) => Some(Generation::Two),
+        (false, true) => Some(Generation::Three),
+        _ => None,
     }
 }
 
 /// Has what this host's Pulp keeps secret masked from here on, where its words are about to be shown. A Pulp 2 has it in its file; a Pulp 3 is
 /// asked once more, because what it answered before was kept nowhere.
 pub(crate) fn mask_secrets(may_ask: bool) {
-    let known = read(false).ok().flatten();
-    let settings = match known {
-        Some(Settings { pulp3: Some(_), .. }) if may_ask => read(true).ok().flatten(),
-        known => known,
-    };
-    if let Some(settings) = settings {
-        settings.mask();
+    for generation in [Generation::Two, Generation::Three] {
+        let may_ask = may_ask && generation == Generation::Three;
+        if let Some(settings) = read(may_ask, Some(generation)).ok().flatten() {
+            settings.mask();
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RUN_ID, TARGET, look, outage_times,
-    seconds, typed,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, PULP_GENERATION, RESTORE_AFTER, RUN_ID, TARGET,
+    look, outage_times, seconds, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -27,6 +27,7 @@ use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Target;
 use crate::broker::{Broker, Overrides, rabbitmqctl};
 use crate::host::identity;
+use crate::names::Generation;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
 pub(super) const MODULE: Module = Module {
@@ -35,7 +36,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 25] = with_options(&[
+const SPEC: [Opt; 26] = with_options(&[
     Opt::new("state", Kind::Str)
         .required()
         .choices(&["down", "up"]),
@@ -54,6 +55,7 @@ const SPEC: [Opt; 25] = with_options(&[
     BROKER_UNIT,
     TARGET,
     ASK_PULP,
+    PULP_GENERATION,
     PULP_URL,
     ACCEPT_TASK_LOSS,
 ]);
@@ -72,6 +74,7 @@ struct Params {
     broker_unit: Option<String>,
     target: Target,
     ask_pulp: bool,
+    pulp: Option<Generation>,
 }
 
 impl Params {
@@ -81,6 +84,7 @@ impl Params {
             unit: self.broker_unit.as_deref(),
             target: self.target,
             may_ask: self.ask_pulp,
+            pulp: self.pulp,
         }
     }
 }
@@ -97,6 +101,8 @@ struct Outage<'a> {
     wanted: Wanted<'a>,
     run_id: &'a str,
     timeout: Duration,
+    /// See [`PULP_GENERATION`].
+    pulp: Option<Generation>,
 }
 
 fn run(call: &Call) -> Result<Outcome> {
@@ -133,6 +139,7 @@ fn run(call: &Call) -> Result<Outcome> {
                 },
                 run_id: run_id.unwrap_or(BY_HAND),
                 timeout,
+                pulp: params.pulp,
             };
             down::begin(&outage, look, call.check_mode)
         }

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, RESTORE_AFTER, TARGET, outage_times, pulp_units, typed,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, PULP_GENERATION, RESTORE_AFTER, TARGET, outage_times,
+    pulp_units, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -32,8 +33,8 @@ use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
-use crate::names::Actor;
-use crate::service::{self, Manager, PULP3_PREFIX, Unit};
+use crate::names::{Actor, Generation};
+use crate::service::{self, Manager, Unit};
 
 pub(super) const MODULE: Module = Module {
     name: "pulp_facts",
@@ -54,6 +55,7 @@ pub(super) const MODULE: Module = Module {
         BROKER_UNIT,
         TARGET,
         ASK_PULP,
+        PULP_GENERATION,
     ],
     work: run,
 };
@@ -81,6 +83,7 @@ struct Params {
     broker_unit: Option<String>,
     target: Target,
     ask_pulp: bool,
+    pulp: Option<Generation>,
 }
 
 /// What is asked for, as far as it decides what is refused.
@@ -91,22 +94,18 @@ struct Wish {
     accept_shared: bool,
 }
 
-/// Which Pulp is here, where one is.
-#[derive(Debug, PartialEq)]
-enum Generation {
-    Two,
-    /// Of this version, as far as it is known.
-    Three(Option<String>),
-}
-
 /// What the pre-flight saw of this host.
 #[derive(Debug)]
 struct Sight {
     /// Pulp's configuration file on this host.
     configured: Option<&'static str>,
     generation: Generation,
+    /// Of a Pulp 3, as far as it is known.
+    version: Option<String>,
     /// Pulp's units.
     units: Vec<Unit>,
+    /// Those of the other Pulp on this host.
+    beside: Vec<Unit>,
     /// Such as `systemd 252`.
     manager: String,
     selinux: &'static str,
@@ -221,7 +220,7 @@ fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
-    let settings = settings::read(params.ask_pulp)?;
+    let settings = settings::read(params.ask_pulp, params.pulp)?;
     let own = addresses::reachable();
     let said = url_sight(
         params.broker_url.as_deref(),
@@ -237,10 +236,16 @@ fn run(call: &Call) -> Result<Outcome> {
             unit: params.broker_unit.as_deref(),
             target: params.target,
             may_ask: params.ask_pulp,
+            pulp: params.pulp,
         };
         Broker::of(said, settings.as_ref())?
     };
-    let units = pulp_units()?;
+    let meant = params
+        .pulp
+        .or_else(|| settings.as_ref().and_then(|s| s.generation));
+    let (units, beside): (Vec<Unit>, Vec<Unit>) = pulp_units(None)?
+        .into_iter()
+        .partition(|unit| meant.is_none_or(|pulp| pulp.has(&unit.name)));
     let answer = broker.as_ref().map(Broker::ask);
     let mut deployment = json!({
         "found": settings.is_some() || !units.is_empty(),
@@ -283,7 +288,9 @@ fn run(call: &Call) -> Result<Outcome> {
             settings: settings.as_ref(),
             broker: broker.as_ref().zip(answer),
             url: said,
+            meant,
             units,
+            beside,
             used: params.used,
         };
         let sight = look::at(place, wish)?;
@@ -314,8 +321,8 @@ fn pulp_url(said: Option<String>, settings: Option<&Settings>) -> Result<String>
 
 /// `2` or `3`; null where there is none.
 fn generation(settings: Option<&Settings>, units: &[Unit]) -> Option<u8> {
-    let is_3 = settings.is_some_and(|s| s.pulp3.is_some())
-        || units.iter().any(|u| u.name.starts_with(PULP3_PREFIX));
+    let is_3 = settings.is_some_and(|s| s.generation == Some(Generation::Three))
+        || units.iter().any(|u| Generation::Three.has(&u.name));
     let found = settings.is_some() || !units.is_empty();
     found.then_some(if is_3 { 3 } else { 2 })
 }

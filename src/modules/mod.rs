@@ -20,9 +20,10 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::{settings, undo};
+use crate::names::Generation;
 use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
-use crate::service::{self, PULP, PULP3_PREFIX, Unit};
+use crate::service::{self, PULP, Unit};
 
 /// Every module, by the name that playbooks use.
 pub(crate) const ALL: &[Module] = &[
@@ -58,6 +59,9 @@ const TARGET: Opt = Opt::new("target", Kind::Str)
 /// Whether Pulp itself may be asked for its settings.
 const ASK_PULP: Opt = Opt::new("ask_pulp", Kind::Bool).default(Default::Bool(true));
 
+/// Which Pulp is meant, where a Pulp 2 and a Pulp 3 are on one host.
+const PULP_GENERATION: Opt = Opt::new("pulp", Kind::Str).choices(Generation::NAMES);
+
 /// The run that takes things away and gives back only what it took.
 const RUN_ID: Opt = Opt::new("run_id", Kind::Str);
 
@@ -76,21 +80,24 @@ fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
         .with_context(|| format!("failed to read the parameters of `{}`", call.module.name))
 }
 
-/// Pulp's units on this host. A web server or anything else alone is no Pulp, and is not Pulp 3's part: it
-/// uses neither broker nor database.
-fn pulp_units() -> Result<Vec<Unit>> {
+/// The units on this host of the Pulp that is meant, or of any. A web server or anything else alone is no Pulp, and is not Pulp 3's
+/// part: it uses neither broker nor database.
+fn pulp_units(meant: Option<Generation>) -> Result<Vec<Unit>> {
     if service::manager().is_none() {
         return Ok(Vec::new());
     }
     let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
     let mut units: Vec<Unit> = service::observe(&names)?
         .into_iter()
-        .filter(|u| u.found)
+        .filter(|u| u.found && meant.is_none_or(|pulp| pulp.has(&u.name)))
         .collect();
     let has = |prefix: &str| units.iter().any(|u| u.name.starts_with(prefix));
-    let (pulp_2, pulp_3) = (has("pulp_"), has(PULP3_PREFIX));
+    let (pulp_2, pulp_3) = (
+        has(Generation::Two.prefix()),
+        has(Generation::Three.prefix()),
+    );
     if pulp_3 && !pulp_2 {
-        units.retain(|u| u.name.starts_with(PULP3_PREFIX));
+        units.retain(|u| Generation::Three.has(&u.name));
     }
     let pulp = pulp_2 || pulp_3 || Path::new(settings::SERVER_CONF).exists();
     Ok(if pulp { units } else { Vec::new() })

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RESTORE_AFTER, RESTORE_MARGIN, RUN_ID, TARGET,
-    look, seconds, told, typed, untaken,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, PULP_GENERATION, RESTORE_AFTER, RESTORE_MARGIN,
+    RUN_ID, TARGET, look, seconds, told, typed, untaken,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -27,7 +27,7 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker, Overrides};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::{Actor, Failed};
+use crate::names::{Actor, Failed, Generation};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};
@@ -40,7 +40,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 25] = with_options(&[
+const SPEC: [Opt; 26] = with_options(&[
     Opt::list_of("name", Kind::Str),
     Opt::new("state", Kind::Str)
         .required()
@@ -55,6 +55,7 @@ const SPEC: [Opt; 25] = with_options(&[
     BROKER_UNIT,
     TARGET,
     ASK_PULP,
+    PULP_GENERATION,
     PULP_URL,
     ACCEPT_TASK_LOSS,
 ]);
@@ -79,6 +80,7 @@ struct Params {
     broker_unit: Option<String>,
     target: Target,
     ask_pulp: bool,
+    pulp: Option<Generation>,
 }
 
 impl Params {
@@ -88,6 +90,7 @@ impl Params {
             unit: self.broker_unit.as_deref(),
             target: self.target,
             may_ask: self.ask_pulp,
+            pulp: self.pulp,
         })
     }
 }
@@ -129,7 +132,11 @@ fn run(call: &Call) -> Result<Outcome> {
     service::require()?;
     let names = match &params.name {
         Some(names) => names.clone(),
-        None => PULP.iter().map(|n| (*n).to_owned()).collect(),
+        None => PULP
+            .iter()
+            .filter(|n| params.pulp.is_none_or(|pulp| pulp.has(n)))
+            .map(|n| (*n).to_owned())
+            .collect(),
     };
     let mut before = service::observe(&names)?;
     if params.name.is_some() {

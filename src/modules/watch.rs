@@ -97,6 +97,7 @@ impl Params {
             unit: self.broker_unit.as_deref(),
             target: self.target,
             may_ask: self.ask_pulp,
+            pulp: None,
         }
     }
 }

@@ -3,11 +3,13 @@
 //! a sentence.
 
 mod failure;
+mod generation;
 mod role;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use failure::{Failed, Failure};
+pub(crate) use generation::Generation;
 pub(crate) use role::Role;
 
 /// The suffix of a unit's full name.

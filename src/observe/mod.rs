@@ -88,6 +88,7 @@ impl Order {
             unit: self.broker_unit.as_deref(),
             target: self.target,
             may_ask: self.ask_pulp,
+            pulp: None,
         })
     }
 

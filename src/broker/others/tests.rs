@@ -184,3 +184,33 @@ fn pulp_3s_own_services_are_no_others() {
         assert_eq!(found.users, [], "{unit}");
     }
 }
+
+#[test]
+fn of_two_pulps_on_one_host_the_one_that_is_not_tested_is_another_user() {
+    let callers = || {
+        vec![
+            caller(1, Some("pulp_worker-0.service"), "celery", &[], 1),
+            caller(2, Some("httpd.service"), "httpd", &[], 2),
+            caller(
+                3,
+                Some("pulpcore-worker@1.service"),
+                "pulpcore-worker",
+                &[],
+                3,
+            ),
+        ]
+    };
+    let users = |pulp| {
+        let seen = Seen {
+            callers: callers(),
+            pulp,
+            ..seen()
+        };
+        let found = judge(&seen, &|_| true).users;
+        let pids = found.iter().filter_map(|user| user.pid);
+        pids.collect::<Vec<i32>>()
+    };
+    assert_eq!(users(Some(Generation::Two)), [3]);
+    assert_eq!(users(Some(Generation::Three)), [1, 2]);
+    assert_eq!(users(None), Vec::<i32>::new());
+}

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::host::interpreter::Interpreter;
-use crate::service::{self, Manager, PULP, PULP3_PREFIX, PULP3_WORKERS, Unit};
+use crate::names::Generation;
+use crate::service::{self, Manager, PULP, PULP3_WORKERS, Unit};
 
 /// What the interpreter runs. It decides by its one argument which Pulp is asked.
 const TEXT: &str = include_str!("ask.py");
@@ -15,40 +16,16 @@ const TEXT: &str = include_str!("ask.py");
 /// How long a busy host may need: Pulp's own services take as long to start.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// A Pulp that may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Generation {
-    Two,
-    Three,
-}
-
-impl Generation {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Two => "2",
-            Self::Three => "3",
-        }
-    }
-
-    /// Units that are told of where nothing runs.
-    fn units(self) -> &'static [&'static str] {
-        match self {
-            Self::Two => &["pulp_resource_manager.service", "pulp_celerybeat.service"],
-            Self::Three => &[
-                PULP3_WORKERS,
-                "pulpcore-api.service",
-                "pulpcore-content.service",
-                "pulpcore-resource-manager.service",
-            ],
-        }
-    }
-
-    fn has(self, unit: &Unit) -> bool {
-        let prefix = match self {
-            Self::Two => "pulp_",
-            Self::Three => PULP3_PREFIX,
-        };
-        unit.name.starts_with(prefix) && !unit.umbrella
+/// Units that are told of where nothing runs.
+fn units(generation: Generation) -> &'static [&'static str] {
+    match generation {
+        Generation::Two => &["pulp_resource_manager.service", "pulp_celerybeat.service"],
+        Generation::Three => &[
+            PULP3_WORKERS,
+            "pulpcore-api.service",
+            "pulpcore-content.service",
+            "pulpcore-resource-manager.service",
+        ],
     }
 }
 
@@ -71,7 +48,7 @@ pub(super) fn ask(generation: Generation) -> Asked {
         failed = Some(asked);
     }
     let setups = match service::manager() {
-        Some(Manager::Systemd) => service::setups(generation.units()).unwrap_or_default(),
+        Some(Manager::Systemd) => service::setups(units(generation)).unwrap_or_default(),
         _ => Vec::new(),
     };
     for setup in setups {
@@ -119,7 +96,9 @@ fn running(generation: Generation, failed: &mut Option<Asked>) -> Vec<(Interpret
     let names: Vec<String> = PULP.iter().map(|name| (*name).to_owned()).collect();
     let units = service::manager().and_then(|_| service::observe(&names).ok());
     let mut units: Vec<Unit> = units.into_iter().flatten().collect();
-    units.retain(|unit| unit.running && generation.has(unit));
+    units.retain(|unit| {
+        unit.running && !unit.umbrella && unit.name.starts_with(generation.prefix())
+    });
     units.sort_by_key(|unit| !unit.is_worker());
     let mut found = Vec::new();
     for unit in &units {

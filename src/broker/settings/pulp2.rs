@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ask::shown;
 use super::ini::Ini;
-use super::{Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
+use super::{Generation, Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
 
 /// Where kombu goes by default; with TLS too, where the transport is `qpid`.
 const PORT: &str = "5672";
@@ -50,6 +50,7 @@ pub(super) fn of_answer(whom: &str, answer: Value) -> Result<Settings, String> {
         worker_timeout: shown(&told.worker_timeout).and_then(|text| text.parse().ok()),
         secrets: told.secrets,
         asked: Ok(format!("asked {whom}")),
+        generation: Some(Generation::Two),
         pulp3: None,
     })
 }
@@ -110,6 +111,7 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
         worker_timeout: known("tasks", "worker_timeout").and_then(|v| v.parse().ok()),
         secrets: secrets.iter().filter_map(|(s, o)| known(s, o)).collect(),
         asked: Err(format!("read {SERVER_CONF}: {why}")),
+        generation: Some(Generation::Two),
         pulp3: None,
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn begin(
     check_mode: bool,
 ) -> Result<Outcome> {
     undo::refuse_other_run(outage.run_id)?;
-    let services = pulp_units()?;
+    let services = pulp_units(outage.pulp)?;
     let record = undo::record()?;
     // Services that this run has stopped are Pulp's all the same.
     let stopped = record.as_ref().is_some_and(|r| !r.services.is_empty());

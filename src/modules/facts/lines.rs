@@ -1,8 +1,9 @@
 //! The pre-flight's lines, one a fact, each beginning with its word, for a person on call.
 
-use super::{BrokerSight, Generation, Sight, Wish};
+use super::{BrokerSight, Sight, Wish};
 use crate::broker::Answer;
 use crate::broker::witness::Witness;
+use crate::names::Generation;
 use crate::service::{self, Unit, WORKERS};
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<String> {
@@ -58,10 +59,10 @@ fn found(sight: &Sight) -> String {
             "FOUND no Pulp on this host (no /etc/pulp/server.conf or settings.py, no unit pulp_* or pulpcore-*); {host}"
         );
     }
-    let (pulp, file) = match &sight.generation {
+    let (pulp, file) = match sight.generation {
         Generation::Two => ("Pulp 2".to_owned(), "/etc/pulp/server.conf"),
-        Generation::Three(version) => (
-            format!("Pulp {}", version.as_deref().unwrap_or("3")),
+        Generation::Three => (
+            format!("Pulp {}", sight.version.as_deref().unwrap_or("3")),
             "/etc/pulp/settings.py",
         ),
     };
@@ -69,8 +70,17 @@ fn found(sight: &Sight) -> String {
         Some(file) => format!("configuration {file}"),
         None => format!("no {file}"),
     };
+    let beside = if sight.beside.is_empty() {
+        String::new()
+    } else {
+        let other = sight.generation.other().word();
+        format!(
+            "; Pulp {other} is here too, and is left alone: {}",
+            services(&sight.beside)
+        )
+    };
     format!(
-        "FOUND {pulp} ({configuration}): {}; {host}",
+        "FOUND {pulp} ({configuration}): {}{beside}; {host}",
         services(&sight.units)
     )
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{ApplyAt, BrokerSight, Generation, Heard, Sight, UrlSight, Wish};
+use super::{ApplyAt, BrokerSight, Heard, Sight, UrlSight, Wish};
 use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
@@ -18,7 +18,8 @@ use crate::host::disk::{self, Space};
 use crate::host::sockets::peers::{self, Peers};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
-use crate::service::{self, Manager, PULP, PULP3_PREFIX, Unit};
+use crate::names::Generation;
+use crate::service::{self, Manager, PULP, Unit};
 
 /// Where brokers keep their data, by kind; the first that is there counts.
 const DATA: &[(&str, &[&str])] = &[
@@ -39,7 +40,11 @@ pub(super) struct Place<'a> {
     pub(super) settings: Option<&'a Settings>,
     pub(super) broker: Option<(&'a Broker, Answer)>,
     pub(super) url: UrlSight,
+    /// Which Pulp is tested, as far as that is known.
+    pub(super) meant: Option<Generation>,
     pub(super) units: Vec<Unit>,
+    /// Those of the other Pulp on this host.
+    pub(super) beside: Vec<Unit>,
     /// Pulp was used just before.
     pub(super) used: bool,
 }
@@ -82,6 +87,9 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         settings_asked: place.settings.map(|settings| settings.asked.clone()),
         other_databases: place.settings.map_or_else(Vec::new, other_databases),
         generation: generation(&place),
+        version: place
+            .settings
+            .and_then(|s| s.pulp3.as_ref()?.version.clone()),
         manager: manager(),
         selinux: rights::selinux(),
         spaces: spaces(kind, local)?,
@@ -89,6 +97,7 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         may_change_firewall: rights::may_change_firewall()?,
         asked: kind == "rabbitmq" && local && not_asked.is_none(),
         units: place.units,
+        beside: place.beside,
         url: place.url,
         broker,
         witness,
@@ -106,12 +115,12 @@ fn other_databases(settings: &Settings) -> Vec<String> {
 }
 
 fn generation(place: &Place<'_>) -> Generation {
-    let mut units = place.units.iter();
-    match place.settings.and_then(|settings| settings.pulp3.as_ref()) {
-        Some(pulp3) => Generation::Three(pulp3.version.clone()),
-        None if units.any(|unit| unit.name.starts_with(PULP3_PREFIX)) => Generation::Three(None),
-        None => Generation::Two,
-    }
+    let has_3 = place.units.iter().any(|u| Generation::Three.has(&u.name));
+    place.meant.unwrap_or(if has_3 {
+        Generation::Three
+    } else {
+        Generation::Two
+    })
 }
 
 fn witness(broker: &Broker, place: &Place<'_>) -> Result<Witness> {
@@ -264,6 +273,7 @@ fn who(
         named: connections.iter().map(named).collect(),
         own_pid: i32::try_from(std::process::id()).unwrap_or_default(),
         broker_unit: broker.unit.as_deref(),
+        pulp: place.meant,
         pulps_virtual_hosts: virtual_hosts(place),
     };
     Ok(others::judge(&seen, &sockets::is_local))

@@ -50,6 +50,8 @@ fn healthy() -> Sight {
     Sight {
         configured: Some("/etc/pulp/server.conf"),
         generation: Generation::Two,
+        version: None,
+        beside: Vec::new(),
         units: vec![
             unit("httpd", false),
             unit("pulp_workers", true),
@@ -518,5 +520,19 @@ fn what_is_behind_a_pooler_is_told() {
         lines(&sight).iter().any(|l| l.contains(words)),
         "{:?}",
         lines(&sight)
+    );
+}
+
+#[test]
+fn another_pulp_on_the_host_is_told_apart() {
+    let sight = Sight {
+        beside: vec![unit("pulpcore-worker@1", false)],
+        ..healthy()
+    };
+    let words = "run; Pulp 3 is here too, and is left alone: pulpcore-worker@1 runs; systemd 252";
+    assert!(
+        line(&sight, "FOUND").contains(words),
+        "{}",
+        line(&sight, "FOUND")
     );
 }
