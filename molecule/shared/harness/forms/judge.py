@@ -4,7 +4,7 @@ settings as a service does, and connects; the listener that it reaches is the an
 import json
 import os
 import pwd
-import select
+import selectors
 import signal
 import socket
 import sys
@@ -78,25 +78,33 @@ def judge(form, sockets):
         finally:
             os._exit(0)
     os.close(writing)
-    said, reached = b"", None
-    while reached is None:
-        ready = select.select([*sockets, reading], [], [], LIMIT)[0]
-        if reading in ready:
-            piece = os.read(reading, 65536)
-            said += piece
-            if not piece:
-                break
-            continue
-        if not ready:
-            break
-        reached = accepted(ready[0])
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    os.close(reading)
+    try:
+        said, reached = watch(reading, sockets)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
     said = said.decode(errors="replace")
     # Others may warn before.
     values = [json.loads(line) for line in said.splitlines() if line.startswith('{"WORKER_TYPE"')]
     return {"reached": reached, "values": values[0] if values else None, "said": said[-400:]}
+
+
+def watch(reading, sockets):
+    """What the child said, and which listener it reached."""
+    said = b""
+    # There are more of them than select() can number.
+    with selectors.DefaultSelector() as selector:
+        for one in [*sockets, reading]:
+            selector.register(one, selectors.EVENT_READ)
+        while ready := [key.fileobj for key, _ in selector.select(LIMIT)]:
+            if reading not in ready:
+                return said, accepted(ready[0])
+            piece = os.read(reading, 65536)
+            said += piece
+            if not piece:
+                break
+    return said, None
 
 
 def accepted(listener):
@@ -112,11 +120,13 @@ def accepted(listener):
 def main():
     forms = json.load(sys.stdin)
     sockets = listeners(forms)
-    for form in forms:
-        print(json.dumps(judge(form, sockets)), flush=True)
-    for one in sockets:
-        if one.family == socket.AF_UNIX:
-            os.unlink(one.getsockname())
+    try:
+        for form in forms:
+            print(json.dumps(judge(form, sockets)), flush=True)
+    finally:
+        for one in sockets:
+            if one.family == socket.AF_UNIX:
+                os.unlink(one.getsockname())
 
 
 main()
