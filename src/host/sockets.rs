@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState, UnixState};
 use procfs::process::{FDTarget, Process};
@@ -38,13 +38,7 @@ pub(crate) fn connections(
             let own = i32::try_from(*pid)
                 .ok()
                 .and_then(|pid| Process::new(pid).ok())
-                .map_or_else(|| Ok(BTreeSet::new()), |process| inodes(&process))
-                .with_context(|| {
-                    format!(
-                        "failed to read `/proc/{pid}/fd`: root needs CAP_SYS_PTRACE to see the open \
-                         files of other users' processes; a container lacks it unless it is given"
-                    )
-                })?;
+                .map_or_else(|| Ok(BTreeSet::new()), |process| inodes(&process))?;
             Ok((*pid, own.intersection(&wanted).copied().collect()))
         })
         .collect()
@@ -138,14 +132,32 @@ fn holder(wanted: &BTreeSet<u64>) -> Result<Option<Listener>> {
     if wanted.is_empty() {
         return Ok(None);
     }
-    let processes = procfs::process::all_processes().context("failed to list `/proc`")?;
-    Ok(processes
+    let mut unreadable = 0_usize;
+    for process in procfs::process::all_processes()
+        .context("failed to list `/proc`")?
         .flatten()
-        .find(|p| inodes(p).is_ok_and(|own| !own.is_disjoint(wanted)))
-        .map(|p| Listener {
-            pid: p.pid,
-            unit: unit_of(&p),
-        }))
+    {
+        match inodes(&process) {
+            Ok(own) if !own.is_disjoint(wanted) => {
+                return Ok(Some(Listener {
+                    pid: process.pid,
+                    unit: unit_of(&process),
+                }));
+            }
+            Ok(_) => {}
+            Err(_) => unreadable += 1,
+        }
+    }
+    refuse_unreadable(unreadable)?;
+    Ok(None)
+}
+
+/// Who was looked for may be among those that cannot be looked into.
+fn refuse_unreadable(processes: usize) -> Result<()> {
+    if processes > 0 {
+        bail!("failed to read the open files of {processes} processes: {NEEDS}");
+    }
+    Ok(())
 }
 
 /// The local and remote ports of every TCP socket that an ancestor of this process holds: that of the
@@ -206,9 +218,16 @@ fn resolved(path: &Path) -> PathBuf {
     }
 }
 
+/// Why another's open files cannot be read.
+const NEEDS: &str = "root needs CAP_SYS_PTRACE to see those of other users' processes; a container lacks it unless it is given";
+
 /// The sockets among a process's open files; none when the process is gone meanwhile.
+///
+/// # Errors
+/// The kernel does not let this process see them.
 fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
     let mut own = BTreeSet::new();
+    let mut has_seen_one = false;
     let fds = match process.fd() {
         Err(ProcError::NotFound(_)) => return Ok(own),
         fds => fds?,
@@ -216,6 +235,7 @@ fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
     for fd in fds {
         match fd {
             Ok(fd) => {
+                has_seen_one = true;
                 if let FDTarget::Socket(inode) = fd.target {
                     own.insert(inode);
                 }
@@ -225,6 +245,10 @@ fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
             Err(ProcError::Io(e, _)) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(e.into()),
         }
+    }
+    // procfs leaves out what it may not read.
+    if !has_seen_one && process.fd_count().is_ok_and(|count| count > 0) {
+        bail!("failed to read `/proc/{}/fd`: {NEEDS}", process.pid);
     }
     Ok(own)
 }

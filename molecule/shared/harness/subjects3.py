@@ -45,10 +45,10 @@ def each():
 OTHER_CLUSTER = "pg_createcluster --port 5433 --start 15 innocent >/dev/null; sed -i 's/\"PORT\": 5432/\"PORT\": 5433/' /etc/pulp/settings.py"
 NO_OTHER_CLUSTER = "pg_dropcluster --stop 15 innocent; sed -i 's/\"PORT\": 5433/\"PORT\": 5432/' /etc/pulp/settings.py"
 OTHER_REDIS = (
-    "systemd-run --quiet --unit=redis-server@innocent redis-server --port 6380 --save '' --dir /run; "
+    "printf 'port 6380\\nsave \"\"\\n' >/etc/redis/redis-innocent.conf; systemctl start redis-server@innocent; "
     "echo 'REDIS_URL = \"redis://localhost:6380/0\"' >>/etc/pulp/settings.py"
 )
-NO_OTHER_REDIS = "systemctl stop redis-server@innocent; sed -i '/localhost:6380/d' /etc/pulp/settings.py"
+NO_OTHER_REDIS = "systemctl stop redis-server@innocent; rm /etc/redis/redis-innocent.conf; sed -i '/localhost:6380/d' /etc/pulp/settings.py"
 
 SUBJECTS = [
     *each(),

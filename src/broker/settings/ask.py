@@ -1,5 +1,6 @@
 # Runs in the interpreter of Pulp's own processes, as their user and with their environment, and says what
 # Pulp's settings are. Python 2.7 and 3. It connects to nothing and writes nothing but one line.
+import errno
 import json
 import os
 import sys
@@ -30,7 +31,13 @@ def answer(what):
     os._exit(0)
 
 
+class Cannot(Exception):
+    pass
+
+
 def cause(error):
+    if isinstance(error, Cannot):
+        return str(error)
     # The words of an exception may hold a secret; its type and place do not, nor does a module's name.
     import traceback
     frames = traceback.extract_tb(sys.exc_info()[2])
@@ -68,7 +75,21 @@ def version(name):
 # -- Pulp 3 -----------------------------------------------------------------------------------------
 
 
+def refuse_unread_files():
+    # Dynaconf passes over a file that it cannot open, and Pulp's defaults are left.
+    for path in os.environ.get("PULP_SETTINGS", "/etc/pulp/settings.py").replace(";", ",").split(","):
+        path = path.strip()
+        try:
+            open(path).close()
+        except (IOError, OSError) as error:
+            if error.errno == errno.EISDIR:
+                raise Cannot("%s is a folder" % path)
+            if error.errno != errno.ENOENT:
+                raise Cannot("this user may not read %s (%s)" % (path, os.strerror(error.errno)))
+
+
 def pulp3():
+    refuse_unread_files()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pulpcore.app.settings")
     from django.conf import settings
 

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::all_processes;
 
-use super::{inodes, plain, table, unit_of};
+use super::{inodes, plain, refuse_unreadable, table, unit_of};
 
 /// The client end of an established connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,8 @@ pub(crate) fn clients(is_server: &dyn Fn(SocketAddr) -> bool) -> Result<Vec<Clie
         let still = client_ends(&table()?, is_server);
         left.retain(|inode, _| still.contains_key(inode));
     }
-    if unreadable > 0 && !left.is_empty() {
-        bail!(
-            "failed to read the open files of {unreadable} processes: root needs CAP_SYS_PTRACE to see \
-             those of other users' processes; a container lacks it unless it is given"
-        );
+    if !left.is_empty() {
+        refuse_unreadable(unreadable)?;
     }
     found.extend(left.into_values().map(|from| Client {
         from,

@@ -10,7 +10,8 @@ use procfs::net::{TcpNetEntry, TcpState};
 use procfs::process::Process;
 
 use super::diag::Table;
-use super::{inodes, plain, resolved, table};
+use super::{NEEDS, inodes, plain, resolved, table};
+use crate::host::processes;
 
 /// The far ends of one process's connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub(crate) struct Peers {
 /// # Errors
 /// The kernel does not let this process see another's open files, its namespace or its table.
 pub(crate) fn of(pids: &[u32]) -> Result<BTreeMap<u32, Peers>> {
-    let own = namespace("self");
+    let own = namespace("self")?;
     let mut tables = BTreeMap::from([(own.clone(), by_inode(&table()?))]);
     // Without netlink nobody tells; a broker at a Unix socket is refused then.
     let paths: BTreeMap<u64, PathBuf> = Table::open()
@@ -40,15 +41,14 @@ pub(crate) fn of(pids: &[u32]) -> Result<BTreeMap<u32, Peers>> {
         let Some(process) = i32::try_from(*pid).ok().and_then(|p| Process::new(p).ok()) else {
             continue;
         };
-        let fail = || {
-            format!(
-                "failed to read what process {pid} is connected to: root needs CAP_SYS_PTRACE to see it; a \
-                 container lacks that unless it is given"
-            )
+        let held = inodes(&process)?;
+        let namespace = match namespace(&pid.to_string()) {
+            Ok(namespace) => namespace,
+            Err(_) if !processes::exists(*pid) => continue,
+            Err(error) => return Err(error),
         };
-        let held = inodes(&process).with_context(fail)?;
-        let namespace = namespace(&pid.to_string());
         if !tables.contains_key(&namespace) {
+            let fail = || format!("failed to read `/proc/{pid}/net/tcp`");
             let mut entries = process.tcp().with_context(fail)?;
             entries.extend(process.tcp6().unwrap_or_default());
             tables.insert(namespace.clone(), by_inode(&entries));
@@ -77,9 +77,10 @@ fn by_inode(entries: &[TcpNetEntry]) -> BTreeMap<u64, SocketAddr> {
         .collect()
 }
 
-/// What the kernel calls a process's network namespace; nothing where it does not say.
-fn namespace(pid: &str) -> Option<PathBuf> {
-    std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()
+/// What the kernel calls a process's network namespace.
+fn namespace(pid: &str) -> Result<PathBuf> {
+    let path = format!("/proc/{pid}/ns/net");
+    std::fs::read_link(&path).with_context(|| format!("failed to read `{path}`: {NEEDS}"))
 }
 
 impl Peers {
