@@ -134,6 +134,29 @@ class PreflightFacts(Claims):
         named = self.facts(broker_url=url)["preflight"]["refusals"]
         self.assertEqual([refusal["name"] for refusal in named], ["unsupported"])
 
+    def test_a_pulp_3_on_the_same_host_is_told_apart(self):
+        # A service of that name which uses Pulp 2's broker: more of a Pulp 3 is not needed to be in the way.
+        unit, url = "/etc/systemd/system/pulpcore-worker@.service", f"amqp://{PULP[0]}:{PULP[1]}@localhost:5672//"
+        program = f"import kombu, time; kombu.Connection('{url}').connect(); time.sleep(600)"
+        self.addCleanup(self.lab.shell, f"systemctl stop pulpcore-worker@1; rm {unit}; systemctl daemon-reload; systemctl reset-failed")
+        self.lab.shell(f'cat >{unit} <<"EOF"\n[Service]\nExecStart=/usr/bin/python3 -c "{program}"\nEOF\nsystemctl daemon-reload')
+        self.lab.exec("systemctl", "start", "pulpcore-worker@1")
+        uses = ("ss", "-tnp", "state", "established", "dport", "=", ":5672")
+        pid = self.lab.exec("systemctl", "show", "--value", "--property=MainPID", "pulpcore-worker@1").strip()
+        until("it to be connected", lambda: f"pid={pid}," in self.lab.exec(*uses))
+        facts = self.demand_refusal("broker_uncertain", "a Pulp 2 and a Pulp 3 are on this host; set `pulp_broker_test_pulp` to 2 or 3")
+        self.assertIsNone(facts["broker"])
+        facts = self.demand_refusal("broker_shared", f"process {pid} (python3 of pulpcore-worker@1.service)", pulp="2")
+        self.assertEqual((facts["pulp"], [s["name"] for s in facts["services"] if "pulpcore" in s["name"]]), (2, []))
+        self.assertIn("; Pulp 3 is here too, and is left alone: pulpcore-worker@1 runs; ", self.line(facts, "FOUND"))
+        # It has no settings that could be asked.
+        facts = self.facts(pulp="3")
+        self.assertIn("broker_uncertain", [refusal["name"] for refusal in facts["preflight"]["refusals"]])
+        self.assertEqual([service["name"] for service in facts["services"]], ["pulpcore-worker@1.service"])
+        self.lab.exec("systemctl", "stop", "pulpcore-worker@1")
+        facts = self.demand_no_refusal()
+        self.assertEqual(facts["pulp"], 2, "it is the only one that runs")
+
     def test_a_pulp_that_is_stopped_has_no_witness(self):
         services = ["pulp_workers", "pulp_worker-0", "pulp_worker-1", "pulp_resource_manager"]
         self.addCleanup(self.lab.exec, "systemctl", "start", *services)

@@ -13,6 +13,9 @@ use super::diag::Table;
 use super::{NEEDS, inodes, plain, resolved, table};
 use crate::host::processes;
 
+/// What every service talks with says nothing of Pulp: the journal, the service manager, the bus.
+const EVERYBODYS: &[&str] = &["/run/systemd/", "/run/dbus/"];
+
 /// The far ends of one process's connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Peers {
@@ -35,6 +38,7 @@ pub(crate) fn of(pids: &[u32]) -> Result<BTreeMap<u32, Peers>> {
         .unix_clients()
         .unwrap_or_default()
         .into_iter()
+        .filter(|(_, path)| !EVERYBODYS.iter().any(|folder| path.starts_with(folder)))
         .collect();
     let mut found = BTreeMap::new();
     for pid in pids {
