@@ -79,6 +79,15 @@ class Asked(Pulp3Claims):
         self.lab.shell(f"rm {SETTINGS}; mkdir {SETTINGS}")
         self.demand_uncertain(f"{SETTINGS} is a folder")
 
+    def test_settings_that_change_between_the_question_and_the_outage(self):
+        self.use_settings()
+        asked = call(self.lab, "pulp_facts")["ansible_facts"]["pulp_deployment"]["settings_files"]
+        self.assertEqual(list(asked), [SETTINGS])
+        self.lab.shell(f"echo '# Of no effect.' >>{SETTINGS}")
+        reply = call(self.lab, "pulp_broker", fails=True, state="down", settings_files=asked)
+        self.assertIn(f"VOID broker_uncertain: {SETTINGS} was changed since Pulp was asked", reply["msg"])
+        self.demand_nothing_left()
+
     def test_an_interpreter_that_is_not_there_any_more(self):
         self.addCleanup(self.lab.exec, "mv", f"{PYTHON}.away", PYTHON)
         self.lab.exec("mv", PYTHON, f"{PYTHON}.away")

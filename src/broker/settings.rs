@@ -6,6 +6,7 @@ mod ask;
 mod ini;
 mod pulp2;
 mod pulp3;
+pub(crate) mod stamps;
 
 use std::path::Path;
 
@@ -75,6 +76,8 @@ pub(crate) struct Settings {
     secrets: Vec<String>,
     /// Whom of Pulp was asked, and as which user; or why nobody was, and what was done instead.
     pub(crate) asked: Result<String, String>,
+    /// The files that people write them in, as far as they are known.
+    pub(crate) files: Vec<String>,
     /// Whose settings they are; none where nobody says which of two is meant.
     pub(crate) generation: Option<Generation>,
     /// What only a Pulp 3 has.
@@ -131,11 +134,11 @@ impl Settings {
         Self {
             broker: Err(why.clone()),
             generation: None,
-            ..Self::of_pulp3(Pulp3::unknown(&why), Vec::new(), Err(why))
+            ..Self::of_pulp3(Pulp3::unknown(&why), pulp3::Beside::default(), Err(why))
         }
     }
 
-    fn of_pulp3(pulp3: Pulp3, secrets: Vec<String>, asked: Result<String, String>) -> Self {
+    fn of_pulp3(pulp3: Pulp3, beside: pulp3::Beside, asked: Result<String, String>) -> Self {
         Self {
             broker: pulp3.place(Target::Broker),
             messaging_url: None,
@@ -143,7 +146,8 @@ impl Settings {
             database: pulp3.database_name.clone().unwrap_or_default(),
             seeds: pulp3.database_at.iter().cloned().collect(),
             worker_timeout: None,
-            secrets,
+            secrets: beside.secrets,
+            files: beside.files,
             asked,
             generation: Some(Generation::Three),
             pulp3: Some(pulp3),
@@ -252,10 +256,10 @@ fn of_pulp_3(may_ask: bool) -> Settings {
     let found = asked(Generation::Three, may_ask);
     let found = found.and_then(|(whom, answer)| Ok((whom, pulp3::of_answer(answer)?)));
     match found {
-        Ok((whom, (pulp3, secrets))) => {
-            Settings::of_pulp3(pulp3, secrets, Ok(format!("asked {whom}")))
+        Ok((whom, (pulp3, beside))) => {
+            Settings::of_pulp3(pulp3, beside, Ok(format!("asked {whom}")))
         }
-        Err(why) => Settings::of_pulp3(Pulp3::unknown(&why), Vec::new(), Err(why)),
+        Err(why) => Settings::of_pulp3(Pulp3::unknown(&why), pulp3::Beside::default(), Err(why)),
     }
 }
 
@@ -298,7 +302,11 @@ mod tests {
 
     #[test]
     fn a_pulp_of_which_nothing_is_known_is_uncertain_whatever_is_wanted() {
-        let settings = Settings::of_pulp3(Pulp3::unknown("x"), Vec::new(), Err(String::new()));
+        let settings = Settings::of_pulp3(
+            Pulp3::unknown("x"),
+            pulp3::Beside::default(),
+            Err(String::new()),
+        );
         for target in [Target::Broker, Target::Database, Target::Cache] {
             let error = settings.place(target).unwrap_err().to_string();
             assert!(error.starts_with("VOID broker_uncertain: "), "{error}");

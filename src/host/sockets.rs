@@ -47,7 +47,7 @@ pub(crate) fn connections(
 /// Those of the processes that have a connection to any of `peers`, or try to: nobody need answer.
 ///
 /// # Errors
-/// The kernel's table cannot be read.
+/// The kernel does not let this process see the table or another's open files.
 pub(crate) fn reaching(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u32>> {
     let wanted: BTreeSet<u64> = table()?
         .iter()
@@ -55,14 +55,15 @@ pub(crate) fn reaching(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u3
         .filter(|e| peers.contains(&plain(e.remote_address)))
         .map(|e| e.inode)
         .collect();
-    let reaches = |pid: &u32| {
-        let process = i32::try_from(*pid)
-            .ok()
-            .and_then(|pid| Process::new(pid).ok());
-        let own = process.and_then(|process| inodes(&process).ok());
-        own.is_some_and(|own| !own.is_disjoint(&wanted))
-    };
-    Ok(pids.iter().copied().filter(reaches).collect())
+    let mut found = BTreeSet::new();
+    for pid in pids {
+        let process = i32::try_from(*pid).ok().and_then(|p| Process::new(p).ok());
+        let own = process.map(|process| inodes(&process)).transpose()?;
+        if own.is_some_and(|own| !own.is_disjoint(&wanted)) {
+            found.insert(*pid);
+        }
+    }
+    Ok(found)
 }
 
 /// Every TCP socket of this host; a kernel without IPv6 has one table only.
@@ -317,10 +318,14 @@ mod tests {
         let peer = socket.local_addr().unwrap();
         let client = TcpStream::connect(peer).unwrap();
         let me = std::process::id();
+        let other = std::os::unix::process::parent_id();
         let held = |pid: u32| connections(&[pid], &[peer]).unwrap()[&pid].len();
         assert_eq!(held(me), 1);
-        assert_eq!(reaching(&[me, 1], &[peer]).unwrap(), BTreeSet::from([me]));
-        assert_eq!(held(1), 0);
+        assert_eq!(
+            reaching(&[me, other], &[peer]).unwrap(),
+            BTreeSet::from([me])
+        );
+        assert_eq!(held(other), 0);
         drop(client);
         assert_eq!(held(me), 0);
     }

@@ -25,6 +25,7 @@ use crate::ansible::{Call, Module, Outcome};
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::Target;
+use crate::broker::settings::stamps::{self, Stamps};
 use crate::broker::{Broker, Overrides, rabbitmqctl};
 use crate::host::identity;
 use crate::names::Generation;
@@ -36,7 +37,7 @@ pub(super) const MODULE: Module = Module {
     work: run,
 };
 
-const SPEC: [Opt; 26] = with_options(&[
+const SPEC: [Opt; 27] = with_options(&[
     Opt::new("state", Kind::Str)
         .required()
         .choices(&["down", "up"]),
@@ -56,6 +57,7 @@ const SPEC: [Opt; 26] = with_options(&[
     TARGET,
     ASK_PULP,
     PULP_GENERATION,
+    Opt::new("settings_files", Kind::Dict),
     PULP_URL,
     ACCEPT_TASK_LOSS,
 ]);
@@ -75,6 +77,7 @@ struct Params {
     target: Target,
     ask_pulp: bool,
     pulp: Option<Generation>,
+    settings_files: Option<Stamps>,
 }
 
 impl Params {
@@ -105,6 +108,19 @@ struct Outage<'a> {
     pulp: Option<Generation>,
 }
 
+/// Where Pulp's settings are others than it was asked for, what was found may not be Pulp's any more.
+fn refuse_changed(before: Option<&Stamps>) -> Result<()> {
+    let changed = before.map(stamps::changed).unwrap_or_default();
+    if !changed.is_empty() {
+        bail!(
+            "VOID broker_uncertain: {} was changed since Pulp was asked for its settings; expected it to be as it was: keep off it for the \
+             test, restart Pulp's services if the change is meant, and run the test again",
+            changed.join(", ")
+        );
+    }
+    Ok(())
+}
+
 fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
@@ -115,6 +131,9 @@ fn run(call: &Call) -> Result<Outcome> {
              cut: set method to partition or reset",
             params.method.word()
         );
+    }
+    if params.state == State::Down {
+        refuse_changed(params.settings_files.as_ref())?;
     }
     let look = match params.state {
         State::Down => look(call)?,

@@ -27,7 +27,7 @@ use crate::broker::cluster::Found;
 use crate::broker::others::Others;
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
-use crate::broker::settings::{Pulp3, Settings, Target};
+use crate::broker::settings::{Pulp3, Settings, Target, stamps};
 use crate::broker::witness::Witness;
 use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
@@ -264,6 +264,7 @@ fn run(call: &Call) -> Result<Outcome> {
         "settings": settings.as_ref().map(|s| match &s.asked {
             Ok(told) | Err(told) => told,
         }),
+        "settings_files": settings.as_ref().map(|s| stamps::of(&s.files)),
         "worker_timeout": settings.as_ref().and_then(|s| s.worker_timeout),
         "taken": taken()?,
     });

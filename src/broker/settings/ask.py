@@ -75,10 +75,14 @@ def version(name):
 # -- Pulp 3 -----------------------------------------------------------------------------------------
 
 
+def files():
+    paths = os.environ.get("PULP_SETTINGS", "/etc/pulp/settings.py")
+    return [path.strip() for path in paths.replace(";", ",").split(",") if path.strip()]
+
+
 def refuse_unread_files():
     # Dynaconf passes over a file that it cannot open, and Pulp's defaults are left.
-    for path in os.environ.get("PULP_SETTINGS", "/etc/pulp/settings.py").replace(";", ",").split(","):
-        path = path.strip()
+    for path in files():
         try:
             open(path).close()
         except (IOError, OSError) as error:
@@ -106,6 +110,7 @@ def pulp3():
             found[part] = {"cannot": cause(error)}
     found["other_databases"] = sorted(text(name) for name in settings.DATABASES if name != "default")
     found["secrets"] = [text(secret) for secret in secrets if secret]
+    found["files"] = [os.path.abspath(path) for path in files()]
     return found
 
 

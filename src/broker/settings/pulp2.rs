@@ -50,6 +50,7 @@ pub(super) fn of_answer(whom: &str, answer: Value) -> Result<Settings, String> {
         worker_timeout: shown(&told.worker_timeout).and_then(|text| text.parse().ok()),
         secrets: told.secrets,
         asked: Ok(format!("asked {whom}")),
+        files: vec![SERVER_CONF.to_owned()],
         generation: Some(Generation::Two),
         pulp3: None,
     })
@@ -111,6 +112,7 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
         worker_timeout: known("tasks", "worker_timeout").and_then(|v| v.parse().ok()),
         secrets: secrets.iter().filter_map(|(s, o)| known(s, o)).collect(),
         asked: Err(format!("read {SERVER_CONF}: {why}")),
+        files: vec![SERVER_CONF.to_owned()],
         generation: Some(Generation::Two),
         pulp3: None,
     }

@@ -39,7 +39,17 @@ struct Told {
     database: Part<Database>,
     redis: Part<Option<Redis>>,
     other_databases: Vec<String>,
-    secrets: Vec<String>,
+    #[serde(flatten)]
+    beside: Beside,
+}
+
+/// What was answered besides.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Beside {
+    /// What nobody may read.
+    pub(super) secrets: Vec<String>,
+    /// The files that Dynaconf was told to read.
+    pub(super) files: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,8 +82,8 @@ struct Redis {
     path: Value,
 }
 
-/// What was answered, with what nobody may read.
-pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Vec<String>), String> {
+/// What was answered.
+pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Beside), String> {
     let told = Told::deserialize(answer).map_err(|e| format!("its answer makes no sense: {e}"))?;
     let chosen = &told.settings;
     let database = match &told.database {
@@ -98,7 +108,7 @@ pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Vec<String>), String> {
         version: told.version,
         other_databases: told.other_databases,
     };
-    Ok((pulp3, told.secrets))
+    Ok((pulp3, told.beside))
 }
 
 impl Pulp3 {
@@ -226,6 +236,7 @@ mod tests {
             "redis": {"tls": false, "host": "cache", "port": 6379, "path": null},
             "other_databases": ["replica"],
             "secrets": ["hunter2"],
+            "files": [],
         })
     }
 
