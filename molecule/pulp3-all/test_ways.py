@@ -50,6 +50,8 @@ class Ways(Pulp3Claims):
     def test_another_api_root(self):
         self.change("API_ROOT", '"/elsewhere/"')
         self.healthy(pulp_api_root="/elsewhere/")
+        # The play knows it from Pulp.
+        self.demand_pass(self.play(variables={"pulp_broker_test_scenarios": "health"}))
 
 
 if __name__ == "__main__":
