@@ -109,12 +109,15 @@ class RabbitMQ(Kind):
         self.demand_outage("amqps://localhost//", "rabbitmq")
         self.assertIn("not the broker's protocol", self.facts("amqps://localhost:5672//")["answer"])
 
-    def test_amqp_1_0_with_and_without_the_plugin(self):
-        # A broker that does not speak it answers with the AMQP that it speaks.
-        self.demand_answer("qpid://localhost/", "rabbitmq")
+    def test_it_is_not_taken_for_qpid(self):
+        """It answers Qpid's 0-10 with the AMQP that it speaks, with its plugin for AMQP 1.0 too."""
         self.addCleanup(self.lab.exec, "rabbitmq-plugins", "disable", "rabbitmq_amqp1_0")
-        self.lab.exec("rabbitmq-plugins", "enable", "rabbitmq_amqp1_0")
-        self.demand_outage("qpid://localhost/", "rabbitmq")
+        for plugin in ("disable", "enable"):
+            with self.subTest(plugin=plugin):
+                self.lab.exec("rabbitmq-plugins", plugin, "rabbitmq_amqp1_0")
+                found = self.facts("qpid://localhost/")
+                self.assertEqual(found["answer"], "it answers with AMQP 0-9-1, which is not the broker's protocol: AMQP 0-10")
+                self.assertFalse(found["answers"])
 
 
 class Redis(Kind):

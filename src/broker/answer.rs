@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Silent,
     /// No connection within the limit: packets are lost on the way.
     NoConnection,
+    /// Something answers, and not in the broker's protocol; in words.
+    Other(String),
     /// Anything else, in words.
     Unreachable(String),
 }
@@ -33,7 +35,18 @@ impl Answer {
             Self::Silent => 3,
             Self::NoConnection => 2,
             Self::Refused => 1,
-            Self::Unreachable(_) => 0,
+            Self::Other(_) | Self::Unreachable(_) => 0,
+        }
+    }
+
+    /// What to do about a broker that says this; `start` is how its unit is started, where that is known.
+    pub(crate) fn remedy(&self, start: Option<&str>) -> String {
+        match (self, start) {
+            (Self::Other(_), _) => "see what listens there (`ss -tlnp`), and say by `broker_url` how Pulp speaks with its \
+                                    broker (`amqps` and `qpids` are with TLS)"
+                .to_owned(),
+            (_, Some(command)) => format!("start it (`{command}`)"),
+            (_, None) => "start it".to_owned(),
         }
     }
 
@@ -51,7 +64,20 @@ impl std::fmt::Display for Answer {
             Self::Refused => f.write_str("the connection is refused"),
             Self::NoConnection => f.write_str("no connection comes about"),
             Self::Silent => f.write_str("it accepts the connection and says nothing"),
-            Self::Unreachable(cause) => f.write_str(cause),
+            Self::Other(cause) | Self::Unreachable(cause) => f.write_str(cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_and_speaks_otherwise_is_not_to_be_started() {
+        let other = Answer::Other("it speaks TLS".to_owned());
+        assert!(!other.remedy(Some("systemctl start x")).contains("start"));
+        let refused = Answer::Refused.remedy(Some("systemctl start x"));
+        assert_eq!(refused, "start it (`systemctl start x`)");
     }
 }

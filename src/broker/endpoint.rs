@@ -9,10 +9,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use super::Protocol;
+use super::url::{self, Url};
 use crate::host::sockets::{self, Listener};
 
 /// Where PostgreSQL's own clients look for its socket on Debian and EL.
 const POSTGRESQL_SOCKETS: &str = "/var/run/postgresql";
+
+/// AMQP's port with TLS.
+const AMQPS_PORT: u16 = 5671;
 
 /// What a URL's scheme stands for.
 struct Scheme {
@@ -41,16 +45,43 @@ const fn socket(name: &'static str) -> Scheme {
     }
 }
 
-/// As kombu, gofer, redis-py and libpq write them.
+impl Scheme {
+    /// Celery hands it to kombu.
+    fn is_kombus(&self) -> bool {
+        let amqp = matches!(self.protocol, Protocol::Amqp091 | Protocol::Amqp010);
+        amqp && !matches!(self.name, "tcp" | "ssl")
+    }
+
+    /// Where kombu goes. gofer takes no URL without a host.
+    fn place(&self, url: &Url) -> Found {
+        let host = match &url.host {
+            Some(host) => host.clone(),
+            None if matches!(self.name, "tcp" | "ssl") => return Err("it names no host"),
+            None => "localhost".to_owned(),
+        };
+        if self.is_kombus() && url.odd_options {
+            return Err("it holds an option that kombu does not take");
+        }
+        // Only for AMQP 0-9-1 kombu has a port of its own for TLS.
+        let default = match self.protocol {
+            Protocol::Amqp091 if url.tls && self.is_kombus() => AMQPS_PORT,
+            _ => self.port,
+        };
+        let port = url.port.unwrap_or(default);
+        Ok(Place::Tcp { host, port })
+    }
+}
+
+/// As kombu, gofer, redis-py and libpq write them; `qpids` is our own word for kombu's Qpid transport with TLS.
 const SCHEMES: &[Scheme] = &[
     scheme("amqp", Protocol::Amqp091, false, 5672),
-    scheme("amqps", Protocol::Amqp091, true, 5671),
+    scheme("amqps", Protocol::Amqp091, true, AMQPS_PORT),
     scheme("pyamqp", Protocol::Amqp091, false, 5672),
     scheme("librabbitmq", Protocol::Amqp091, false, 5672),
     scheme("tcp", Protocol::Amqp091, false, 5672),
-    scheme("ssl", Protocol::Amqp091, true, 5671),
-    scheme("qpid", Protocol::Amqp10, false, 5672),
-    scheme("qpids", Protocol::Amqp10, true, 5671),
+    scheme("ssl", Protocol::Amqp091, true, AMQPS_PORT),
+    scheme("qpid", Protocol::Amqp010, false, 5672),
+    scheme("qpids", Protocol::Amqp010, true, AMQPS_PORT),
     scheme("redis", Protocol::Redis, false, 6379),
     scheme("rediss", Protocol::Redis, true, 6379),
     socket("redis+socket"),
@@ -90,7 +121,8 @@ impl Endpoint {
         let Some((name, rest)) = url.split_once("://") else {
             bail!(fail("expected `scheme://host:port/`"));
         };
-        let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == name) else {
+        let lower = name.to_ascii_lowercase();
+        let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == lower) else {
             bail!(fail(&format!(
                 "expected amqp, amqps, pyamqp, qpid, tcp, ssl, redis, rediss, redis+socket or postgresql, \
                  but the scheme is `{name}`"
@@ -100,7 +132,13 @@ impl Endpoint {
         let (place, tls) = match scheme.protocol {
             Protocol::Redis if scheme.socket => (parts.path().map(Place::Socket), false),
             Protocol::Postgresql => parts.postgresql(scheme.port),
-            _ => (parts.address(scheme.port), scheme.tls),
+            _ => match Url::read(url) {
+                Ok(url) => (
+                    scheme.place(&url),
+                    scheme.tls || scheme.is_kombus() && url.tls,
+                ),
+                Err(why) => (Err(why), false),
+            },
         };
         Ok(Self {
             place: place.map_err(|cause| anyhow::anyhow!(fail(cause)))?,
@@ -115,8 +153,8 @@ impl Endpoint {
         let scheme = match (self.protocol, self.tls) {
             (Protocol::Amqp091, false) => "amqp",
             (Protocol::Amqp091, true) => "amqps",
-            (Protocol::Amqp10, false) => "qpid",
-            (Protocol::Amqp10, true) => "qpids",
+            (Protocol::Amqp010, false) => "qpid",
+            (Protocol::Amqp010, true) => "qpids",
             (Protocol::Redis, false) => "redis",
             (Protocol::Redis, true) => "rediss",
             (Protocol::Postgresql, _) => "postgresql",
@@ -254,11 +292,6 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn address(&self, default: u16) -> Found {
-        let (host, port) = split_port(self.authority);
-        tcp(host, port, default)
-    }
-
     /// libpq's URLs ("Connection Strings" in PostgreSQL's documentation): parameters may name host and
     /// port, and a host that begins with a slash is the folder of a socket. TLS begins only where it is
     /// demanded, and never on a socket.
@@ -347,6 +380,7 @@ pub(crate) fn secrets(url: &str) -> Vec<String> {
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let named = parameters(query).filter(|(key, _)| key.ends_with("password"));
     found.extend(named.map(|(_, value)| value));
+    found.extend(url::password(url));
     let mut secrets = Vec::new();
     for secret in found.into_iter().filter(|secret| !secret.is_empty()) {
         for spelling in [secret.to_owned(), decoded(secret)] {

@@ -44,8 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Amqp091,
-    /// What a broker that is reached by `qpid://` is asked in.
-    Amqp10,
+    /// What qpidd speaks with kombu's Qpid transport, and with gofer's.
+    Amqp010,
     Redis,
     Postgresql,
 }
@@ -251,7 +251,10 @@ impl Broker {
 /// The broker's URL, and what said so.
 fn locate(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<(String, String)>> {
     match (said.url, settings) {
-        (Some(url), _) => Ok(Some((url.to_owned(), "parameter `broker_url`".to_owned()))),
+        (Some(url), _) => {
+            let url = settings.map_or_else(|| url.to_owned(), |s| s.by_transport(url));
+            Ok(Some((url, "parameter `broker_url`".to_owned())))
+        }
         (None, Some(found)) => found.place(said.target).map(Some),
         (None, None) => {
             let names = said

@@ -62,8 +62,10 @@ pub(crate) type Place = Result<(String, String), String>;
 pub(crate) struct Settings {
     /// Of a Pulp 2. It may hold credentials: never shown.
     broker: Place,
-    /// `[messaging] url`, which the agents use, with its credentials: never shown.
+    /// `[messaging] url`, which the agents use, as a URL that says its protocol. With its credentials: never shown.
     pub(crate) messaging_url: Option<String>,
+    /// `[messaging] transport` of a Pulp 2.
+    transport: Option<String>,
     /// `[server] server_name`: the name under which users reach Pulp.
     pub(crate) server_name: Option<String>,
     /// Which database is this Pulp's; empty where that is not known.
@@ -109,6 +111,14 @@ impl Settings {
         })
     }
 
+    /// The URL of an agent's kind, `tcp://` or `ssl://`, as one that says its protocol.
+    pub(super) fn by_transport(&self, url: &str) -> String {
+        match &self.transport {
+            Some(transport) => super::url::of_transport(url, transport),
+            None => url.to_owned(),
+        }
+    }
+
     /// What is taken away when this is wanted: a Redis that keeps content may carry the tasks too.
     pub(crate) fn effective(&self, target: Target) -> Target {
         let pulp3 = self.pulp3.as_ref();
@@ -142,6 +152,7 @@ impl Settings {
         Self {
             broker: pulp3.place(Target::Broker),
             messaging_url: None,
+            transport: None,
             server_name: None,
             database: pulp3.database_name.clone().unwrap_or_default(),
             seeds: pulp3.database_at.iter().cloned().collect(),

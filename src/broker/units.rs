@@ -48,7 +48,7 @@ pub(super) fn speaks(unit: &str, protocol: Protocol) -> bool {
         (kind(unit), protocol),
         (
             Some("rabbitmq" | "qpid"),
-            Protocol::Amqp091 | Protocol::Amqp10
+            Protocol::Amqp091 | Protocol::Amqp010
         ) | (Some("redis"), Protocol::Redis)
             | (Some("postgresql"), Protocol::Postgresql)
     )
@@ -59,7 +59,7 @@ pub(super) fn kind_of(unit: Option<&str>, protocol: Protocol) -> &'static str {
     let known = unit.filter(|unit| speaks(unit, protocol)).and_then(kind);
     known.unwrap_or(match protocol {
         Protocol::Amqp091 => "amqp",
-        Protocol::Amqp10 => "qpid",
+        Protocol::Amqp010 => "qpid",
         Protocol::Redis => "redis",
         Protocol::Postgresql => "postgresql",
     })
@@ -68,7 +68,7 @@ pub(super) fn kind_of(unit: Option<&str>, protocol: Protocol) -> &'static str {
 /// What people call the units that could be the broker.
 pub(super) fn expected(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::Amqp091 | Protocol::Amqp10 => "rabbitmq-server or qpidd",
+        Protocol::Amqp091 | Protocol::Amqp010 => "rabbitmq-server or qpidd",
         Protocol::Redis => "redis-server or redis",
         Protocol::Postgresql => "postgresql, postgresql-NN or postgresql@NN-CLUSTER",
     }
@@ -81,7 +81,7 @@ pub(super) fn candidates(
     socket: Option<&Path>,
 ) -> Vec<String> {
     match protocol {
-        Protocol::Amqp091 | Protocol::Amqp10 => defaults(),
+        Protocol::Amqp091 | Protocol::Amqp010 => defaults(),
         Protocol::Redis => full(&["redis-server", "redis"]),
         Protocol::Postgresql => {
             let port = port.or_else(|| port_in_name(socket?));
@@ -179,11 +179,11 @@ mod tests {
 
     #[test]
     fn a_unit_is_a_broker_only_for_its_own_protocol() {
-        assert!(speaks("rabbitmq-server.service", Protocol::Amqp10));
+        assert!(speaks("rabbitmq-server.service", Protocol::Amqp010));
         assert!(!speaks("rabbitmq-server.service", Protocol::Redis));
         assert_eq!(kind_of(Some("my-mq.service"), Protocol::Redis), "redis");
         assert_eq!(
-            kind_of(Some("rabbitmq-server.service"), Protocol::Amqp10),
+            kind_of(Some("rabbitmq-server.service"), Protocol::Amqp010),
             "rabbitmq"
         );
         assert_eq!(kind_of(None, Protocol::Amqp091), "amqp");

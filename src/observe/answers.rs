@@ -62,7 +62,7 @@ fn told(answer: &Answer) -> (&'static str, String) {
         Answer::Refused => ("refused", ""),
         Answer::Silent => ("silent", ""),
         Answer::NoConnection => ("no_connection", ""),
-        Answer::Unreachable(words) => ("unreachable", words.as_str()),
+        Answer::Other(words) | Answer::Unreachable(words) => ("unreachable", words.as_str()),
     };
     (word, words.to_owned())
 }

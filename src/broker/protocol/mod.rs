@@ -2,8 +2,8 @@
 //! kernel still accepts connections. Each protocol has a file that says what is asked first and how
 //! the first words of the answer are judged.
 
+mod amqp_0_10;
 mod amqp_0_9_1;
-mod amqp_1_0;
 mod line;
 mod postgresql;
 mod redis;
@@ -22,7 +22,7 @@ impl Protocol {
     fn kind(self) -> Kind {
         match self {
             Self::Amqp091 => amqp_0_9_1::KIND,
-            Self::Amqp10 => amqp_1_0::KIND,
+            Self::Amqp010 => amqp_0_10::KIND,
             Self::Redis => redis::KIND,
             Self::Postgresql => postgresql::KIND,
         }
@@ -31,6 +31,8 @@ impl Protocol {
 
 /// One protocol.
 struct Kind {
+    /// As people call it.
+    name: &'static str,
     /// What is sent first.
     opening: &'static [u8],
     /// What is sent to have TLS begin, where it does not begin with the connection.
@@ -45,6 +47,10 @@ enum Heard {
     Answer,
     /// It is there but cannot serve yet, in its own words.
     Starting(String),
+    /// AMQP, but this version of it.
+    OtherAmqp(&'static str),
+    /// A TLS record in answer to plain words.
+    Tls,
     /// Another protocol, with its first byte.
     Foreign(u8),
 }
@@ -110,7 +116,17 @@ fn judge(line: io::Result<Line>, kind: &Kind, tls: bool, begin: Instant) -> Answ
     match heard {
         Ok(Heard::Answer) => Answer::Answers(begin.elapsed()),
         Ok(Heard::Starting(words)) => Answer::Starting(shown(&words)),
-        Ok(Heard::Foreign(byte)) => Answer::Unreachable(format!(
+        Ok(Heard::OtherAmqp(version)) => Answer::Other(format!(
+            "it answers with AMQP {version}, which is not the broker's protocol: {}",
+            kind.name
+        )),
+        Ok(Heard::Tls) => Answer::Other(
+            "it speaks TLS, and the broker's URL and settings say that Pulp does not".to_owned(),
+        ),
+        Ok(Heard::Foreign(byte)) if tls && kind.asks_for_tls.is_none() => Answer::Other(format!(
+            "it answers TLS with byte {byte:#04x}, which is no TLS and not the broker's protocol"
+        )),
+        Ok(Heard::Foreign(byte)) => Answer::Other(format!(
             "it answers with byte {byte:#04x}, which is not the broker's protocol"
         )),
         Err(e) => match e.kind() {
@@ -142,6 +158,8 @@ fn talk(kind: &Kind, line: &mut (impl Read + Write)) -> io::Result<Heard> {
 fn listen(kind: &Kind, line: &mut impl Read, mut words: Vec<u8>) -> io::Result<Heard> {
     loop {
         match (kind.judge)(&words) {
+            Some(Heard::Foreign(0x15 | 0x16)) if words.len() < 2 => {}
+            Some(Heard::Foreign(_)) if is_tls(&words) => return Ok(Heard::Tls),
             Some(heard) => return Ok(heard),
             None if words.len() > MOST => return Ok(Heard::Foreign(words[0])),
             None => {}
@@ -171,16 +189,30 @@ fn talk_securely(kind: &Kind, line: &mut (impl Read + Write)) -> io::Result<Hear
     }
 }
 
-/// The header that every version of AMQP begins with.
-fn amqp_header(words: &[u8]) -> Option<Heard> {
+/// Which AMQP a header stands for that a server sends to a client whose version it does not speak; nothing while it is too short.
+fn amqp_version(words: &[u8]) -> Option<Heard> {
     const HEADER: &[u8] = b"AMQP";
-    if words.starts_with(HEADER) {
-        Some(Heard::Answer)
-    } else if HEADER.starts_with(words) {
-        None
-    } else {
-        words.first().map(|byte| Heard::Foreign(*byte))
+    if !words.starts_with(HEADER) {
+        let begins = HEADER.starts_with(words);
+        return words
+            .first()
+            .filter(|_| !begins)
+            .map(|byte| Heard::Foreign(*byte));
     }
+    let version = match words.get(HEADER.len()..HEADER.len() + 4)? {
+        [0, 0, 9, 1] | [1, 1, 0, 9] => "0-9-1",
+        [1, 1, 0, 10] => "0-10",
+        [0, 1, 0, 0] => "1.0",
+        [2, 1, 0, 0] => "1.0 with TLS",
+        [3, 1, 0, 0] => "1.0 with SASL",
+        _ => "of an unknown version",
+    };
+    Some(Heard::OtherAmqp(version))
+}
+
+/// The first two bytes of a TLS record: an alert or a handshake, and the version that all have.
+fn is_tls(words: &[u8]) -> bool {
+    matches!(words, [0x15 | 0x16, 0x03, ..])
 }
 
 /// A broker's words, as they may stand in a message of ours.

@@ -7,6 +7,7 @@ use super::{Heard, Kind};
 /// us by name, and either is an answer. An `SSLRequest` (section "SSL Session Encryption") comes first
 /// with TLS.
 pub(super) const KIND: Kind = Kind {
+    name: "PostgreSQL",
     opening: b"\0\0\0\x1a\0\x03\0\0user\0pulp_broker\0\0",
     asks_for_tls: Some(b"\0\0\0\x08\x04\xd2\x16\x2f"),
     judge,

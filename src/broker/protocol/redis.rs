@@ -6,6 +6,7 @@ use super::{Heard, Kind};
 /// A request that changes nothing and that a loading server refuses (RESP specification: an array of
 /// bulk strings).
 pub(super) const KIND: Kind = Kind {
+    name: "Redis",
     opening: b"*1\r\n$4\r\nPING\r\n",
     asks_for_tls: None,
     judge,

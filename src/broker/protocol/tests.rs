@@ -89,11 +89,79 @@ fn the_address_that_is_most_alive_counts_wherever_it_stands() {
     );
 }
 
+/// Each line was measured of a real qpidd (1.40), but for RabbitMQ's and Apache's; without SASL `AMQP 03 01 00 00` ends the connection.
 #[test]
-fn a_method_frame_and_another_amqp_header_are_answers() {
-    for answer in [&b"\x01\x00\x00"[..], b"AMQP\x01\x01\x00\x0a"] {
-        let answer = amqp(listener(answer), false);
-        assert!(matches!(answer, Answer::Answers(_)));
+fn a_broker_is_up_only_when_it_speaks_what_kombu_speaks_with_it() {
+    let qpidds = b"AMQP\x01\x01\x00\x0a";
+    let starts = b"AMQP\x01\x01\x00\x0a\x0f\x00\x00\x2c\x00\x00";
+    for (protocol, answer, expected) in [
+        (Protocol::Amqp091, &b"\x01\x00\x00"[..], ""),
+        (
+            Protocol::Amqp091,
+            qpidds,
+            "it answers with AMQP 0-10, which is not the broker's protocol: AMQP 0-9-1",
+        ),
+        (Protocol::Amqp010, qpidds, ""),
+        (Protocol::Amqp010, starts, ""),
+        (
+            Protocol::Amqp010,
+            b"AMQP\x00\x00\x09\x01",
+            "it answers with AMQP 0-9-1, which is not the broker's protocol: AMQP 0-10",
+        ),
+        (
+            Protocol::Amqp010,
+            b"AMQP\x03\x01\x00\x00",
+            "it answers with AMQP 1.0 with SASL, which is not the broker's protocol: AMQP 0-10",
+        ),
+        (
+            Protocol::Amqp010,
+            b"HTTP/1.1 400",
+            "it answers with byte 0x48, which is not the broker's protocol",
+        ),
+    ] {
+        let said = ask(protocol, &[listener(answer)], false, LIMIT);
+        match said {
+            Answer::Answers(_) => assert_eq!(expected, ""),
+            other => assert_eq!(other, Answer::Other(expected.to_owned())),
+        }
+    }
+}
+
+#[test]
+fn the_opening_for_qpid_is_0_10s_header_and_never_that_of_1_0() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = socket.accept().unwrap();
+        let mut opening = [0u8; 8];
+        stream.read_exact(&mut opening).unwrap();
+        opening
+    });
+    let answer = ask(Protocol::Amqp010, &[address], false, LIMIT);
+    assert_eq!(&server.join().unwrap(), b"AMQP\x01\x01\x00\x0a");
+    // One that closes without a word, as qpidd does with 1.0's header where it wants SASL.
+    assert!(!answer.is_up(), "{answer:?}");
+}
+
+/// The first is what qpidd's NSS sends.
+#[test]
+fn a_tls_alert_in_answer_to_plain_words_says_that_it_speaks_tls() {
+    for alert in [
+        &b"\x15\x03\x01\x00\x02\x02\x16"[..],
+        b"\x15\x03\x03\x00\x02\x02\x28",
+    ] {
+        for protocol in [
+            Protocol::Amqp091,
+            Protocol::Amqp010,
+            Protocol::Redis,
+            Protocol::Postgresql,
+        ] {
+            let answer = ask(protocol, &[listener(alert)], false, LIMIT);
+            let Answer::Other(words) = answer else {
+                panic!("{answer:?}");
+            };
+            assert!(words.starts_with("it speaks TLS"), "{words}");
+        }
     }
 }
 
@@ -102,7 +170,7 @@ fn a_tls_record_is_an_answer_to_a_tls_opening_only() {
     let alert = b"\x15\x03\x03\x00\x02\x02\x28";
     assert!(matches!(amqp(listener(alert), true), Answer::Answers(_)));
     let plain = amqp(listener(alert), false);
-    assert!(matches!(plain, Answer::Unreachable(_)));
+    assert!(matches!(plain, Answer::Other(_)));
 }
 
 #[test]
@@ -134,7 +202,7 @@ fn a_server_that_wants_our_certificate_is_there() {
 #[test]
 fn a_plain_answer_to_a_tls_opening_is_another_protocol() {
     let answer = redis(listener(b"-ERR Protocol error\r\n"), true);
-    assert!(matches!(answer, Answer::Unreachable(_)), "{answer:?}");
+    assert!(matches!(answer, Answer::Other(_)), "{answer:?}");
 }
 
 #[test]
@@ -180,7 +248,7 @@ fn a_closed_port_is_refused() {
 #[test]
 fn another_protocol_is_no_answer() {
     let answer = amqp(listener(b"HTTP/1.1 400 Bad Request\r\n"), false);
-    assert!(matches!(answer, Answer::Unreachable(_)));
+    assert!(matches!(answer, Answer::Other(_)));
 }
 
 #[test]

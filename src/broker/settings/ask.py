@@ -238,6 +238,7 @@ def pulp2():
         "heartbeat": text(conf("broker_heartbeat")),
         "broker_url": text(conf("broker_url")),
         "messaging_url": option("messaging", "url"),
+        "messaging_transport": option("messaging", "transport"),
         "server_name": option("server", "server_name"),
         "database": option("database", "name"),
         "seeds": option("database", "seeds"),

@@ -68,6 +68,11 @@ impl Ini {
             .map_err(|why| format!("[{section}] {option} {why}"))
     }
 
+    /// Whether an option stands there, be it empty.
+    pub(super) fn has(&self, section: &str, option: &str) -> bool {
+        self.raw(section, option).is_some()
+    }
+
     /// As `getboolean`; not set is no.
     pub(super) fn is_on(&self, section: &str, option: &str) -> Result<bool, String> {
         let value = self.get(section, option)?.unwrap_or_default();

@@ -6,15 +6,25 @@ use serde_json::Value;
 use super::ask::shown;
 use super::ini::Ini;
 use super::{Generation, Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
+use crate::broker::url;
 
 /// Where kombu goes by default; with TLS too, where the transport is `qpid`.
 const PORT: &str = "5672";
+
+/// What each Pulp 2 has where its file names no broker, whatever `[messaging]` says: `pulp.server.config`. (Up to 2.5 it had the
+/// user `guest` too.)
+const DEFAULT_URL: &str = "qpid://localhost/";
+
+/// How gofer reaches the broker where nothing else is said: the same.
+const DEFAULT_TRANSPORT: &str = "qpid";
 
 #[derive(Debug, Deserialize)]
 struct Told {
     broker: Broker,
     broker_url: Option<String>,
     messaging_url: Option<String>,
+    #[serde(default)]
+    messaging_transport: Option<String>,
     server_name: Option<String>,
     database: Option<String>,
     seeds: Option<String>,
@@ -39,11 +49,14 @@ pub(super) fn of_answer(whom: &str, answer: Value) -> Result<Settings, String> {
     let broker = match (told.broker.several, told.broker_url) {
         // With all of them, as it is refused.
         (true, Some(url)) => Ok((url, source)),
-        _ => url(&told.broker).map(|url| (url, source)),
+        _ => place_of(&told.broker).map(|url| (url, source)),
     };
+    let transport = Some(transport(told.messaging_transport));
+    let messaging_url = told.messaging_url.filter(|url| !url.is_empty());
     Ok(Settings {
         broker,
-        messaging_url: told.messaging_url.filter(|url| !url.is_empty()),
+        messaging_url: messaging_url.map(|url| agents(url, transport.as_deref())),
+        transport,
         server_name: told.server_name.filter(|name| !name.is_empty()),
         database: told.database.unwrap_or_default(),
         seeds: seeds(told.seeds.as_deref().unwrap_or_default()),
@@ -56,8 +69,20 @@ pub(super) fn of_answer(whom: &str, answer: Value) -> Result<Settings, String> {
     })
 }
 
+fn transport(said: Option<String>) -> String {
+    let said = said.filter(|transport| !transport.is_empty());
+    said.unwrap_or_else(|| DEFAULT_TRANSPORT.to_owned())
+}
+
+fn agents(url: String, transport: Option<&str>) -> String {
+    match transport {
+        Some(transport) => url::of_transport(&url, transport),
+        None => url,
+    }
+}
+
 /// Without credentials.
-fn url(broker: &Broker) -> Result<String, String> {
+fn place_of(broker: &Broker) -> Result<String, String> {
     let transport = broker.transport.as_deref().unwrap_or_default();
     let (plain, secured) = match transport {
         "amqp" | "pyamqp" | "librabbitmq" | "amqps" => ("amqp", "amqps"),
@@ -70,6 +95,10 @@ fn url(broker: &Broker) -> Result<String, String> {
         }
     };
     let host = broker.host.as_deref().unwrap_or("localhost");
+    // Of a Unix socket kombu gives all of its URL.
+    if host.contains("://") {
+        return Ok(host.to_owned());
+    }
     let port = shown(&broker.port).unwrap_or_else(|| PORT.to_owned());
     let scheme = if broker.tls { secured } else { plain };
     let virtual_host = broker.virtual_host.as_deref().unwrap_or("/");
@@ -95,17 +124,33 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
         Ok(ini) => ini.is_on("tasks", "celery_require_ssl"),
         Err(why) => Err(why.clone()),
     };
+    let is_set = ini.as_ref().is_ok_and(|ini| ini.has("tasks", "broker_url"));
     let broker = || -> Place {
-        let url = get("tasks", "broker_url")?.ok_or_else(|| {
-            format!("{SERVER_CONF} has no [tasks] broker_url, and Pulp was not asked for its default; {REMEDY}")
-        })?;
-        let url = if is_secured()? { secured(&url) } else { url };
-        Ok((url, format!("{SERVER_CONF} [tasks] broker_url")))
+        let (url, source) = match get("tasks", "broker_url")? {
+            Some(url) => (url, format!("{SERVER_CONF} [tasks] broker_url")),
+            None if is_set => {
+                return Err(format!(
+                    "{SERVER_CONF} has an empty [tasks] broker_url; {REMEDY}"
+                ));
+            }
+            None => (
+                DEFAULT_URL.to_owned(),
+                format!("Pulp 2's default, because {SERVER_CONF} has no [tasks] broker_url"),
+            ),
+        };
+        let url = if is_secured()? {
+            url::with_tls(&url)
+        } else {
+            url
+        };
+        Ok((url, source))
     };
+    let transport = get("messaging", "transport").ok().map(transport);
     let secrets = [("database", "password"), ("server", "default_password")];
     Settings {
         broker: broker(),
-        messaging_url: known("messaging", "url"),
+        messaging_url: known("messaging", "url").map(|url| agents(url, transport.as_deref())),
+        transport,
         server_name: known("server", "server_name"),
         database: known("database", "name").unwrap_or_default(),
         seeds: seeds(&known("database", "seeds").unwrap_or_default()),
@@ -116,27 +161,6 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
         generation: Some(Generation::Two),
         pulp3: None,
     }
-}
-
-/// The URL of the same broker, spoken with by TLS at the port to which kombu goes.
-fn secured(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let scheme = match scheme {
-        "amqp" | "pyamqp" | "librabbitmq" => return format!("amqps://{rest}"),
-        "qpid" => "qpids",
-        other => other,
-    };
-    let start = rest.rfind('@').map_or(0, |at| at + 1);
-    let end = rest[start..].find('/').map_or(rest.len(), |at| start + at);
-    let host = rest[start..end].rsplit(']').next().unwrap_or_default();
-    let port = if host.contains(':') {
-        String::new()
-    } else {
-        format!(":{PORT}")
-    };
-    format!("{scheme}://{}{port}{}", &rest[..end], &rest[end..])
 }
 
 #[cfg(test)]
@@ -158,31 +182,47 @@ mod tests {
         assert_eq!(url, "amqp://u:p@b:5672//");
         assert_eq!(source, "/etc/pulp/server.conf [tasks] broker_url");
         assert_eq!(settings.server_name.as_deref(), Some("pulp.example.com"));
-        assert_eq!(settings.messaging_url.as_deref(), Some("tcp://a:5672"));
+        assert_eq!(settings.messaging_url.as_deref(), Some("qpid://a:5672"));
         assert_eq!(settings.worker_timeout, Some(120));
     }
 
     #[test]
-    fn a_broker_that_is_not_named_is_not_guessed() {
-        for text in ["# all commented out\n", "[messaging]\nurl: tcp://b:5671\n"] {
-            let why = broker(text).unwrap_err();
-            assert!(why.contains("pulp_broker_test_broker_url"), "{why}");
+    fn a_broker_that_is_not_named_is_pulps_default_whatever_messaging_says() {
+        for text in ["# all commented out\n", "[messaging]\nurl: ssl://b:5671\n"] {
+            let (url, source) = broker(text).unwrap();
+            assert_eq!(url, "qpid://localhost/");
+            assert!(source.starts_with("Pulp 2's default, because "), "{source}");
         }
+        let secured = "[tasks]\ncelery_require_ssl: yes\n";
+        assert_eq!(broker(secured).unwrap().0, "qpids://localhost:5672/");
         assert!(broker("broker_url: a\n").unwrap_err().contains("line 1"));
+        let why = broker("[tasks]\nbroker_url:\n").unwrap_err();
+        assert!(why.contains("pulp_broker_test_broker_url"), "{why}");
     }
 
     #[test]
     fn tls_is_what_celery_requires() {
-        for (url, expected) in [
-            ("qpid://u:p@h:5671/", "qpids://u:p@h:5671/"),
-            ("amqp://h//", "amqps://h//"),
-            ("qpid://u:p@h/", "qpids://u:p@h:5672/"),
-            ("amqp://u:p@[::1]/v", "amqps://u:p@[::1]/v"),
-        ] {
-            let text = format!("[tasks]\nbroker_url: {url}\ncelery_require_ssl: true\n");
-            assert_eq!(broker(&text).unwrap().0, expected);
-        }
+        let text = "[tasks]\nbroker_url: qpid://u:p@h/\ncelery_require_ssl: true\n";
+        assert_eq!(broker(text).unwrap().0, "qpids://u:p@h:5672/");
         assert!(broker("[tasks]\nbroker_url: amqp://h\ncelery_require_ssl: x\n").is_err());
+    }
+
+    #[test]
+    fn the_agents_broker_is_what_the_transport_says() {
+        for (transport, expected) in [
+            ("", "qpids://u:p@h"),
+            ("transport: qpid\n", "qpids://u:p@h"),
+            ("transport: rabbitmq\n", "amqps://u:p@h"),
+        ] {
+            let text = format!("[messaging]\nurl: ssl://u:p@h\n{transport}");
+            let settings = of_file(&text, "x");
+            assert_eq!(settings.messaging_url.as_deref(), Some(expected));
+            assert_eq!(settings.by_transport("ssl://u:p@h"), expected);
+        }
+        let answer = json!({"broker": {"transport": "amqp", "host": "a", "port": 1, "virtual_host": "/", "tls": false, "several": false},
+            "messaging_url": "tcp://h", "messaging_transport": "rabbitmq", "worker_timeout": 30, "secrets": []});
+        let settings = of_answer("Pulp", answer).unwrap();
+        assert_eq!(settings.messaging_url.as_deref(), Some("amqp://h"));
     }
 
     #[test]
@@ -204,6 +244,9 @@ mod tests {
             told(one("qpid", true)).unwrap().0,
             "qpids://[::1]:5672/a%2Fb"
         );
+        let mut socket = one("redis", false);
+        socket["host"] = "redis+socket:///run/r.sock".into();
+        assert_eq!(told(socket).unwrap().0, "redis+socket:///run/r.sock");
         assert!(told(one("SQS", false)).unwrap_err().contains("`SQS`"));
         let mut several = one("amqp", false);
         several["several"] = true.into();

@@ -36,13 +36,10 @@ pub(super) fn give_back(
         let answer = broker.ask_patiently();
         if !answer.is_up() && run_id.is_some() && record.is_ok() {
             bail!(
-                "failed to give back the broker at {}: {answer}, but this run did not take it away; start it{} or \
-                 leave out `run_id`",
+                "failed to give back the broker at {}: {answer}, but this run did not take it away; {} or leave \
+                 out `run_id`",
                 broker.endpoint,
-                unit.map_or_else(String::new, |u| format!(
-                    " (`{}`)",
-                    service::command(Verb::Start, u)
-                ))
+                answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref())
             );
         }
         if !answer.is_up() {

@@ -77,13 +77,10 @@ pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
     if !answer.is_up() {
         bail!(
             "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken away, but \
-             {answer}; start it{} and run the test again",
+             {answer}; {} and run the test again",
             broker.endpoint,
             broker.source,
-            unit.map_or_else(String::new, |u| format!(
-                " (`{}`)",
-                service::command(Verb::Start, u)
-            ))
+            answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref())
         );
     }
     let processes = processes(outage.method, unit)?;
