@@ -118,6 +118,34 @@ class RabbitMQ(Kind):
                 found = self.facts("qpid://localhost/")
                 self.assertEqual(found["answer"], "it answers with AMQP 0-9-1, which is not the broker's protocol: AMQP 0-10")
                 self.assertFalse(found["answers"])
+                self.assertIsNone(found["unit"])
+                self.assertRegex(found["foreign"], r"^process \d+ \(beam.smp\) of rabbitmq-server.service$")
+
+    def test_it_is_never_named_in_qpids_place(self):
+        self.addCleanup(self.lab.wait_until_ready)
+        self.addCleanup(self.lab.exec, "systemctl", "start", RABBITMQ)
+        self.lab.exec("systemctl", "stop", RABBITMQ)
+        self.assertEqual(self.facts("amqp://localhost//")["unit"], RABBITMQ)
+        self.assertIsNone(self.facts("qpid://localhost/")["unit"])
+        reply = call(self.lab, "pulp_broker", fails=True, state="up", broker_url="qpid://localhost/")
+        self.assertIn("expected qpidd, but this host has none that is enabled or has run", reply["msg"])
+        self.assertEqual(self.lab.exec("systemctl", "is-active", RABBITMQ, check=False).strip(), "inactive")
+
+    def test_a_unit_of_any_name_is_known_by_its_program(self):
+        self.addCleanup(self.lab.wait_until_ready)
+        self.addCleanup(self.lab.shell, f"systemctl disable -q --now pulp-mq; rm -f /etc/systemd/system/pulp-mq.service; systemctl daemon-reload; systemctl start {RABBITMQ}")
+        self.lab.shell(
+            f"systemctl stop {RABBITMQ}; sed 's/^Description=.*/Description=Messages/' $(systemctl show --value -p FragmentPath {RABBITMQ})"
+            " >/etc/systemd/system/pulp-mq.service; systemctl daemon-reload; systemctl start pulp-mq"
+        )
+        self.unit = "pulp-mq.service"
+        self.demand_answer("amqp://localhost//", "rabbitmq")
+        self.assertEqual(self.facts("amqp://localhost//", broker_unit="pulp-mq")["kind"], "rabbitmq")
+        # Stopped it is known by what it starts, and comes before RabbitMQ's own unit, which is disabled.
+        self.lab.shell(f"systemctl disable -q {RABBITMQ}; systemctl stop pulp-mq; systemctl enable -q pulp-mq")
+        self.addCleanup(self.lab.exec, "systemctl", "enable", "-q", RABBITMQ)
+        found = self.facts("amqp://localhost//")
+        self.assertEqual((found["unit"], found["kind"]), (self.unit, "rabbitmq"))
 
 
 class Redis(Kind):

@@ -7,6 +7,7 @@ pub(crate) mod consumers;
 pub(crate) mod endpoint;
 pub(crate) mod others;
 pub(crate) mod outage;
+mod owner;
 pub(crate) mod protocol;
 pub(crate) mod rabbitmqctl;
 pub(crate) mod settings;
@@ -19,19 +20,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
 use crate::host::process;
 use crate::host::processes::Process;
-use crate::host::sockets::{self, Listener};
+use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::names::Generation;
-use crate::service::{self, Manager, Unit, full_name};
 pub(crate) use answer::Answer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
+use owner::Owner;
 use settings::{Settings, Target};
 
 /// How long one probe of a broker may take.
@@ -39,6 +40,9 @@ pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
 
 /// The longest that a broker that nobody has taken away may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The kind of broker that has `rabbitmqctl`.
+pub(crate) const RABBITMQ: &str = "rabbitmq";
 
 /// The protocols that brokers of Pulp speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,9 @@ pub(crate) struct Broker {
     /// What listens at its port and is no broker's unit, such as a proxy or a container engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) foreign: Option<String>,
+    /// While nothing listens there: units of which each could be it.
+    #[serde(skip)]
+    several: Vec<String>,
     #[serde(skip)]
     addresses: Vec<SocketAddr>,
 }
@@ -173,12 +180,14 @@ impl Broker {
         let local =
             endpoint.socket().is_some() || addresses.iter().any(|a| sockets::is_local(a.ip()));
         let owner = if local {
-            Owner::of(&endpoint, said.unit)?
+            Owner::of(&endpoint, &addresses, said.unit)?
         } else {
             Owner::default()
         };
         Ok(Some(Self {
-            kind: units::kind_of(owner.unit.as_deref(), endpoint.protocol),
+            kind: owner
+                .kind
+                .unwrap_or_else(|| units::kind_of(endpoint.protocol)),
             url: endpoint.url(&url::virtual_host(&url)),
             endpoint,
             source,
@@ -187,17 +196,14 @@ impl Broker {
             target,
             unit: owner.unit,
             foreign: owner.foreign,
+            several: owner.several,
             addresses,
         }))
     }
 
     /// Asks it for its protocol, once.
     pub(crate) fn ask(&self) -> Answer {
-        let Endpoint { protocol, tls, .. } = self.endpoint;
-        match self.endpoint.socket() {
-            Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT),
-            None => protocol::ask(protocol, &self.addresses, tls, PROBE_LIMIT),
-        }
+        ask(&self.endpoint, &self.addresses)
     }
 
     /// The same for as long as a busy broker may need: on a busy machine one probe may be too short. Who refuses is not busy.
@@ -239,12 +245,27 @@ impl Broker {
                  is the right one",
                 self.endpoint
             ),
+            None if !self.several.is_empty() => format!(
+                "failed to find the unit of the broker at {}: nothing listens there, and it may be any of {}; set \
+                 `broker_unit`",
+                self.endpoint,
+                self.several.join(", ")
+            ),
             None => format!(
-                "failed to find the unit of the broker at {}: expected {expected}, but none is a unit of \
-                 this host; set `broker_unit`",
+                "failed to find the unit of the broker at {}: expected {expected}, but this host has none that is \
+                 enabled or has run since its boot; set `broker_unit`",
                 self.endpoint
             ),
         })
+    }
+}
+
+/// Asks for the protocol at an endpoint, once.
+fn ask(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Answer {
+    let Endpoint { protocol, tls, .. } = *endpoint;
+    match endpoint.socket() {
+        Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT),
+        None => protocol::ask(protocol, addresses, tls, PROBE_LIMIT),
     }
 }
 
@@ -257,15 +278,32 @@ fn locate(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<(St
         }
         (None, Some(found)) => found.place(said.target).map(Some),
         (None, None) => {
-            let names = said
-                .unit
-                .map_or_else(units::defaults, |unit| vec![full_name(unit)]);
-            let found = observe(&names)?.into_iter().find(|u| u.found);
+            let found = owner::named_by_units(said.unit)?;
             Ok(found.map(|unit| {
-                let url = units::default_url(&unit.name).to_owned();
-                (url, format!("unit {}", unit.name))
+                let url = units::default_url(&unit).to_owned();
+                (url, format!("unit {unit}"))
             }))
         }
+    }
+}
+
+/// That this host's Pulp uses a RabbitMQ of this host, which its own tool may be asked of.
+///
+/// # Errors
+/// Why it is not so, in words.
+pub(crate) fn require_rabbitmq() -> Result<(), String> {
+    let said = Overrides {
+        pulp: Some(Generation::Two),
+        ..Overrides::default()
+    };
+    let found = Broker::discover(said).map_err(|cause| format!("{cause:#}"))?;
+    match found {
+        Some(broker) if broker.local && broker.kind == RABBITMQ => Ok(()),
+        Some(broker) => Err(format!(
+            "the broker at {} is no RabbitMQ of this host",
+            broker.endpoint
+        )),
+        None => Err("no broker is known on this host".to_owned()),
     }
 }
 
@@ -274,115 +312,12 @@ pub(crate) fn pulps_virtual_host() -> String {
     settings::virtual_host_of_file().unwrap_or("/".to_owned())
 }
 
-fn observe(names: &[String]) -> Result<Vec<Unit>> {
-    if service::manager().is_none() {
-        return Ok(Vec::new());
-    }
-    service::observe(names)
-}
-
-/// Whose the broker's endpoint is.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Owner {
-    unit: Option<String>,
-    foreign: Option<String>,
-}
-
-impl Owner {
-    /// The user's word, else the known unit that listens, else the known unit that is there (the running
-    /// one first). A unit that is not known to be a broker's is named and not taken for one: it may be a
-    /// proxy or a container engine.
-    fn of(endpoint: &Endpoint, said: Option<&str>) -> Result<Self> {
-        if let Some(said) = said.map(full_name) {
-            refuse_wrong(&said, observe(std::slice::from_ref(&said))?.first())?;
-            return Ok(Self::unit(&said));
-        }
-        let mut listener = endpoint.listener()?;
-        let names = units::candidates(endpoint.protocol, endpoint.port(), endpoint.socket());
-        let units = match listener {
-            // Its control group says whose it is.
-            Some(_) if service::manager() == Some(Manager::Systemd) => Vec::new(),
-            _ => observe(&names)?,
-        };
-        if let Some(listener) = &mut listener
-            && let Some(owner) = service::owner_of(listener.pid, &units)?
-        {
-            listener.unit = Some(owner);
-        }
-        Ok(Self::judge(endpoint.protocol, listener, &units))
-    }
-
-    fn unit(name: &str) -> Self {
-        Self {
-            unit: Some(name.to_owned()),
-            foreign: None,
-        }
-    }
-
-    fn judge(protocol: Protocol, listener: Option<Listener>, units: &[Unit]) -> Self {
-        if let Some(listener) = listener {
-            let name = listener.unit.unwrap_or_default();
-            if units::speaks(&name, protocol) {
-                return Self::unit(&name);
-            }
-            let of = if name.is_empty() { "no unit" } else { &name };
-            return Self {
-                unit: None,
-                foreign: Some(format!("process {} of {of}", listener.pid)),
-            };
-        }
-        let there = || units.iter().filter(|u| u.found && !u.umbrella);
-        let found = there().find(|u| u.running).or_else(|| there().next());
-        found.map_or_else(Self::default, |u| Self::unit(&u.name))
-    }
-}
-
-/// Refuses a unit that the user named and that cannot be the broker's.
-fn refuse_wrong(said: &str, unit: Option<&Unit>) -> Result<()> {
-    match unit {
-        Some(unit) if !unit.found => bail!(
-            "failed to find `{said}`: expected the broker's unit on this host, but there is none of that \
-             name; check `broker_unit` against `{}`",
-            service::list()
-        ),
-        // Debian's `postgresql.service` is active whatever becomes of the cluster.
-        Some(unit) if unit.umbrella => bail!(
-            "failed to use `{said}` as the broker's unit: expected one that is a process, but it only \
-             starts others, and its state says nothing of them; set `broker_unit` to the broker's own, \
-             such as postgresql@15-main"
-        ),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
     use std::net::TcpListener;
 
     use super::*;
-
-    fn listener(unit: &str) -> Listener {
-        Listener {
-            pid: 7,
-            unit: Some(unit.to_owned()),
-        }
-    }
-
-    #[test]
-    fn a_known_unit_that_listens_is_the_brokers() {
-        let owner = Owner::judge(Protocol::Amqp091, Some(listener("qpidd.service")), &[]);
-        assert_eq!(owner.unit.as_deref(), Some("qpidd.service"));
-    }
-
-    #[test]
-    fn a_proxy_or_a_container_engine_is_never_taken_for_a_broker() {
-        for unit in ["docker.service", "haproxy.service", "redis.service"] {
-            let owner = Owner::judge(Protocol::Amqp091, Some(listener(unit)), &[]);
-            assert_eq!(owner.unit, None);
-            assert_eq!(owner.foreign, Some(format!("process 7 of {unit}")));
-        }
-    }
 
     #[test]
     fn a_busy_broker_is_not_away_and_one_that_refuses_is() {
@@ -399,6 +334,7 @@ mod tests {
             url: String::new(),
             unit: None,
             foreign: None,
+            several: Vec::new(),
             addresses: vec![address],
         };
         let server = std::thread::spawn(move || {
@@ -412,27 +348,5 @@ mod tests {
         assert!(broker.ask_patiently().is_up());
         server.join().unwrap();
         assert_eq!(broker.ask_patiently(), Answer::Refused);
-    }
-
-    #[test]
-    fn an_umbrella_is_never_a_brokers_unit() {
-        let umbrella = Unit {
-            name: "postgresql.service".to_owned(),
-            active_state: "active".to_owned(),
-            sub_state: "exited".to_owned(),
-            main_pid: 0,
-            running: false,
-            umbrella: true,
-            found: true,
-            last_exit: String::new(),
-            restarts: 0,
-            restart: String::new(),
-            active_since_us: 1,
-        };
-        let units = [umbrella];
-        let owner = Owner::judge(Protocol::Postgresql, None, &units);
-        assert_eq!(owner, Owner::default());
-        let error = refuse_wrong("postgresql.service", units.first()).unwrap_err();
-        assert!(error.to_string().contains("postgresql@15-main"), "{error}");
     }
 }

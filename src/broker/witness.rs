@@ -205,6 +205,7 @@ mod tests {
             url: String::new(),
             unit: None,
             foreign: None,
+            several: Vec::new(),
         }
     }
 

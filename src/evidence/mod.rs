@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use crate::broker::{self, Broker, rabbitmqctl};
+use crate::broker::{self, Broker, RABBITMQ, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::pulp::{self, Door};
 use crate::service;
@@ -28,9 +28,6 @@ const STATUS_LIMIT: Duration = Duration::from_secs(10);
 
 /// The largest status document that is read.
 const STATUS_CAP: u64 = 1024 * 1024;
-
-/// The kind of broker that tells about its clients.
-const RABBITMQ: &str = "rabbitmq";
 
 /// Of what evidence is wanted.
 pub(crate) struct Wanted<'a> {
@@ -73,8 +70,9 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
     };
     add(&mut text, "Sockets of the broker", Keep::Beginning, table);
     let asked = match wanted.broker {
-        Some(broker) if broker.kind != RABBITMQ => Vec::new(),
-        _ => rabbitmq(),
+        // Another broker's tool would tell of another broker.
+        Some(broker) if broker.local && broker.kind == RABBITMQ => rabbitmq(),
+        _ => Vec::new(),
     };
     for (question, answer) in asked {
         let title = format!("rabbitmqctl {question}");

@@ -31,6 +31,22 @@ pub(crate) fn of(pid: i32) -> Option<Program> {
     read(&Process::new(pid).ok()?)
 }
 
+/// The names of the program that a process runs: its file's, which nobody forges, and the kernel's for it.
+pub(crate) fn names_of(pid: i32) -> Vec<String> {
+    let Ok(process) = Process::new(pid) else {
+        return Vec::new();
+    };
+    let file = process.exe().ok().and_then(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        // Of one that was updated meanwhile.
+        Some(name.trim_end_matches(" (deleted)").to_owned())
+    });
+    let name = process.stat().ok().map(|stat| stat.comm);
+    let mut names: Vec<String> = file.into_iter().chain(name).collect();
+    names.dedup();
+    names
+}
+
 fn read(process: &Process) -> Option<Program> {
     Some(Program {
         pid: process.pid,
@@ -108,5 +124,14 @@ mod tests {
         let me = i32::try_from(std::process::id()).unwrap();
         assert!(all().unwrap().iter().any(|p| p.pid == me));
         assert!(!in_container(me));
+    }
+
+    #[test]
+    fn a_program_is_known_by_its_file() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let file = std::env::current_exe().unwrap();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert_eq!(names_of(me).first().map(String::as_str), Some(name));
+        assert!(names_of(i32::MAX).is_empty());
     }
 }

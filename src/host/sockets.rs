@@ -49,9 +49,13 @@ pub(crate) fn connections(
 /// # Errors
 /// The kernel does not let this process see the table or another's open files.
 pub(crate) fn reaching(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u32>> {
+    holders(pids, peers, &[TcpState::Established, TcpState::SynSent])
+}
+
+fn holders(pids: &[u32], peers: &[SocketAddr], states: &[TcpState]) -> Result<BTreeSet<u32>> {
     let wanted: BTreeSet<u64> = table()?
         .iter()
-        .filter(|e| matches!(e.state, TcpState::Established | TcpState::SynSent))
+        .filter(|e| states.contains(&e.state))
         .filter(|e| peers.contains(&plain(e.remote_address)))
         .map(|e| e.inode)
         .collect();
@@ -64,6 +68,30 @@ pub(crate) fn reaching(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u3
         }
     }
     Ok(found)
+}
+
+/// Those of the processes that try to connect to any of `peers` and are not answered.
+///
+/// # Errors
+/// The kernel's table cannot be read.
+pub(crate) fn unanswered(pids: &[u32], peers: &[SocketAddr]) -> Result<BTreeSet<u32>> {
+    holders(pids, peers, &[TcpState::SynSent])
+}
+
+/// Whether a process has a connection that it opened itself: what hands connections on does.
+///
+/// # Errors
+/// The kernel's table or the process's open files cannot be read.
+pub(crate) fn reaches_out(pid: i32) -> Result<bool> {
+    let own = inodes(&Process::new(pid)?)?;
+    let table = table()?;
+    let own: Vec<&TcpNetEntry> = table.iter().filter(|e| own.contains(&e.inode)).collect();
+    let listens = own.iter().filter(|e| e.state == TcpState::Listen);
+    let ports: BTreeSet<u16> = listens.map(|e| e.local_address.port()).collect();
+    Ok(own.iter().any(|e| {
+        matches!(e.state, TcpState::Established | TcpState::SynSent)
+            && !ports.contains(&e.local_address.port())
+    }))
 }
 
 /// Every TCP socket of this host; a kernel without IPv6 has one table only.
@@ -328,6 +356,54 @@ mod tests {
         assert_eq!(held(other), 0);
         drop(client);
         assert_eq!(held(me), 0);
+    }
+
+    #[test]
+    fn who_tries_to_connect_and_is_not_answered_is_told_from_who_is_connected() {
+        let me = std::process::id();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = socket.local_addr().unwrap();
+        let _connected = TcpStream::connect(peer).unwrap();
+        assert!(unanswered(&[me], &[peer]).unwrap().is_empty());
+        // A full queue of connections, as a frozen broker's: the kernel answers nobody.
+        rustix::net::listen(&socket, 0).unwrap();
+        let mut held: Vec<std::thread::JoinHandle<_>> = Vec::new();
+        for _ in 0..3 {
+            held.push(std::thread::spawn(move || {
+                TcpStream::connect_timeout(&peer, std::time::Duration::from_secs(3))
+            }));
+        }
+        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(3));
+        crate::host::wait::until("a try", deadline, crate::host::wait::Pace::QUICK, || {
+            Ok((unanswered(&[me, 1], &[peer])? == BTreeSet::from([me])).then_some(()))
+        })
+        .unwrap();
+        drop(socket);
+    }
+
+    #[test]
+    fn what_hands_connections_on_is_told_from_what_only_serves() {
+        // In processes of their own: this one has connections of other tests.
+        let bash = |script: &str| {
+            std::process::Command::new("bash")
+                .args(["-c", script])
+                .stdin(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        };
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let mut client = bash(&format!("exec 3<>/dev/tcp/127.0.0.1/{port}; read -r end"));
+        let mut other = bash("read -r end");
+        let (_stream, _) = socket.accept().unwrap();
+        let reaches =
+            |child: &std::process::Child| reaches_out(i32::try_from(child.id()).unwrap()).unwrap();
+        assert!(reaches(&client));
+        assert!(!reaches(&other));
+        for child in [&mut client, &mut other] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 
     #[test]

@@ -145,6 +145,17 @@ pub(crate) fn unit_files(prefix: &str) -> std::collections::BTreeSet<String> {
     systemd::unit_files(prefix)
 }
 
+/// Those of the units that a boot starts, or that others start; where nothing tells that, all.
+///
+/// # Errors
+/// The service manager does not answer.
+pub(crate) fn enabled(units: &[String]) -> Result<std::collections::BTreeSet<String>> {
+    match require()? {
+        Manager::Systemd => systemd::enabled(units),
+        Manager::Sysv => Ok(units.iter().cloned().collect()),
+    }
+}
+
 /// How systemd would start those of the units that are there.
 ///
 /// # Errors

@@ -101,6 +101,24 @@ pub(super) fn show(units: &[&str], properties: &str) -> Result<String> {
     process::run_ok(&argv, ANSWER_LIMIT)
 }
 
+/// Those of the units that a boot starts, or that others start.
+///
+/// # Errors
+/// systemd does not answer.
+pub(super) fn enabled(units: &[String]) -> Result<BTreeSet<String>> {
+    let names: Vec<&str> = units.iter().map(String::as_str).collect();
+    let text = show(&names, "--property=Id,UnitFileState")?;
+    Ok(text.split("\n\n").filter_map(is_enabled).collect())
+}
+
+/// The unit's name if it is.
+fn is_enabled(block: &str) -> Option<String> {
+    let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key));
+    let state = value("UnitFileState=")?;
+    let is_off = matches!(state, "" | "disabled" | "masked" | "masked-runtime" | "bad");
+    value("Id=").filter(|_| !is_off).map(str::to_owned)
+}
+
 /// Reads the blocks that `systemctl show` prints, one a unit, each unit once.
 fn parse(text: &str, runs: impl Fn(u32) -> bool) -> Vec<Unit> {
     let mut seen = BTreeSet::new();
@@ -330,5 +348,20 @@ mod tests {
     fn a_unit_named_twice_is_seen_once() {
         let twice = format!("{SHOWN}\n{SHOWN}");
         assert_eq!(parse(&twice, |_| true).len(), 4);
+    }
+
+    #[test]
+    fn a_unit_is_enabled_where_a_boot_or_another_unit_starts_it() {
+        for (state, expected) in [
+            ("enabled", true),
+            ("enabled-runtime", true),
+            ("static", true),
+            ("disabled", false),
+            ("masked", false),
+            ("", false),
+        ] {
+            let block = format!("Id=a.service\nUnitFileState={state}");
+            assert_eq!(is_enabled(&block).is_some(), expected, "{state}");
+        }
     }
 }

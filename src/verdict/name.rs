@@ -184,7 +184,7 @@ names! {
     AgentRepliesLost "agent_replies_lost" Defect ["F06" "F07" "F33"]
         "The web server does not listen to the replies of agents any more.";
         "the queue `pulp.task` has no consumer after the outage; one that had none before the run either is told too, and does not fail a `strict` run";
-        "Restart the web server: `systemctl restart httpd`; until then tasks that wait for an agent of a consumer do not end."
+        "Restart the web server: `systemctl restart httpd`; until then tasks that wait for an agent of a consumer do not end. Each Pulp 2.21 with RabbitMQ needs that (gofer 2.12.5); with Qpid it listens again by itself."
     Flapping "flapping" Defect ["F06" "F17"]
         "A service lost its new connection more often than the one or two times that are normal.";
         "more than two further losses after the broker's return";

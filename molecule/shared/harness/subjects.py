@@ -101,7 +101,7 @@ REPOSITORIES = f"for n in $(seq 16); do printf '{{\"id\":\"lab-%s\"}}' $n | {API
 SUBJECTS = [
     # What is not to be called a failure.
     Subject("a Pulp as it should be", "", "survived", replies="reconnect"),
-    Subject("the reply consumer of every Pulp 2.21", "gofer 2.12.5", "agent_replies_lost", WEB),
+    Subject("the reply consumer of every Pulp 2.21 with RabbitMQ", "gofer 2.12.5", "agent_replies_lost", WEB),
     Subject("replies that were lost before the run", "gofer 2.12.5", "agent_replies_lost", WEB, says="before the run either",
             prepare=f"systemctl restart {BROKER}; pulp-lab wait 90", variables={"strict": True}),
     Subject("real: a frozen broker that nobody notices", "F05", "survived", method="freeze", replies="reconnect"),

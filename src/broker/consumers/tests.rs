@@ -52,6 +52,36 @@ fn a_service_of_pulp_3_has_exited_only_where_nothing_starts_it_again() {
     );
 }
 
+/// As of a Pulp 2 with Qpid while the broker is frozen or cut off: its transport logs nothing until the kernel gives up.
+#[test]
+fn a_consumer_whose_try_is_not_answered_has_met_the_outage() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = socket.local_addr().unwrap();
+    let url = format!("qpid://127.0.0.1:{}/", peer.port());
+    let said = crate::broker::Overrides {
+        url: Some(&url),
+        ..crate::broker::Overrides::default()
+    };
+    let broker = Broker::of(said, None).unwrap().unwrap();
+    let worker = unit(std::process::id(), "active");
+    let shows = || shows_met(&[&worker], &BTreeMap::new(), Some(&broker)).unwrap();
+    // One that is connected has not met it.
+    let _connected = std::net::TcpStream::connect(peer).unwrap();
+    assert!(shows().is_empty());
+    rustix::net::listen(&socket, 0).unwrap();
+    for _ in 0..3 {
+        let limit = Duration::from_secs(3);
+        std::thread::spawn(move || std::net::TcpStream::connect_timeout(&peer, limit));
+    }
+    let met = until(
+        "a try",
+        Deadline::after(Duration::from_secs(3)),
+        PACE,
+        || Ok(shows().first().cloned()),
+    );
+    assert_eq!(met.unwrap(), worker.name);
+}
+
 #[test]
 fn an_exited_service_is_named_with_how_it_ended() {
     let error = refuse_exited(&[unit(0, "failed")], &BTreeMap::new()).unwrap_err();

@@ -99,7 +99,7 @@ fn broker_here(sight: &Sight, broker: &BrokerSight) -> Vec<String> {
     let answers = matches!(broker.answer, Answer::Answers(_));
     if let Some(foreign) = broker.foreign.as_ref().filter(|_| broker.unit.is_none()) {
         found.push(format!(
-            "{foreign} listens at {at}, which is no broker's unit but perhaps a proxy or a container engine; \
+            "{foreign} listens at {at}, which is not known as this broker's but perhaps a proxy or a container engine; \
              set `pulp_broker_test_broker_unit` if it is the right one, or {FROM_PULPS_SIDE}"
         ));
     } else if answers && broker.heard == Heard::Nobody {

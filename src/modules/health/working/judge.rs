@@ -138,7 +138,8 @@ pub(super) fn all(work: &mut Work) {
     work.failures.append(&mut found);
 }
 
-/// What the broker's own queues hold, where it can be asked from here.
+/// What the broker's own queues hold, where it can be asked from here: only RabbitMQ, and only if it is Pulp's.
 fn queues() -> Queues {
+    broker::require_rabbitmq()?;
     rabbitmqctl::queues(&broker::pulps_virtual_host()).map_err(|cause| format!("{cause:#}"))
 }

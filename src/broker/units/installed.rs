@@ -1,0 +1,263 @@
+//! The units of this host that can be a broker while nothing listens: by their names, and by the programs that they start.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Protocol, is_relay, kind, port_in_name, server, usual_kind};
+use crate::service::{self, Manager, full_name};
+
+/// Where Debian keeps the configuration of PostgreSQL's clusters: `VERSION/CLUSTER/`.
+const CLUSTERS: &str = "/etc/postgresql";
+
+/// Where units stand, the one that counts first.
+const UNIT_DIRS: &[&str] = &[
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Where init scripts stand.
+const SCRIPTS: &str = "/etc/init.d";
+
+/// What systemd is asked for of units that have no file of their own.
+const INSTANCES: &[&str] = &[
+    "redis@*",
+    "redis-server@*",
+    "valkey@*",
+    "rabbitmq-server@*",
+    "qpidd@*",
+    "postgresql@*",
+];
+
+/// What packages and installers call them.
+const USUAL: &[&str] = &[
+    "rabbitmq-server",
+    "qpidd",
+    "redis-server",
+    "redis",
+    "valkey",
+    "postgresql",
+];
+
+/// The units that may be the broker at a port or a socket while nothing listens there.
+pub(in crate::broker) fn candidates(
+    protocol: Protocol,
+    port: Option<u16>,
+    socket: Option<&Path>,
+) -> Vec<String> {
+    let wanted = usual_kind(protocol);
+    let mut found = match service::manager() {
+        Some(Manager::Systemd) => of_systemd(UNIT_DIRS, wanted),
+        _ => of_scripts(Path::new(SCRIPTS), wanted),
+    };
+    if protocol == Protocol::Postgresql {
+        let port = port.or_else(|| port_in_name(socket?));
+        found.extend(clusters(Path::new(CLUSTERS), port));
+        // Debian has a cluster's port in its configuration: others are none of ours.
+        found.retain(|name| {
+            !name.starts_with("postgresql@") || is_cluster_of(Path::new(CLUSTERS), name, port)
+        });
+    }
+    found.into_iter().collect()
+}
+
+fn of_systemd(folders: &[&str], wanted: &str) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = service::unit_files("")
+        .into_iter()
+        .filter(|name| !name.contains("@."))
+        .filter(|name| match kind(name) {
+            Some(known) => known == wanted,
+            None => text_of(folders, name).is_some_and(|text| starts(&text) == Some(wanted)),
+        })
+        .collect();
+    // Others have no file there: instances, and what a generator of systemd makes (quadlets, init scripts).
+    let others = INSTANCES.iter().chain(USUAL).map(|name| full_name(name));
+    found.extend(others.filter(|name| kind(name) == Some(wanted)));
+    found
+}
+
+fn text_of(folders: &[&str], unit: &str) -> Option<String> {
+    // A link that enables an instance leads to its template.
+    let template = unit
+        .split_once('@')
+        .map(|(name, _)| format!("{name}@.service"));
+    let names = [Some(unit.to_owned()), template];
+    let mut paths = names
+        .iter()
+        .flatten()
+        .flat_map(|name| folders.iter().map(move |dir| Path::new(dir).join(name)));
+    paths.find_map(|path| std::fs::read_to_string(path).ok())
+}
+
+/// The kind of broker that a unit's file starts, also by a shell or in a software collection.
+fn starts(text: &str) -> Option<&'static str> {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("ExecStart="));
+    lines
+        .flat_map(programs)
+        .find_map(|name| match name.as_str() {
+            "rabbitmq-server" => Some("rabbitmq"),
+            "pg_ctl" | "pg_ctlcluster" => Some("postgresql"),
+            name => server(name),
+        })
+}
+
+/// The names of what a command line mentions; none of a container's, or of a Sentinel.
+fn programs(command: &str) -> Vec<String> {
+    let words = command
+        .trim_start_matches(['-', '@', ':', '+', '!', '|'])
+        .split_whitespace();
+    let names: Vec<String> = words
+        .map(|word| word.trim_matches(['"', '\'', ';']))
+        .map(|word| word.rsplit('/').next().unwrap_or_default().to_owned())
+        .collect();
+    let is_other = names.first().is_some_and(|first| is_relay(first))
+        || names.iter().any(|n| n == "--sentinel");
+    if is_other { Vec::new() } else { names }
+}
+
+fn of_scripts(folder: &Path, wanted: &str) -> BTreeSet<String> {
+    let names = entries(folder)
+        .into_iter()
+        .map(|name| format!("{name}.service"));
+    names.filter(|name| kind(name) == Some(wanted)).collect()
+}
+
+/// The clusters of that port.
+fn clusters(folder: &Path, port: Option<u16>) -> Vec<String> {
+    let mut names = Vec::new();
+    for version in entries(folder) {
+        for cluster in entries(&folder.join(&version)) {
+            let configuration = folder.join(&version).join(&cluster).join("postgresql.conf");
+            let text = std::fs::read_to_string(configuration);
+            if text.is_ok_and(|text| Some(super::configured::postgresql_port(&text)) == port) {
+                names.push(format!("postgresql@{version}-{cluster}.service"));
+            }
+        }
+    }
+    names
+}
+
+/// Whether an instance is a cluster of that port, or no cluster of Debian's at all.
+fn is_cluster_of(folder: &Path, name: &str, port: Option<u16>) -> bool {
+    if folder.is_dir() {
+        clusters(folder, port).iter().any(|cluster| cluster == name)
+    } else {
+        true
+    }
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let read = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = read
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopped_cluster_is_found_by_its_port() {
+        let folder = tempfile::tempdir().unwrap();
+        for (cluster, text) in [
+            ("main", "#port = 1\nport = 5432 # x\n"),
+            ("pulp", "port=5433\n"),
+        ] {
+            let at = folder.path().join("15").join(cluster);
+            std::fs::create_dir_all(&at).unwrap();
+            std::fs::write(at.join("postgresql.conf"), text).unwrap();
+        }
+        assert_eq!(
+            clusters(folder.path(), Some(5433)),
+            ["postgresql@15-pulp.service"]
+        );
+        assert!(!is_cluster_of(
+            folder.path(),
+            "postgresql@15-main.service",
+            Some(5433)
+        ));
+        assert_eq!(port_in_name(Path::new("/tmp/.s.PGSQL.5433")), Some(5433));
+    }
+
+    #[test]
+    fn a_renamed_unit_is_known_by_what_it_starts() {
+        for (command, expected) in [
+            (
+                "/usr/sbin/qpidd --config /etc/qpid/qpidd.conf",
+                Some("qpid"),
+            ),
+            ("-/usr/lib/rabbitmq/bin/rabbitmq-server", Some("rabbitmq")),
+            (
+                "/usr/bin/valkey-server /etc/valkey/pulp.conf",
+                Some("redis"),
+            ),
+            (
+                "/opt/rh/rh-redis5/root/usr/bin/redis-server /etc/redis.conf",
+                Some("redis"),
+            ),
+            (
+                "/bin/sh -c \"exec redis-server /etc/r.conf\"",
+                Some("redis"),
+            ),
+            (
+                "/usr/pgsql-15/bin/postmaster -D ${PGDATA}",
+                Some("postgresql"),
+            ),
+            (
+                "/usr/bin/podman run --name redis docker.io/redis redis-server",
+                None,
+            ),
+            ("/usr/bin/redis-server /etc/s.conf --sentinel", None),
+            ("/usr/sbin/haproxy -f /etc/haproxy.cfg", None),
+        ] {
+            let text = format!("[Service]\nType=notify\nExecStart={command}\n");
+            assert_eq!(starts(&text), expected, "{command}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[Service]\nExecStart=/usr/sbin/qpidd\n";
+        std::fs::write(folder.path().join("mq@.service"), text).unwrap();
+        let folders = [folder.path().to_str().unwrap()];
+        assert_eq!(text_of(&folders, "mq@pulp.service").as_deref(), Some(text));
+    }
+
+    #[test]
+    fn a_unit_that_a_generator_makes_is_looked_for_by_its_usual_name() {
+        for (kind, expected) in [
+            ("rabbitmq", "rabbitmq-server.service"),
+            ("qpid", "qpidd.service"),
+            ("redis", "redis.service"),
+            ("redis", "valkey.service"),
+            ("postgresql", "postgresql.service"),
+        ] {
+            assert!(of_systemd(&[], kind).contains(expected), "{expected}");
+        }
+        assert!(!of_systemd(&[], "qpid").contains("rabbitmq-server.service"));
+    }
+
+    #[test]
+    fn init_scripts_are_known_by_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "qpidd",
+            "rabbitmq-server",
+            "rh-redis32-redis",
+            "redis-sentinel",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let of = |kind| {
+            of_scripts(folder.path(), kind)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of("qpid"), ["qpidd.service"]);
+        assert_eq!(of("rabbitmq"), ["rabbitmq-server.service"]);
+        assert_eq!(of("redis"), ["rh-redis32-redis.service"]);
+    }
+}
