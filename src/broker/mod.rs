@@ -41,9 +41,6 @@ pub(crate) const PROBE_LIMIT: Duration = Duration::from_secs(1);
 /// The longest that a broker that nobody has taken away may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The kind of broker that has `rabbitmqctl`.
-pub(crate) const RABBITMQ: &str = "rabbitmq";
-
 /// The protocols that brokers of Pulp speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
@@ -221,6 +218,11 @@ impl Broker {
         answer
     }
 
+    /// Whether `rabbitmqctl` of this host tells of it: of another broker it tells nothing, or of a RabbitMQ that is none of Pulp's.
+    pub(crate) fn has_rabbitmqctl(&self) -> bool {
+        self.local && self.kind == "rabbitmq"
+    }
+
     /// Every address it may be reached at; none for a Unix socket.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
@@ -298,7 +300,7 @@ pub(crate) fn require_rabbitmq() -> Result<(), String> {
     };
     let found = Broker::discover(said).map_err(|cause| format!("{cause:#}"))?;
     match found {
-        Some(broker) if broker.local && broker.kind == RABBITMQ => Ok(()),
+        Some(broker) if broker.has_rabbitmqctl() => Ok(()),
         Some(broker) => Err(format!(
             "the broker at {} is no RabbitMQ of this host",
             broker.endpoint
@@ -319,14 +321,10 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_busy_broker_is_not_away_and_one_that_refuses_is() {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let broker = Broker {
-            kind: "rabbitmq",
-            endpoint: Endpoint::parse(&format!("amqp://127.0.0.1:{}//", address.port()), "test")
-                .unwrap(),
+    fn broker(kind: &'static str, url: &str, addresses: Vec<SocketAddr>) -> Broker {
+        Broker {
+            kind,
+            endpoint: Endpoint::parse(url, "test").unwrap(),
             source: String::new(),
             local: true,
             caches_only: false,
@@ -335,8 +333,42 @@ mod tests {
             unit: None,
             foreign: None,
             several: Vec::new(),
-            addresses: vec![address],
-        };
+            addresses,
+        }
+    }
+
+    #[test]
+    fn rabbitmqctl_tells_only_of_a_rabbitmq_of_this_host() {
+        let mut rabbitmq = broker("rabbitmq", "amqp://h//", Vec::new());
+        assert!(rabbitmq.has_rabbitmqctl());
+        rabbitmq.local = false;
+        assert!(!rabbitmq.has_rabbitmqctl());
+        for (kind, url) in [
+            ("qpid", "qpid://h"),
+            ("amqp", "amqp://h"),
+            ("redis", "redis://h"),
+        ] {
+            assert!(!broker(kind, url, Vec::new()).has_rabbitmqctl(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn several_units_that_may_be_it_are_all_named() {
+        let mut redis = broker("redis", "redis://h", Vec::new());
+        redis.several = vec!["redis.service".to_owned(), "valkey.service".to_owned()];
+        let error = redis.unit().unwrap_err().to_string();
+        assert!(
+            error.contains("any of redis.service, valkey.service; set"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_busy_broker_is_not_away_and_one_that_refuses_is() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let url = format!("amqp://127.0.0.1:{}//", address.port());
+        let broker = broker("rabbitmq", &url, vec![address]);
         let server = std::thread::spawn(move || {
             // The first question gets no answer.
             let _ignored = socket.accept().unwrap();

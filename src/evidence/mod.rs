@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use crate::broker::{self, Broker, RABBITMQ, rabbitmqctl};
+use crate::broker::{self, Broker, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::pulp::{self, Door};
 use crate::service;
@@ -71,7 +71,7 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
     add(&mut text, "Sockets of the broker", Keep::Beginning, table);
     let asked = match wanted.broker {
         // Another broker's tool would tell of another broker.
-        Some(broker) if broker.local && broker.kind == RABBITMQ => rabbitmq(),
+        Some(broker) if broker.has_rabbitmqctl() => rabbitmq(),
         _ => Vec::new(),
     };
     for (question, answer) in asked {

@@ -172,7 +172,7 @@ fn run(call: &Call) -> Result<Outcome> {
 
 /// The alarms that stand at a RabbitMQ of this host; none where it does not tell.
 fn alarms(broker: &Broker) -> Vec<String> {
-    if broker.local && broker.kind == "rabbitmq" {
+    if broker.has_rabbitmqctl() {
         rabbitmqctl::alarms().unwrap_or_default()
     } else {
         Vec::new()

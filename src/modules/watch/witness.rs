@@ -20,7 +20,7 @@ const REPLIES_BACK: f64 = 11.0;
 
 /// How many listen for the agents' replies, by queue; empty where nobody here can tell.
 pub(super) fn listeners(broker: Option<&Broker>) -> BTreeMap<String, u64> {
-    let here = broker.is_some_and(|b| b.local && b.kind == "rabbitmq" && b.ask().is_up());
+    let here = broker.is_some_and(|b| b.has_rabbitmqctl() && b.ask().is_up());
     if !here {
         return BTreeMap::new();
     }
