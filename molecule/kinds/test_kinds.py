@@ -6,6 +6,7 @@ import unittest
 from harness.claims import Claims
 from harness.lab import until
 from harness.module import call
+from harness.play import PLAYBOOKS
 
 RABBITMQ = "rabbitmq-server.service"
 REDIS = "redis-server.service"
@@ -126,9 +127,7 @@ class RabbitMQ(Kind):
         self.addCleanup(self.lab.exec, "systemctl", "start", RABBITMQ)
         self.lab.exec("systemctl", "stop", RABBITMQ)
         self.assertEqual(self.facts("amqp://localhost//")["unit"], RABBITMQ)
-        self.assertIsNone(self.facts("qpid://localhost/")["unit"])
-        reply = call(self.lab, "pulp_broker", fails=True, state="up", broker_url="qpid://localhost/")
-        self.assertIn("expected qpidd, but this host has none that is enabled or has run", reply["msg"])
+        self.assertNotEqual(self.facts("qpid://localhost/")["unit"], RABBITMQ)
         self.assertEqual(self.lab.exec("systemctl", "is-active", RABBITMQ, check=False).strip(), "inactive")
 
     def test_a_unit_of_any_name_is_known_by_its_program(self):
@@ -146,6 +145,95 @@ class RabbitMQ(Kind):
         self.addCleanup(self.lab.exec, "systemctl", "enable", "-q", RABBITMQ)
         found = self.facts("amqp://localhost//")
         self.assertEqual((found["unit"], found["kind"]), (self.unit, "rabbitmq"))
+
+
+class Qpid(Kind):
+    """The lab's stand-in, which answers as a real qpidd does; RabbitMQ is installed beside it, and runs."""
+
+    unit = "qpidd.service"
+    CONF = "/etc/qpid/qpidd.conf"
+    MODULE = "load-module=/usr/lib64/qpid/daemon/amqp.so"
+    AT = "localhost:5673"
+
+    def start(self, *lines):
+        kept = f"{self.CONF}.kept"
+        self.addCleanup(self.lab.shell, f"systemctl stop qpidd; [ ! -e {kept} ] || mv {kept} {self.CONF}")
+        text = "\n".join(lines)
+        self.lab.shell(f"[ -e {kept} ] || cp -p {self.CONF} {kept}; echo '{text}' >{self.CONF}; systemctl restart qpidd")
+        until("qpidd to listen", lambda: ":5673" in self.lab.exec("ss", "-Hltn"))
+
+    def hear(self, words):
+        """The first words that come back, and whether it hangs up then."""
+        client = (
+            "import socket,sys; s = socket.create_connection(('localhost', 5673)); s.settimeout(1); s.sendall(bytes.fromhex(sys.argv[1]))\n"
+            "heard = b''\n"
+            "try:\n"
+            "    while True:\n"
+            "        more = s.recv(4096)\n"
+            "        heard += more\n"
+            "        if not more: print(heard.hex(), 'EOF'); break\n"
+            "except TimeoutError: print(heard.hex(), 'open')\n"
+        )
+        heard, end = self.lab.exec("python3", "-c", client, words.hex()).rstrip("\n").split(" ")
+        return bytes.fromhex(heard), end
+
+    def test_it_answers_as_a_real_one_was_seen_to(self):
+        amqp, ours, sasl, one = b"AMQP", b"\1\1\0\x0a", b"\3\1\0\0", b"\0\1\0\0"
+        for lines, to_sasl, to_one in [
+            (["auth=no"], (amqp + ours, "EOF"), (amqp + ours, "EOF")),
+            (["auth=no", self.MODULE], (amqp + sasl, "open"), (amqp + one, "open")),
+            (["auth=yes", self.MODULE], (amqp + sasl, "open"), (b"", "EOF")),
+        ]:
+            with self.subTest(lines=lines):
+                self.start("port=5673", *lines)
+                self.assertEqual(self.hear(amqp + b"\0\0\x09\1"), (amqp + ours, "EOF"))
+                self.assertEqual(self.hear(b"GET / HT"), (amqp + ours, "EOF"))
+                heard, end = self.hear(amqp + ours)
+                # The 0-10 frame of connection.start follows.
+                self.assertEqual((heard[:10], end), (amqp + ours + b"\x0f\0", "open"))
+                self.assertEqual(b"PLAIN" in heard, "auth=yes" in lines)
+                heard, end = self.hear(amqp + sasl)
+                self.assertEqual((heard[:8], end), to_sasl)
+                self.assertEqual(self.hear(amqp + one), to_one)
+                self.assertEqual(self.hear(amqp), (b"", "open"))
+                self.demand_answer(f"qpid://{self.AT}/", "qpid")
+
+    def test_plain(self):
+        self.start("port=5673", "auth=yes", self.MODULE)
+        self.demand_outage(f"qpid://{self.AT}/", "qpid")
+        self.demand_frozen(f"qpid://guest:hunter2@{self.AT}/")
+        # It is what listens there, and no answer to what Celery speaks by amqp.
+        found = self.facts(f"amqp://{self.AT}//")
+        self.assertEqual((found["unit"], found["answers"]), (self.unit, False))
+        self.assertEqual(found["answer"], "it answers with AMQP 0-10, which is not the broker's protocol: AMQP 0-9-1")
+
+    def test_tls(self):
+        self.start("port=5673", "auth=no", "ssl-port=5671", f"ssl-cert-file={PKI}/crt.pem", f"ssl-key-file={PKI}/key.pem")
+        self.demand_answer("qpids://localhost/", "qpid")
+        found = self.facts("qpid://localhost:5671/")
+        self.assertTrue(found["answer"].startswith("it speaks TLS"), found["answer"])
+        reply = call(self.lab, "pulp_broker", fails=True, state="down", broker_url="qpid://localhost:5671/")
+        self.assertIn("it speaks TLS", reply["msg"])
+        self.assertNotIn("start it", reply["msg"])
+
+    def test_rabbitmq_beside_it_is_never_taken_for_it(self):
+        self.start("port=5673", "auth=no")
+        self.lab.exec("systemctl", "stop", "qpidd")
+        # It is disabled, and ran a moment ago.
+        self.assertEqual(self.facts(f"qpid://{self.AT}/")["unit"], self.unit)
+        self.assertEqual(self.facts("amqp://localhost//")["unit"], RABBITMQ)
+        up = call(self.lab, "pulp_broker", state="up", broker_url=f"qpid://{self.AT}/")
+        self.assertIn(self.unit, up["msg"])
+        self.assertTrue(self.is_active())
+
+
+    def test_the_page_says_what_its_users_feel(self):
+        self.start("port=5673", "auth=no")
+        url = f"qpid://{self.AT}/"
+        page = self.play(PLAYBOOKS / "broker_test.yml", "--check", variables={"pulp_broker_test_broker_url": url}).wait().text()
+        self.assertRegex(page, rf"BROKER qpid at {self.AT} \(.*\), unit {self.unit}, answers")
+        for words in ("published content is served; the API may hang, reading too", "with Qpid httpd listens again by itself"):
+            self.assertIn(words, page)
 
 
 class Redis(Kind):
