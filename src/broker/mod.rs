@@ -33,6 +33,7 @@ pub(crate) use answer::Answer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
 use owner::Owner;
+pub(crate) use protocol::Kept;
 use settings::{Settings, Target};
 
 /// How long one probe of a broker may take.
@@ -200,19 +201,25 @@ impl Broker {
 
     /// Asks it for its protocol, once.
     pub(crate) fn ask(&self) -> Answer {
-        ask(&self.endpoint, &self.addresses)
+        self.ask_again(&mut Kept::default())
+    }
+
+    /// The same again and again: where nobody has said a word the connection is kept, and listened to by the next question.
+    pub(crate) fn ask_again(&self, kept: &mut Kept) -> Answer {
+        ask(&self.endpoint, &self.addresses, kept)
     }
 
     /// The same for as long as a busy broker may need: on a busy machine one probe may be too short. Who refuses is not busy.
     pub(crate) fn ask_patiently(&self) -> Answer {
-        let mut answer = self.ask();
+        let mut kept = Kept::default();
+        let mut answer = self.ask_again(&mut kept);
         let deadline = Deadline::after(PATIENCE);
         // In vain or not: what it said last is judged.
         let _ = until("the broker to answer", deadline, Pace::QUICK, || {
             if answer.is_up() || answer == Answer::Refused {
                 return Ok(Some(()));
             }
-            answer = self.ask();
+            answer = self.ask_again(&mut kept);
             Ok(None)
         });
         answer
@@ -263,11 +270,11 @@ impl Broker {
 }
 
 /// Asks for the protocol at an endpoint, once.
-fn ask(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Answer {
+fn ask(endpoint: &Endpoint, addresses: &[SocketAddr], kept: &mut Kept) -> Answer {
     let Endpoint { protocol, tls, .. } = *endpoint;
     match endpoint.socket() {
-        Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT),
-        None => protocol::ask(protocol, addresses, tls, PROBE_LIMIT),
+        Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT, kept),
+        None => protocol::ask(protocol, addresses, tls, PROBE_LIMIT, kept),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
+use super::Kept;
 use super::endpoint::Endpoint;
 use super::{Protocol, others, units};
 use crate::host::command_lines;
@@ -56,7 +57,7 @@ impl Owner {
         };
         let serves = || {
             let relays = sockets::reaches_out(heard.listener.pid).unwrap_or(true);
-            !relays && super::ask(endpoint, addresses).is_life()
+            !relays && super::ask(endpoint, addresses, &mut Kept::default()).is_life()
         };
         Ok(heard.owner(endpoint.protocol, serves))
     }

@@ -112,6 +112,19 @@ fn established<'a>(
         .map(|e| e.inode)
 }
 
+/// Whether the far end's kernel has taken all that was sent on the connection from this address.
+///
+/// # Errors
+/// The kernel's table cannot be read.
+pub(crate) fn has_taken_all(own: SocketAddr, far: SocketAddr) -> Result<bool> {
+    let ends = (plain(own), plain(far));
+    Ok(table()?.iter().any(|e| {
+        (plain(e.local_address), plain(e.remote_address)) == ends
+            && e.state == TcpState::Established
+            && e.tx_queue == 0
+    }))
+}
+
 /// Whether anything on this host listens on the port.
 ///
 /// # Errors
@@ -361,6 +374,7 @@ mod tests {
     #[test]
     fn who_tries_to_connect_and_is_not_answered_is_told_from_who_is_connected() {
         let me = std::process::id();
+        let other = std::os::unix::process::parent_id();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = socket.local_addr().unwrap();
         let _connected = TcpStream::connect(peer).unwrap();
@@ -375,7 +389,7 @@ mod tests {
         }
         let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(3));
         crate::host::wait::until("a try", deadline, crate::host::wait::Pace::QUICK, || {
-            Ok((unanswered(&[me, 1], &[peer])? == BTreeSet::from([me])).then_some(()))
+            Ok((unanswered(&[me, other], &[peer])? == BTreeSet::from([me])).then_some(()))
         })
         .unwrap();
         drop(socket);

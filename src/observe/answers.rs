@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Change, Scene};
-use crate::broker::{Answer, Broker};
+use crate::broker::{Answer, Broker, Kept};
 use crate::host::wait;
 use crate::timeline::Event;
 
@@ -22,12 +22,18 @@ const BREATH: Duration = Duration::from_millis(20);
 pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
     let mut last: Option<(&'static str, String)> = None;
     let mut asked_before = Instant::now();
+    let mut kept = Kept::default();
     loop {
         let asked = Instant::now();
         let one = Arc::clone(&broker);
-        let Ok(answer) = tokio::task::spawn_blocking(move || one.ask()).await else {
+        let question = move || {
+            let answer = one.ask_again(&mut kept);
+            (answer, kept)
+        };
+        let Ok((answer, still)) = tokio::task::spawn_blocking(question).await else {
             return;
         };
+        kept = still;
         let now = Instant::now();
         let told = told(&answer);
         if last.as_ref() != Some(&told) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Error, Result, bail};
 use serde::Serialize;
 
-use super::{Answer, Broker, Taken};
+use super::{Answer, Broker, Kept, Taken};
 use crate::host::processes::State;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
@@ -118,8 +118,9 @@ impl Watch<'_> {
     pub(crate) fn prove_down(&self, deadline: Deadline) -> Result<()> {
         let what = format!("the broker at {} to be away", self.broker.endpoint);
         let mut doubt = None;
+        let mut kept = Kept::default();
         until(&what, deadline, Pace::QUICK, || {
-            doubt = self.doubt(&self.broker.ask())?;
+            doubt = self.doubt(&self.broker.ask_again(&mut kept))?;
             Ok(doubt.is_none().then_some(()))
         })
         .map_err(|error| {
@@ -141,9 +142,10 @@ impl Watch<'_> {
         let mut looked = begin;
         let mut held = Held::default();
         let mut longest = Duration::ZERO;
+        let mut kept = Kept::default();
         let end = Deadline::after(length + super::PROBE_LIMIT * 3);
         until("the end of the outage", end, HOLD_INTERVAL, || {
-            let answer = self.broker.ask();
+            let answer = self.broker.ask_again(&mut kept);
             let now = Instant::now();
             longest = longest.max(now - last);
             last = now;
@@ -339,12 +341,13 @@ pub(crate) fn heal(
         unit.map_or_else(String::new, |u| format!(" ({u})"))
     );
     let mut last = None;
+    let mut kept = Kept::default();
     until(&what, deadline, UP_PACE, || {
         if let Some(unit) = unit.filter(|_| needs_start && !started) {
             start(unit, deadline)?;
             started = true;
         }
-        let answer = broker.ask();
+        let answer = broker.ask_again(&mut kept);
         if answer.is_up() {
             return Ok(Some(()));
         }

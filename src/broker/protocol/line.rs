@@ -7,8 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, socket_with,
+};
+
+use crate::host::sockets;
 
 /// The shortest wait: the kernel takes zero for "for ever".
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -44,6 +49,32 @@ impl Line {
         connect(&socket, &SocketAddrUnix::new(path)?)?;
         let stream = Stream::Unix(UnixStream::from(socket));
         Ok(Self { stream, end })
+    }
+
+    /// Whether the far end's kernel has all that was said, so that only its process is silent. Of one that loses packets it cannot be
+    /// told when it is back.
+    pub(super) fn is_heard(&self) -> bool {
+        match &self.stream {
+            Stream::Tcp(stream) => match (stream.local_addr(), stream.peer_addr()) {
+                (Ok(own), Ok(far)) => sockets::has_taken_all(own, far).unwrap_or(false),
+                _ => false,
+            },
+            Stream::Unix(_) => true,
+        }
+    }
+
+    /// Waits until `end` whether something comes, a word or the connection's end. Nothing is taken from it.
+    pub(super) fn stays_silent(&mut self, end: Instant) -> bool {
+        self.end = end;
+        let limit = Some(left(end));
+        let mut word = [0u8; 1];
+        let peeked = match &self.stream {
+            Stream::Tcp(stream) => set_socket_timeout(stream, Timeout::Recv, limit)
+                .and_then(|()| recv(stream, &mut word, RecvFlags::PEEK)),
+            Stream::Unix(stream) => set_socket_timeout(stream, Timeout::Recv, limit)
+                .and_then(|()| recv(stream, &mut word, RecvFlags::PEEK)),
+        };
+        matches!(peeked, Err(Errno::AGAIN | Errno::INTR))
     }
 
     fn limit(&self) -> Result<Duration> {

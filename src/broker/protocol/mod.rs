@@ -11,7 +11,7 @@ mod tls;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,18 @@ const MOST: usize = 16 * 1024;
 /// How much of a broker's own words is told.
 const TOLD: usize = 200;
 
+/// The connections of the last question on which nobody has said a word. A frozen broker's kernel accepts a few and then no
+/// more, so that who asks anew each time would keep Pulp out. As long as nothing comes on one, nobody need be asked again there.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Vec<(Place, Line)>);
+
+/// Where a broker is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Address(SocketAddr),
+    Path(PathBuf),
+}
+
 /// Says the protocol's opening to all addresses at once, `limit` at the most. What is most alive counts:
 /// one address that answers is enough, and where one is silent it says nothing that another refuses.
 pub(crate) fn ask(
@@ -68,50 +80,110 @@ pub(crate) fn ask(
     addresses: &[SocketAddr],
     tls: bool,
     limit: Duration,
+    kept: &mut Kept,
 ) -> Answer {
     let begin = Instant::now();
-    let ask_one = move |address: SocketAddr| {
-        let line = Line::to_address(address, begin + limit);
-        judge(line, &protocol.kind(), tls, begin)
+    let places = addresses.iter().map(|address| {
+        let place = Place::Address(*address);
+        let line = kept.take(&place);
+        (place, line)
+    });
+    let places: Vec<(Place, Option<Line>)> = places.collect();
+    kept.0.clear();
+    let ask_one = move |(place, line): (Place, Option<Line>)| {
+        let (answer, line) = one(protocol, &place, line, tls, begin, limit);
+        (answer, line.map(|line| (place, line)))
     };
-    if let [only] = addresses {
-        return ask_one(*only);
+    if places.len() == 1 {
+        let answers = places.into_iter().map(ask_one);
+        return kept.most_alive(answers);
     }
     let (tell, told) = mpsc::channel();
-    for address in addresses.iter().copied() {
+    for place in places {
         let tell = tell.clone();
         // One that is too late finds nobody to tell, and ends by its own limit.
-        std::thread::spawn(move || drop(tell.send(ask_one(address))));
+        std::thread::spawn(move || drop(tell.send(ask_one(place))));
     }
     drop(tell);
-    let mut best = Answer::Unreachable("its name resolves to no address".to_owned());
-    for answer in told {
-        if answer.life() >= best.life() {
-            best = answer;
-        }
-        if best.is_up() {
-            break;
-        }
-    }
-    best
+    kept.most_alive(told.into_iter())
 }
 
 /// The same for a broker that listens at a path of this host.
-pub(crate) fn ask_socket(protocol: Protocol, path: &Path, limit: Duration) -> Answer {
+pub(crate) fn ask_socket(
+    protocol: Protocol,
+    path: &Path,
+    limit: Duration,
+    kept: &mut Kept,
+) -> Answer {
     let begin = Instant::now();
-    let line = Line::to_socket(path, begin + limit);
-    judge(line, &protocol.kind(), false, begin)
+    let place = Place::Path(path.to_owned());
+    let line = kept.take(&place);
+    kept.0.clear();
+    let (answer, line) = one(protocol, &place, line, false, begin, limit);
+    kept.0.extend(line.map(|line| (place, line)));
+    answer
 }
 
-fn judge(line: io::Result<Line>, kind: &Kind, tls: bool, begin: Instant) -> Answer {
-    let mut line = match line {
-        Ok(line) => line,
-        Err(e) => return no_line(&e),
+impl Kept {
+    fn take(&mut self, place: &Place) -> Option<Line> {
+        let at = self.0.iter().position(|(of, _)| of == place)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// The answer that shows most of a broker; nothing is kept once one answers.
+    fn most_alive(
+        &mut self,
+        answers: impl Iterator<Item = (Answer, Option<(Place, Line)>)>,
+    ) -> Answer {
+        let mut best = Answer::Unreachable("its name resolves to no address".to_owned());
+        for (answer, line) in answers {
+            if answer.life() >= best.life() {
+                best = answer;
+            }
+            if best.is_up() {
+                self.0.clear();
+                break;
+            }
+            self.0.extend(line);
+        }
+        best
+    }
+}
+
+/// Asks at one place, or listens on where it has asked before; with the connection on which nobody has said a word.
+fn one(
+    protocol: Protocol,
+    place: &Place,
+    kept: Option<Line>,
+    tls: bool,
+    begin: Instant,
+    limit: Duration,
+) -> (Answer, Option<Line>) {
+    let end = begin + limit;
+    if let Some(mut line) = kept
+        && line.stays_silent(end)
+    {
+        return (Answer::Silent, Some(line));
+    }
+    let line = match place {
+        Place::Address(address) => Line::to_address(*address, end),
+        Place::Path(path) => Line::to_socket(path, end),
     };
+    match line {
+        Ok(mut line) => {
+            let answer = judge(&mut line, &protocol.kind(), tls, begin);
+            let keep = answer == Answer::Silent && line.is_heard();
+            (answer, keep.then_some(line))
+        }
+        Err(error) => (no_line(&error), None),
+    }
+}
+
+fn judge(line: &mut Line, kind: &Kind, tls: bool, begin: Instant) -> Answer {
     let heard = if tls {
-        talk_securely(kind, &mut line)
+        talk_securely(kind, line)
     } else {
-        talk(kind, &mut line)
+        talk(kind, line)
     };
     match heard {
         Ok(Heard::Answer) => Answer::Answers(begin.elapsed()),

@@ -7,6 +7,11 @@ use std::sync::Arc;
 
 const LIMIT: Duration = Duration::from_millis(300);
 
+/// Asks once; nothing is kept.
+fn ask(protocol: Protocol, addresses: &[SocketAddr], tls: bool, limit: Duration) -> Answer {
+    super::ask(protocol, addresses, tls, limit, &mut Kept::default())
+}
+
 /// A listener that reads the opening and answers with these bytes.
 fn listener(answer: &'static [u8]) -> SocketAddr {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -255,7 +260,7 @@ fn another_protocol_is_no_answer() {
 fn a_unix_socket_answers_is_silent_is_full_and_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broker.sock");
-    let ask = || ask_socket(Protocol::Redis, &path, LIMIT);
+    let ask = || ask_socket(Protocol::Redis, &path, LIMIT, &mut Kept::default());
     assert_eq!(ask(), Answer::Refused);
 
     let socket = UnixListener::bind(&path).unwrap();
@@ -275,4 +280,60 @@ fn a_unix_socket_answers_is_silent_is_full_and_is_refused() {
     // A killed server leaves the file.
     drop(socket);
     assert_eq!(ask(), Answer::Refused);
+}
+
+/// How many connections wait to be accepted.
+fn waiting(socket: &TcpListener) -> usize {
+    socket.set_nonblocking(true).unwrap();
+    std::iter::from_fn(|| socket.accept().ok()).count()
+}
+
+#[test]
+fn who_is_silent_is_not_asked_anew_however_often_it_is_asked() {
+    for tls in [false, true] {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut kept = Kept::default();
+        for _ in 0..4 {
+            let answer = super::ask(Protocol::Amqp091, &[address], tls, LIMIT / 3, &mut kept);
+            assert_eq!(answer, Answer::Silent);
+        }
+        assert_eq!(waiting(&socket), 1);
+    }
+}
+
+#[test]
+fn who_was_silent_and_speaks_again_answers_at_once() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut kept = Kept::default();
+    let mut question = || super::ask(Protocol::Redis, &[address], false, LIMIT, &mut kept);
+    assert_eq!(question(), Answer::Silent);
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = socket.accept().unwrap();
+            stream.write_all(b"+PONG\r\n").unwrap();
+        }
+        socket
+    });
+    assert!(question().is_up());
+    let socket = server.join().unwrap();
+    // And one that has ended meanwhile refuses.
+    assert_eq!(question(), Answer::Silent);
+    drop(socket);
+    assert_eq!(question(), Answer::Refused);
+}
+
+#[test]
+fn a_silent_unix_socket_is_not_asked_anew_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let socket = UnixListener::bind(&path).unwrap();
+    let mut kept = Kept::default();
+    for _ in 0..3 {
+        let answer = ask_socket(Protocol::Redis, &path, LIMIT / 3, &mut kept);
+        assert_eq!(answer, Answer::Silent);
+    }
+    socket.set_nonblocking(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| socket.accept().ok()).count(), 1);
 }
