@@ -12,6 +12,7 @@ from harness.play import PLAYBOOKS, hook
 
 TAKE = "take.yml/Take the broker away"
 DOWN = "reconnect.yml/Tell what is down and how it comes back"
+HOLD = "reconnect.yml/Hold the broker away"
 PAGE = "set_up.yml/Tell what is there and what would be done"
 # The hold of 150 s, and what the play does around it.
 LONG = 600
@@ -49,6 +50,26 @@ class Holds(Claims):
         """Somebody's, which runs when the broker is taken away and ends before each worker has to prove that it works."""
         script = SHARED / "lab" / "lab.sh"
         return [script, "exec", self.lab.name, "sh", "-c", "pulp-lab task 45 >/run/lab-task; sleep 2"]
+
+    def test_a_frozen_brokers_queue_is_left_to_pulp(self):
+        # Who connects stands in it until the broker goes on. qpidd's has 10 places, and a worker that finds it full exits.
+        chosen = {"pulp_broker_test_method": "freeze", "pulp_broker_test_reconnect_hold": 20}
+        play = self.play(PLAYBOOKS / "broker_reconnect.yml", variables=chosen)
+        play.wait_for(DOWN, self.lab.name)
+        seen = []
+
+        def is_over():
+            # The second word of a line is how many wait.
+            seen.extend(int(line.split()[1]) for line in self.lab.exec("ss", "-Hltn", "sport", "=", ":5672").splitlines())
+            return play.outcomes(HOLD).get(self.lab.name) not in (None, "began")
+
+        until("the hold to end", is_over, 60)
+        self.assertGreater(len(seen), 10)
+        self.assertGreaterEqual(max(seen), 1, "our probes connect, and are seen")
+        # Three of ours, and what Pulp's API tries in the meantime: each for 4 s.
+        self.assertLessEqual(max(seen), 3 + 20 // 4, seen)
+        self.demand_pass(play)
+        self.demand_as_before()
 
     def test_a_partition_that_is_too_short_says_what_it_does_not_show(self):
         chosen = {"pulp_broker_test_method": "partition", "pulp_broker_test_reconnect_hold": 30}

@@ -115,12 +115,11 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// `VOID outage_not_proven`, with what was seen at the deadline.
-    pub(crate) fn prove_down(&self, deadline: Deadline) -> Result<()> {
+    pub(crate) fn prove_down(&self, kept: &mut Kept, deadline: Deadline) -> Result<()> {
         let what = format!("the broker at {} to be away", self.broker.endpoint);
         let mut doubt = None;
-        let mut kept = Kept::default();
         until(&what, deadline, Pace::QUICK, || {
-            doubt = self.doubt(&self.broker.ask_again(&mut kept))?;
+            doubt = self.doubt(&self.broker.ask_again(kept))?;
             Ok(doubt.is_none().then_some(()))
         })
         .map_err(|error| {
@@ -136,16 +135,15 @@ impl Watch<'_> {
     /// # Errors
     /// `VOID outage_interrupted` and by whom; `VOID outage_not_proven` when nobody watched for too long;
     /// or a signal.
-    pub(crate) fn hold(&self, length: Duration) -> Result<Held> {
+    pub(crate) fn hold(&self, kept: &mut Kept, length: Duration) -> Result<Held> {
         let begin = Instant::now();
         let mut last = begin;
         let mut looked = begin;
         let mut held = Held::default();
         let mut longest = Duration::ZERO;
-        let mut kept = Kept::default();
         let end = Deadline::after(length + super::PROBE_LIMIT * 3);
         until("the end of the outage", end, HOLD_INTERVAL, || {
-            let answer = self.broker.ask_again(&mut kept);
+            let answer = self.broker.ask_again(kept);
             let now = Instant::now();
             longest = longest.max(now - last);
             last = now;

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
-use crate::broker::Taken;
 use crate::broker::outage::methods::wanted::{self, Plan, Wanted};
 use crate::broker::outage::methods::{ApplyAt, Step};
 use crate::broker::outage::{self, Watch};
 use crate::broker::undo::{self, Record, Taking};
+use crate::broker::{Kept, Taken};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
 use crate::modules::{diff, pulp_units, told, untaken};
@@ -34,8 +34,7 @@ pub(super) fn begin(
         return elsewhere(outage, &services, check_mode);
     }
     if let Some(taken) = record.and_then(|r| r.broker) {
-        let answers = outage.wanted.broker.ask().is_life();
-        return again(outage, taken, &services, answers, check_mode);
+        return again(outage, taken, &services, check_mode);
     }
     let plan = wanted::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
     if check_mode {
@@ -61,7 +60,8 @@ pub(super) fn begin(
             return Ok(untaken(refusal, as_it_is()).with("undo", undo));
         }
     };
-    take_and_hold(outage, record, &plan.inject).map(|outcome| told(outcome, looked))
+    take_and_hold(outage, record, &plan.inject, Kept::default())
+        .map(|outcome| told(outcome, looked))
 }
 
 /// This run has taken it away already, and the undo is armed anew for a further hold.
@@ -69,9 +69,10 @@ fn again(
     outage: &Outage<'_>,
     taken: Taken,
     services: &[Unit],
-    answers: bool,
     check_mode: bool,
 ) -> Result<Outcome> {
+    let mut kept = Kept::default();
+    let answers = outage.wanted.broker.ask_again(&mut kept).is_life();
     if check_mode {
         let msg = format!(
             "would hold it away for {} s more",
@@ -96,7 +97,7 @@ fn again(
         let error = outage::interrupted(&text, method);
         return Err(undo::give_back(&error, &record, outage.timeout));
     }
-    take_and_hold(outage, record, &[])
+    take_and_hold(outage, record, &[], kept)
 }
 
 /// The broker is taken away on another host; this host's services could be lost with it all the same,
@@ -119,9 +120,10 @@ fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result
         broker: outage.wanted.broker,
         taken: None,
     };
+    let mut kept = Kept::default();
     let held = watch
-        .prove_down(Deadline::after(outage.timeout))
-        .and_then(|()| watch.hold(outage.wanted.hold))
+        .prove_down(&mut kept, Deadline::after(outage.timeout))
+        .and_then(|()| watch.hold(&mut kept, outage.wanted.hold))
         .map_err(|error| undo::give_back(&error, &record, outage.timeout))?;
     let msg = format!(
         "DOWN as seen from here: the broker at {} did not answer {} times in {} s: {}",
@@ -182,12 +184,22 @@ fn what(wanted: &Wanted<'_>, taken: &Taken) -> String {
     format!("{method} {} {side}", wanted.broker.endpoint)
 }
 
-fn take_and_hold(outage: &Outage<'_>, mut record: Record, inject: &[Step]) -> Result<Outcome> {
-    let told = act(outage, &mut record, inject);
+fn take_and_hold(
+    outage: &Outage<'_>,
+    mut record: Record,
+    inject: &[Step],
+    kept: Kept,
+) -> Result<Outcome> {
+    let told = act(outage, &mut record, inject, kept);
     told.map_err(|error| undo::give_back(&error, &record, outage.timeout))
 }
 
-fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outcome> {
+fn act(
+    outage: &Outage<'_>,
+    record: &mut Record,
+    inject: &[Step],
+    mut kept: Kept,
+) -> Result<Outcome> {
     let begin = Instant::now();
     let deadline = Deadline::after(outage.timeout);
     if !inject.is_empty() {
@@ -198,10 +210,10 @@ fn act(outage: &Outage<'_>, record: &mut Record, inject: &[Step]) -> Result<Outc
         broker: outage.wanted.broker,
         taken,
     };
-    watch.prove_down(deadline)?;
+    watch.prove_down(&mut kept, deadline)?;
     let down_at = SystemTime::now();
     let stopped_after = begin.elapsed();
-    let held = watch.hold(outage.wanted.hold)?;
+    let held = watch.hold(&mut kept, outage.wanted.hold)?;
     let what = taken.map_or_else(String::new, |taken| what(&outage.wanted, taken));
     let msg = format!(
         "DOWN {what}: proven: {}; everything comes back by itself at {} (or by `{}`)",
