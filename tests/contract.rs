@@ -171,6 +171,49 @@ fn secrets_are_masked_wherever_they_show() {
     assert!(!ran.line.contains("hunter2"), "{}", ran.line);
 }
 
+/// A word that a run's results hold, taken for a password: the verdict is the same, and nothing in it is masked.
+#[test]
+fn a_password_that_is_a_word_changes_no_verdict() {
+    let exited = "FAILED service_exited: pulp_worker-1.service exited with status 1";
+    let results = |password: Option<&str>| {
+        let actor = json!({"name": "pulp_worker-1.service", "role": "worker", "worker": null});
+        let failure = json!({"name": "service_exited", "actor": actor, "text": exited});
+        let args = json!({"module_args": {"password": password, "url": format!("amqp://pulp:{}@h//", password.unwrap_or("x"))}});
+        let up = json!({"failed": true, "msg": exited, "failures": [failure], "invocation": args});
+        json!({"run": {"id": "x", "scenarios": ["reconnect"]}, "left": "", "cause": exited, "cause_host": "pulp-1",
+            "failures": [failure], "hosts": {"pulp-1": {"scenarios": {"reconnect": {"up": up}}}}})
+    };
+    let told = |password: Option<&str>| {
+        let ran = Call::new("pulp_report")
+            .param("results", results(password))
+            .run();
+        let reply = ran.success();
+        ["verdict", "line", "html", "junit", "json", "msg"].map(|key| reply[key].clone())
+    };
+    let expected = told(None);
+    assert_eq!(expected[0]["name"], "service_exited");
+    for word in [
+        "pulp",
+        "worker",
+        "pulp_worker-1",
+        "pulp_worker-1.service",
+        "pulp-1",
+        "service_exited",
+        "FAILED",
+        "failed",
+        "exited",
+        "reconnect",
+        "div",
+        "class",
+        "hosts",
+        "null",
+        "1",
+        "503",
+    ] {
+        assert_eq!(told(Some(word)), expected, "{word}");
+    }
+}
+
 #[test]
 fn nothing_of_the_parameters_is_told_with_no_log() {
     let ran = remote().param("_ansible_no_log", true).run();

@@ -207,10 +207,15 @@ pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
         ..outcome
     });
     if !call.no_log {
-        let module_args = Value::Object(call.module_args.clone());
+        let mut module_args = call.module_args.clone();
+        for opt in call.module.spec.iter().filter(|opt| opt.no_log) {
+            if let Some(value) = module_args.get_mut(opt.name) {
+                secrets::withhold(value);
+            }
+        }
         map.insert(
             "invocation".to_owned(),
-            Map::from_iter([("module_args".to_owned(), module_args)]).into(),
+            Map::from_iter([("module_args".to_owned(), Value::Object(module_args))]).into(),
         );
     }
     masked(map)

@@ -51,9 +51,6 @@ const DATABASE_PORT: u16 = 27017;
 /// What a user is told to do where nobody can tell.
 const REMEDY: &str = "set `pulp_broker_test_broker_url`";
 
-/// A shorter one is worth little, and masking it would spoil every text: installers have used `pulp`.
-const SHORTEST_SECRET: usize = 6;
-
 /// A URL and where it is from; or why it cannot be told.
 pub(crate) type Place = Result<(String, String), String>;
 
@@ -131,9 +128,7 @@ impl Settings {
     /// Has what must not be shown of it masked, beside what stands in URLs.
     pub(crate) fn mask(&self) {
         for secret in &self.secrets {
-            if secret.len() >= SHORTEST_SECRET {
-                secrets::add(secret);
-            }
+            secrets::add(secret);
         }
     }
 

@@ -1,20 +1,7 @@
 //! What looks like a password is masked, on top of what the reply masks because it is known to be one:
 //! logs and command lines hold secrets that this process never learned.
 
-/// What stands for it.
-const MASK: &str = "********";
-
-/// What the name of an option or setting contains whose value is a secret. Erlang's cookie is one.
-const NAMES: &[&str] = &[
-    "passw",
-    "passphrase",
-    "secret",
-    "token",
-    "cookie",
-    "sessionid",
-    "private_key",
-    AUTHORIZATION,
-];
+use crate::ansible::secrets::{PART as MASK, is_named};
 
 /// A header whose value has more than one word.
 const AUTHORIZATION: &str = "authorization";
@@ -67,7 +54,7 @@ fn after(word: &str) -> Next {
         Some((name, _)) if name.to_ascii_lowercase().contains(AUTHORIZATION) => Next::Rest,
         Some((_, "")) => Next::Value,
         Some((_, value)) => opened(value),
-        None if is_secret(word) && !word.contains(['=', ':', '/']) => Next::Sign,
+        None if is_named(word) && !word.contains(['=', ':', '/']) => Next::Sign,
         None => Next::Shown,
     }
 }
@@ -105,7 +92,7 @@ pub(super) fn command(arguments: &[String]) -> String {
         } else {
             settings(&urls(argument))
         });
-        follows = is_option && is_secret(argument) && !argument.contains('=');
+        follows = is_option && is_named(argument) && !argument.contains('=');
     }
     masked.join(" ")
 }
@@ -142,7 +129,7 @@ fn named(word: &str) -> Option<(&str, &str)> {
     while let Some(at) = word[begin..].find(['=', ':']).map(|at| begin + at) {
         let name = &word[begin..at];
         let (shown, value) = word.split_at(at + 1);
-        if is_secret(name.rsplit([',', '{', '&', '?', ';', '(', '[']).next()?)
+        if is_named(name.rsplit([',', '{', '&', '?', ';', '(', '[']).next()?)
             && !value.starts_with("//")
         {
             return Some((shown, value));
@@ -150,11 +137,6 @@ fn named(word: &str) -> Option<(&str, &str)> {
         begin = at + 1;
     }
     None
-}
-
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|secret| name.contains(secret))
 }
 
 #[cfg(test)]

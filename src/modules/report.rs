@@ -35,19 +35,6 @@ struct Params {
     report_path: String,
 }
 
-/// What a key is called whose value nobody may see.
-const SECRET_KEYS: [&str; 6] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "private_key",
-    "user_key",
-];
-
-/// A shorter secret would be found in any text, and what it hides is worth little.
-const SHORTEST_SECRET: usize = 6;
-
 fn work(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let bulky = |name| match call.take(name) {
@@ -87,7 +74,7 @@ fn withhold(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                if is_secret(key) {
+                if secrets::is_named(key) {
                     learn(value);
                     *value = Value::Null;
                 } else {
@@ -100,18 +87,10 @@ fn withhold(value: &mut Value) {
     }
 }
 
-fn is_secret(key: &str) -> bool {
-    let key = key.as_bytes();
-    SECRET_KEYS.iter().any(|secret| {
-        let mut parts = key.windows(secret.len());
-        parts.any(|part| part.eq_ignore_ascii_case(secret.as_bytes()))
-    })
-}
-
 fn learn(value: &Value) {
-    let masked = |text: &str| text.starts_with("VALUE_SPECIFIED") || text.contains("****");
+    let masked = |text: &str| text.starts_with("VALUE_SPECIFIED") || text.contains(secrets::PART);
     match value {
-        Value::String(text) if text.len() >= SHORTEST_SECRET && !masked(text) => secrets::add(text),
+        Value::String(text) if !masked(text) => secrets::add(text),
         _ => {}
     }
 }

@@ -5,9 +5,6 @@ use std::fmt;
 
 use crate::ansible::secrets;
 
-/// A shorter cookie would be found in any text; Django's have 32 characters.
-const SHORTEST_SECRET: usize = 8;
-
 /// What a request carries instead of a password.
 pub(super) struct Session {
     pub(super) cookies: String,
@@ -19,10 +16,9 @@ impl Session {
     /// Keeps it out of the reply, should Pulp repeat it in what it says.
     pub(super) fn keep_secret(&self) {
         let id = self.cookies.split([';', '=']).nth(1).unwrap_or_default();
-        let long = [id, &self.token]
-            .into_iter()
-            .filter(|c| c.len() >= SHORTEST_SECRET);
-        long.for_each(secrets::add);
+        for secret in [id, &self.token] {
+            secrets::add(secret);
+        }
     }
 }
 
