@@ -214,6 +214,27 @@ fn a_password_that_is_a_word_changes_no_verdict() {
     }
 }
 
+/// A message names what its reader can set: the play's variable where our role calls, as its action plugin says.
+#[test]
+fn a_message_names_the_play_s_variable_where_our_role_calls() {
+    let of = |by_role: bool| {
+        let call = Call::new("pulp_facts").param("preflight", true);
+        let call = call.param("hold", 9).param("restore_after", 9);
+        let call = call.param("_ansible_pulp_broker_play", by_role);
+        call.run().failure().to_owned()
+    };
+    assert!(
+        of(false).contains("value of restore_after must be"),
+        "{}",
+        of(false)
+    );
+    assert!(
+        of(true).contains("value of pulp_broker_test_restore_after must be"),
+        "{}",
+        of(true)
+    );
+}
+
 #[test]
 fn nothing_of_the_parameters_is_told_with_no_log() {
     let ran = remote().param("_ansible_no_log", true).run();

@@ -167,7 +167,7 @@ class PreflightFacts(Claims):
 
     def test_another_program_on_pulps_host(self):
         pid = self.connect_unit(PULP, "/")
-        facts = self.demand_refusal("broker_shared", f"process {pid} (python3 of billing.service)", "pulp_broker_test_accept_shared")
+        facts = self.demand_refusal("broker_shared", f"process {pid} (python3 of billing.service)", "`accept_shared: true`")
         self.assertEqual([(user["pid"], user["unit"]) for user in facts["broker"]["users"]], [(pid, "billing.service")])
         accepted = self.demand_no_refusal(accept_shared=True)
         self.assertIn(f"process {pid} (python3 of billing.service)", self.line(accepted, "OTHERS"))
@@ -198,7 +198,7 @@ class PreflightFacts(Claims):
         self.lab.exec("cp", "/bin/sleep", "/root/keepalived")
         self.addCleanup(self.lab.exec, "rm", "/root/keepalived")
         pid = self.run_unit("manager", "/root/keepalived", "600")
-        facts = self.demand_refusal("unsupported", f"keepalived (process {pid})", "`pulp_broker_test_apply_at: pulp`")
+        facts = self.demand_refusal("unsupported", f"keepalived (process {pid})", "`apply_at: pulp`")
         self.assertEqual(facts["broker"]["cluster"], [{"name": "keepalived", "evidence": f"process {pid}"}])
         self.demand_no_refusal(**AT_PULP)
 

@@ -25,6 +25,10 @@ IN_LIBRARY = "x86_64"
 BESIDE_LIBRARY = ("aarch64",)
 MODULES = ("pulp_broker", "pulp_facts", "pulp_health", "pulp_report", "pulp_services", "pulp_watch")
 
+# The role of our play, and the key by which a module knows that it calls: its messages name the play's variables then.
+ROLE = "pulp_broker_test"
+PLAY = "_ansible_pulp_broker_play"
+
 # Where a play keeps what a host has said, and that the program cannot stay there: by its own process, because facts may be kept for days.
 FACT = "pulp_broker_machine"
 ORDINARY = "pulp_broker_ordinary"
@@ -121,6 +125,8 @@ class ActionModule(Normal):
             # Ansible asks for what wraps an asynchronous task too, which is for any architecture.
             return (*built, path)
         self._library = path
+        if self._task._role and self._task._role.get_name(include_role_fqcn=False) == ROLE:
+            module_args[PLAY] = True
         if self._stays:
             # As Ansible itself handles what it can send with the command.
             self._parameters = encoded(module_args, *built)

@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::names::Failed;
+use crate::names::{self, Failed};
 pub(crate) use reply::Reply;
 use spec::Given;
 
@@ -182,6 +182,9 @@ impl Outcome {
 /// Ansible's own keys in the args file; unknown ones come with every new version and are ignored.
 const OWN_PREFIX: &str = "_ansible_";
 
+/// Our own key among them: our role calls, says its action plugin.
+const PLAY: &str = "pulp_broker_play";
+
 /// The module that was called, for the answer to a panic.
 static CALLED: OnceLock<&'static str> = OnceLock::new();
 
@@ -259,6 +262,9 @@ fn read_call(command_line: &call::CommandLine, modules: &[Module]) -> Result<Cal
             )
         })?;
     let _ = CALLED.set(module.name);
+    if own_flag(&given, PLAY) == Ok(true) {
+        names::play_calls(module.name);
+    }
     let started_as = (!keep).then(|| command_line.clone());
     Call::new(*module, given, started_as)
 }

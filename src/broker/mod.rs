@@ -29,6 +29,7 @@ use crate::host::processes::Process;
 use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::names::Generation;
+use crate::names::{option, source_of_url};
 pub(crate) use answer::Answer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
@@ -250,20 +251,23 @@ impl Broker {
         self.unit.as_deref().with_context(|| match &self.foreign {
             Some(foreign) => format!(
                 "failed to find the unit of the broker at {}: expected {expected} to listen there, but \
-                 {foreign} does, and stopping that might stop more than a broker; set `broker_unit` if it \
+                 {foreign} does, and stopping that might stop more than a broker; set `{}` if it \
                  is the right one",
-                self.endpoint
+                self.endpoint,
+                option("broker_unit")
             ),
             None if !self.several.is_empty() => format!(
                 "failed to find the unit of the broker at {}: nothing listens there, and it may be any of {}; set \
-                 `broker_unit`",
+                 `{}`",
                 self.endpoint,
-                self.several.join(", ")
+                self.several.join(", "),
+                option("broker_unit")
             ),
             None => format!(
                 "failed to find the unit of the broker at {}: expected {expected}, but this host has none that is \
-                 enabled or has run since its boot; set `broker_unit`",
-                self.endpoint
+                 enabled or has run since its boot; set `{}`",
+                self.endpoint,
+                option("broker_unit")
             ),
         })
     }
@@ -283,7 +287,7 @@ fn locate(said: Overrides<'_>, settings: Option<&Settings>) -> Result<Option<(St
     match (said.url, settings) {
         (Some(url), _) => {
             let url = settings.map_or_else(|| url.to_owned(), |s| s.by_transport(url));
-            Ok(Some((url, "parameter `broker_url`".to_owned())))
+            Ok(Some((url, source_of_url().to_owned())))
         }
         (None, Some(found)) => found.place(said.target).map(Some),
         (None, None) => {

@@ -11,6 +11,7 @@ use super::{Protocol, others, units};
 use crate::host::command_lines;
 use crate::host::sockets::{self, Listener, clients};
 use crate::service::{self, Manager, Unit, full_name};
+use crate::names::option;
 
 /// Whose the broker's endpoint is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -219,8 +220,9 @@ pub(super) fn named_by_units(said: Option<&str>) -> Result<Option<String>> {
     let owner = Owner::judge(&found);
     if !owner.several.is_empty() {
         bail!(
-            "VOID broker_uncertain: nothing says which of {} is Pulp's; set `broker_url`",
-            owner.several.join(", ")
+            "VOID broker_uncertain: nothing says which of {} is Pulp's; set `{}`",
+            owner.several.join(", "),
+            option("broker_url")
         );
     }
     Ok(owner.unit)
@@ -238,14 +240,16 @@ fn refuse_wrong(said: &str, unit: Option<&Unit>) -> Result<()> {
     match unit {
         Some(unit) if !unit.found => bail!(
             "failed to find `{said}`: expected the broker's unit on this host, but there is none of that \
-             name; check `broker_unit` against `{}`",
+             name; check `{}` against `{}`",
+            option("broker_unit"),
             service::list()
         ),
         // Debian's `postgresql.service` is active whatever becomes of the cluster.
         Some(unit) if unit.umbrella => bail!(
             "failed to use `{said}` as the broker's unit: expected one that is a process, but it only \
-             starts others, and its state says nothing of them; set `broker_unit` to the broker's own, \
-             such as postgresql@15-main"
+             starts others, and its state says nothing of them; set `{}` to the broker's own, \
+             such as postgresql@15-main",
+            option("broker_unit")
         ),
         _ => Ok(()),
     }

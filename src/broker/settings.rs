@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::ansible::secrets;
 use crate::host::files;
 use crate::names::Generation;
+use crate::names::option;
 use crate::service::{self, PULP, WORKERS};
 use ask::Asked;
 pub(crate) use pulp3::Pulp3;
@@ -49,7 +50,9 @@ const SETTINGS_PY: &str = "/etc/pulp/settings.py";
 const DATABASE_PORT: u16 = 27017;
 
 /// What a user is told to do where nobody can tell.
-const REMEDY: &str = "set `pulp_broker_test_broker_url`";
+fn remedy() -> String {
+    format!("set `{}`", option("broker_url"))
+}
 
 /// A URL and where it is from; or why it cannot be told.
 pub(crate) type Place = Result<(String, String), String>;
@@ -92,13 +95,15 @@ impl Settings {
         let place = match (&self.pulp3, target) {
             (Some(pulp3), Target::Cache) if pulp3.has_no_cache() => bail!(
                 "failed to find what is to be taken away in Pulp's settings: this Pulp has no cache \
-                 (CACHE_ENABLED is not set); use `pulp_broker_test_target: broker`"
+                 (CACHE_ENABLED is not set); use `{}: broker`",
+                option("target")
             ),
             (Some(pulp3), _) => pulp3.place(target),
             (None, Target::Broker) => self.broker.clone(),
             (None, Target::Database | Target::Cache) => bail!(
                 "failed to find what is to be taken away: Pulp 2's database is no broker, and it has no cache; \
-                 use `pulp_broker_test_target: broker`"
+                 use `{}: broker`",
+                option("target")
             ),
         };
         place.map_err(|why| {
@@ -134,8 +139,10 @@ impl Settings {
 
     /// Of a Pulp 2 and a Pulp 3 on one host, while nobody says which is meant.
     fn of_two() -> Self {
-        let why = "a Pulp 2 and a Pulp 3 are on this host; set `pulp_broker_test_pulp` to 2 or 3"
-            .to_owned();
+        let why = format!(
+            "a Pulp 2 and a Pulp 3 are on this host; set `{}` to 2 or 3",
+            option("pulp")
+        );
         Self {
             broker: Err(why.clone()),
             generation: None,
@@ -243,7 +250,10 @@ pub(crate) fn virtual_host_of_file() -> Option<String> {
 /// Whom was asked, and the answer; or why there is none.
 fn asked(generation: Generation, may_ask: bool) -> Result<(String, Value), String> {
     if !may_ask {
-        return Err("Pulp was not asked, because `pulp_broker_test_ask_pulp` is false".to_owned());
+        return Err(format!(
+            "Pulp was not asked, because `{}` is false",
+            option("ask_pulp")
+        ));
     }
     let Asked { whom, answer } = ask::ask(generation);
     match answer {
@@ -316,7 +326,7 @@ mod tests {
         for target in [Target::Broker, Target::Database, Target::Cache] {
             let error = settings.place(target).unwrap_err().to_string();
             assert!(error.starts_with("VOID broker_uncertain: "), "{error}");
-            assert!(error.contains("pulp_broker_test_broker_url"), "{error}");
+            assert!(error.contains("set `broker_url`"), "{error}");
         }
     }
 }

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::{File, Request};
 
+use crate::names::option;
+
 /// How many requests are remembered; a sync makes about six.
 const REMEMBERED: usize = 100;
 
@@ -34,8 +36,10 @@ impl Server {
     pub(super) fn start(host: &str, port: u16, secret: &str, files: Vec<File>) -> Result<Self> {
         let failed = || {
             format!(
-                "failed to serve the built-in feed at `{host}:{port}`: feed_host must be an \
-                 address of this host, feed_port a free port of it (0: any)"
+                "failed to serve the built-in feed at `{host}:{port}`: {} must be an \
+                 address of this host, {} a free port of it (0: any)",
+                option("feed_host"),
+                option("feed_port")
             )
         };
         let address = (host, port)

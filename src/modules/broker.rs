@@ -29,6 +29,7 @@ use crate::broker::settings::stamps::{self, Stamps};
 use crate::broker::{Broker, Overrides, rabbitmqctl};
 use crate::host::identity;
 use crate::names::Generation;
+use crate::names::option;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
 pub(super) const MODULE: Module = Module {
@@ -127,9 +128,11 @@ fn run(call: &Call) -> Result<Outcome> {
     let timeout = seconds("timeout", params.timeout)?;
     if params.apply_at == ApplyAt::Pulp && !params.method.cuts() {
         bail!(
-            "value of apply_at must be broker where method is {}, got: pulp; at Pulp's side packets can be \
-             cut: set method to partition or reset",
-            params.method.word()
+            "value of {} must be broker where {method} is {}, got: pulp; at Pulp's side packets can be \
+             cut: set {method} to partition or reset",
+            option("apply_at"),
+            params.method.word(),
+            method = option("method")
         );
     }
     if params.state == State::Down {
@@ -141,10 +144,14 @@ fn run(call: &Call) -> Result<Outcome> {
     };
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
-    let broker = Broker::discover(params.broker())?.context(
-        "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
-         rabbitmq-server or qpidd on this host; set `broker_url` or `broker_unit`",
-    )?;
+    let broker = Broker::discover(params.broker())?.with_context(|| {
+        format!(
+            "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
+             rabbitmq-server or qpidd on this host; set `{}` or `{}`",
+            option("broker_url"),
+            option("broker_unit")
+        )
+    })?;
     let run_id = params.run_id.as_deref();
     match params.state {
         State::Down => {

@@ -33,6 +33,7 @@ use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
+use crate::names::source_of_url;
 use crate::names::{Actor, Generation};
 use crate::service::{self, Manager, Unit};
 
@@ -341,7 +342,7 @@ fn pulp3(found: &Pulp3) -> Value {
 
 /// What the broker's URL tells by itself, wherever it is from.
 fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) -> UrlSight {
-    let by_user = said.map(|url| Ok((url.to_owned(), "parameter `broker_url`".to_owned())));
+    let by_user = said.map(|url| Ok((url.to_owned(), source_of_url().to_owned())));
     match by_user.or_else(|| Some(settings?.place(target))) {
         None => UrlSight::default(),
         Some(Ok((url, source))) => UrlSight {

@@ -21,6 +21,7 @@ use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::{settings, undo};
 use crate::names::Generation;
+use crate::names::option;
 use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, PULP, Unit};
@@ -130,8 +131,9 @@ fn outage_times(hold: i64, restore_after: Option<i64>) -> Result<(Duration, Dura
     };
     if restore_after < undo::SHORTEST || restore_after <= hold {
         bail!(
-            "value of restore_after must be greater than hold ({} s) and at least {}, got: {}; the undo \
+            "value of {} must be greater than hold ({} s) and at least {}, got: {}; the undo \
              would end the outage",
+            option("restore_after"),
             hold.as_secs(),
             undo::SHORTEST.as_secs(),
             restore_after.as_secs()

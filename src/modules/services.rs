@@ -27,6 +27,7 @@ use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Answer, Broker, Overrides};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::option;
 use crate::names::{Actor, Failed, Generation};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
@@ -112,7 +113,8 @@ fn run(call: &Call) -> Result<Outcome> {
     };
     if restore_after < undo::SHORTEST {
         bail!(
-            "value of restore_after must be at least {}, got: {}; the undo would run before the act",
+            "value of {} must be at least {}, got: {}; the undo would run before the act",
+            option("restore_after"),
             undo::SHORTEST.as_secs(),
             restore_after.as_secs()
         );
@@ -371,9 +373,12 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
         }
         .with("met", met));
     }
-    let broker = params.broker()?.context(
-        "failed to find the broker that the services should be connected to; set `broker_url`",
-    )?;
+    let broker = params.broker()?.with_context(|| {
+        format!(
+            "failed to find the broker that the services should be connected to; set `{}`",
+            option("broker_url")
+        )
+    })?;
     let expectation = Expectation {
         names: &names,
         main_pids: &main_pids,

@@ -4,12 +4,16 @@
 
 mod failure;
 mod generation;
+mod options;
 mod role;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use failure::{Failed, Failure};
 pub(crate) use generation::Generation;
+#[cfg(test)]
+pub(crate) use options::resolved_for_play;
+pub(crate) use options::{is_play, option, play_calls, resolved, source_of_url};
 pub(crate) use role::Role;
 
 /// The suffix of a unit's full name.

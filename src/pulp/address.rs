@@ -5,20 +5,24 @@ use std::net::IpAddr;
 use anyhow::{Result, bail};
 use ureq::http::Uri;
 
+use crate::names::option;
+
 /// Checks `pulp_url` and returns it as `scheme://host[:port]`.
 pub(super) fn base(url: &str) -> Result<String> {
-    let uri = parse("pulp_url", url)?;
+    let uri = parse(option("pulp_url"), url)?;
     if uri.path() != "/" || uri.query().is_some() {
         bail!(
-            "failed to use pulp_url `{url}`: it is the address of the server alone, such as \
-             https://pulp.example.com; the path is added by the module"
+            "failed to use {} `{url}`: it is the address of the server alone, such as \
+             https://pulp.example.com; the path is added by the module",
+            option("pulp_url")
         );
     }
     let origin = origin(&uri);
     if uri.scheme_str() == Some("http") && !is_loopback(uri.host().unwrap_or_default()) {
         bail!(
-            "failed to use pulp_url `{url}`: the password would cross the network unencrypted; \
-             use https://"
+            "failed to use {} `{url}`: the password would cross the network unencrypted; \
+             use https://",
+            option("pulp_url")
         );
     }
     Ok(origin)
@@ -33,7 +37,7 @@ pub(super) fn host(base: &str) -> Result<String> {
 
 /// Checks a feed's address.
 pub(super) fn check_feed(url: &str) -> Result<()> {
-    parse("feed", url).map(|_| ())
+    parse(option("feed"), url).map(|_| ())
 }
 
 /// Where `reference`, met in the answer of `base`, leads.

@@ -19,6 +19,8 @@ use super::tls::{Failure, Newest, Tls};
 use super::{Answer, Ask, Trouble};
 use secured::{Handshake, Offer};
 
+use crate::names::option;
+
 /// Idle connections are dropped before Apache's default `KeepAliveTimeout` (5 s) does it.
 const IDLE: Duration = Duration::from_secs(3);
 
@@ -185,8 +187,9 @@ fn explain(error: &ureq::Error, limit: Duration) -> anyhow::Error {
         ureq::Error::Timeout(phase) => {
             return Trouble::Hangs(format!(
                 "no answer within {} s ({phase}); is the server overloaded or hanging, or \
-                 request_timeout too short?",
-                limit.as_secs_f64().round()
+                 {} too short?",
+                limit.as_secs_f64().round(),
+                option("request_timeout")
             ))
             .into();
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Answer, Created, Door, Orphan, Place, Pulp2, Pulp3, Status, Task, v2, v3};
 use crate::host::wait::Deadline;
 use crate::names::Actor;
+use crate::names::option;
 
 /// Which API to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,12 +292,16 @@ pub(crate) fn place(root: &str, domain: &str) -> Result<Place> {
     };
     if !root.starts_with('/') || !root.ends_with('/') || !plain(root) || root.contains("//") {
         bail!(
-            "failed to use pulp_api_root `{root}`: it is a path with a slash at both ends, such as \
-             /pulp/, API_ROOT in Pulp's settings"
+            "failed to use {} `{root}`: it is a path with a slash at both ends, such as \
+             /pulp/, API_ROOT in Pulp's settings",
+            option("pulp_api_root")
         );
     }
     if domain.is_empty() || !plain(domain) || domain.contains('/') {
-        bail!("failed to use domain `{domain}`: it is a name, such as default");
+        bail!(
+            "failed to use {} `{domain}`: it is a name, such as default",
+            option("domain")
+        );
     }
     Ok(Place {
         root: root.to_owned(),

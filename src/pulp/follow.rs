@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::{Task, TaskState};
 use crate::host::wait::{Deadline, Pace, until};
+use crate::names::option;
 
 const YOUNG: Duration = Duration::from_secs(10);
 const YOUNG_PACE: Pace = Pace {
@@ -71,14 +72,18 @@ fn failed(task: &Task) -> String {
 fn unfinished(task: &Task, unbegun: &str) -> String {
     match (&task.worker, &task.started_at) {
         (Some(worker), _) => format!(
-            "task `{}` is still `{}` on `{worker}`; set a longer `timeout` if it is merely slow, else see \
+            "task `{}` is still `{}` on `{worker}`; set a longer `{}` if it is merely slow, else see \
              that worker's log",
-            task.id, task.word
+            task.id,
+            task.word,
+            option("timeout")
         ),
         (None, Some(begun)) => format!(
-            "task `{}` is still `{}`, begun at {begun}; set a longer `timeout` if it is merely slow, else see \
+            "task `{}` is still `{}`, begun at {begun}; set a longer `{}` if it is merely slow, else see \
              the workers' logs: of a worker that died a task stays so",
-            task.id, task.word
+            task.id,
+            task.word,
+            option("timeout")
         ),
         (None, None) => format!(
             "task `{}` is still `{}` and no worker has begun it; {unbegun}",

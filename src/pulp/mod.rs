@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::host::wait::Deadline;
+use crate::names::option;
 use client::moment;
 pub(crate) use either::{Found, Pulp, missing, objection, status_paths};
 use either::{Site, Wanted, place};
@@ -202,8 +203,9 @@ impl Door {
         if let (300..400, Some(location)) = (answer.status, &answer.location) {
             bail!(
                 "failed to {} `{url}`: it redirects to `{location}`, where the credentials are \
-                 not sent; set pulp_url to the address that answers itself",
-                ask.method
+                 not sent; set {} to the address that answers itself",
+                ask.method,
+                option("pulp_url")
             );
         }
         Ok(answer)

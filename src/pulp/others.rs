@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Door, Options, Pulp, Task, objection};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::option;
 use crate::names::{Actor, Failure};
 
 /// What the tags of our repositories begin with; a task of theirs is nobody's.
@@ -75,9 +76,11 @@ impl Refusal {
             many => format!("{many} tasks of others run or wait"),
         };
         let msg = format!(
-            "{count} at `{url}`{after}: {}; `pulp_broker_test_drain: SECONDS` waits for them, \
-             `pulp_broker_test_accept_task_loss: true` lets them be lost",
-            named(&tasks)
+            "{count} at `{url}`{after}: {}; `{}: SECONDS` waits for them, \
+             `{}: true` lets them be lost",
+            named(&tasks),
+            option("drain"),
+            option("accept_task_loss")
         );
         Self {
             name: "busy",
@@ -107,9 +110,9 @@ pub(crate) fn tasks_of_others(pulp: &mut Pulp, deadline: Deadline) -> Result<Vec
 fn demand_rights(door: &Door) -> Result<()> {
     if door.is_anonymous() {
         bail!(
-            "failed to list the tasks of `{}`: no password was given; set `password` \
-             (pulp_broker_test_password)",
-            door.base
+            "failed to list the tasks of `{}`: no password was given; set `{}`",
+            door.base,
+            option("password")
         );
     }
     Ok(())
@@ -267,8 +270,8 @@ mod tests {
             refusal.msg,
             "4 tasks of others run or wait at `https://p` after 9 s: `t1` (running, \
              pulp:action:sync), `t1` (running, pulp:action:sync), `t1` (running, \
-             pulp:action:sync), …; `pulp_broker_test_drain: SECONDS` waits for them, \
-             `pulp_broker_test_accept_task_loss: true` lets them be lost"
+             pulp:action:sync), …; `drain: SECONDS` waits for them, \
+             `accept_task_loss: true` lets them be lost"
         );
         assert_eq!((refusal.name, refusal.tasks.len()), ("busy", 4));
     }

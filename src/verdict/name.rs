@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::names::Actor;
+use crate::names::{Actor, resolved};
 
 /// What a name is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -41,7 +41,7 @@ pub(crate) struct Entry {
     pub(crate) meaning: &'static str,
     /// What has to have been seen.
     pub(crate) evidence: &'static str,
-    /// The exact next step. `{unit}` is the actor's unit, or a pattern of Pulp's units.
+    /// The exact next step. `{unit}` is the actor's unit, or a pattern of Pulp's units; options stand in braces too.
     pub(crate) next_step: &'static str,
     /// The known failures of others that look like this: ids of the catalogue.
     pub(crate) catalogue: &'static [&'static str],
@@ -84,7 +84,7 @@ names! {
     UndoFired "undo_fired" Void []
         "The undo gave the broker back before the test did.";
         "the record of what this run took was gone, or its undo ran, before the step that gives the broker back";
-        "Set a greater `pulp_broker_test_restore_after` and run the test again."
+        "Set a greater `{restore_after}` and run the test again."
     OutageInterrupted "outage_interrupted" Void []
         "Somebody else ended the outage.";
         "the broker answered, or had a new main process, in the midst of the outage that this run held";
@@ -92,19 +92,19 @@ names! {
     Unsupported "unsupported" Void []
         "The test cannot be made here, or must not be.";
         "the pre-flight's refusal: a container, a cluster manager, a Unix socket that cannot be cut, no service manager, no Pulp; or a variable's value that cannot be";
-        "Do what the refusal says; where the broker may not be touched: `pulp_broker_test_method: partition` with `pulp_broker_test_apply_at: pulp`."
+        "Do what the refusal says; where the broker may not be touched: `{method}: partition` with `{apply_at}: pulp`."
     BrokerUncertain "broker_uncertain" Void []
         "It cannot be told for certain what of Pulp's would be taken away.";
         "Pulp could not be asked for its settings, or its answer leaves open where its broker is, or the kernel shows Pulp's processes connected elsewhere, and no variable says it";
-        "Do what the refusal says, which names the cause: most often `pulp_broker_test_broker_url`, with the URL of the broker that this Pulp uses; a restart of Pulp's services where its settings were changed since they were started."
+        "Do what the refusal says, which names the cause: most often `{broker_url}`, with the URL of the broker that this Pulp uses; a restart of Pulp's services where its settings were changed since they were started."
     BrokerShared "broker_shared" Void []
         "Others use this broker and would lose it too.";
         "the kernel's sockets or rabbitmqctl show connections that are not Pulp's";
-        "Test from Pulp's side (`pulp_broker_test_method: partition`, `pulp_broker_test_apply_at: pulp`), or accept it: `pulp_broker_test_accept_shared: true`."
+        "Test from Pulp's side (`{method}: partition`, `{apply_at}: pulp`), or accept it: `{accept_shared}: true`."
     Busy "busy" Void []
         "Tasks of others run or wait; the outage would cancel or strand them.";
         "Pulp lists tasks that are not ours as running or waiting";
-        "Wait until they have ended, let the test wait (`pulp_broker_test_drain: SECONDS`), or accept their loss: `pulp_broker_test_accept_task_loss: true`."
+        "Wait until they have ended, let the test wait (`{drain}: SECONDS`), or accept their loss: `{accept_task_loss}: true`."
     UnhealthyBefore "unhealthy_before" Void ["F38"]
         "Pulp did not do its job before anything was taken away, so the outage would prove nothing.";
         "the health check before the outage failed, Pulp did not list a worker, a resource manager and a scheduler, or it did not list its tasks within 2 s before the taking";
@@ -180,7 +180,7 @@ names! {
     NotExercised "not_exercised" Void ["F05"]
         "There is no evidence that the service met the outage, or nobody looked whether it recovered.";
         "no lost connection, no word of it in the log, no silent connection; or the observation is missing or ended too early";
-        "Read what is missing; hold the outage longer (`pulp_broker_test_reconnect_hold`) or make it a harder one (`pulp_broker_test_method: kill`), and run the test again."
+        "Read what is missing; hold the outage longer (`{hold}`) or make it a harder one (`{method}: kill`), and run the test again."
     AgentRepliesLost "agent_replies_lost" Defect ["F06" "F07" "F33"]
         "The web server does not listen to the replies of agents any more.";
         "the queue `pulp.task` has no consumer after the outage; one that had none before the run either is told too, and does not fail a `strict` run";
@@ -200,7 +200,7 @@ names! {
     ConnectionSurvived "connection_survived" Told ["F05"]
         "A connection stood through the outage, so the service had nothing to reconnect.";
         "the same socket before and after, and bytes moved on it after the broker's return";
-        "Nothing; to test reconnecting, use a method that ends connections at once: `pulp_broker_test_method: stop`, or a `partition` of 150 s."
+        "Nothing; to test reconnecting, use a method that ends connections at once: `{method}: stop`, or a `partition` of 150 s."
     RestartedBySupervisor "restarted_by_supervisor" Told ["F47"]
         "A service exited and its supervisor started it again, as is the way of Pulp 3.";
         "another main process than before, a unit with `Restart=`, and a connection that stands";
@@ -225,7 +225,7 @@ impl Name {
     /// The next step for this service.
     pub(crate) fn next_step(self, actor: Option<&Actor>) -> String {
         let unit = actor.map_or("'pulp*'", Actor::unit);
-        self.entry().next_step.replace("{unit}", unit)
+        resolved(&self.entry().next_step.replace("{unit}", unit))
     }
 }
 

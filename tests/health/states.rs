@@ -120,8 +120,8 @@ fn a_busy_pulp_is_refused_with_both_ways_on() {
         "25 tasks",
         "`t0` (running, pulp:repository:rhel pulp:action:sync)",
         "`t2`",
-        "`pulp_broker_test_drain: SECONDS`",
-        "`pulp_broker_test_accept_task_loss: true`",
+        "`drain: SECONDS`",
+        "`accept_task_loss: true`",
     ]);
     assert!(told.msg().starts_with("VOID busy: "), "{}", told.msg());
     assert!(!told.msg().contains("`t3`"), "{}", told.msg());
@@ -224,7 +224,7 @@ fn a_pulp_that_cannot_be_asked_is_refused_by_name() {
         (
             server.url(),
             json!({"password": null}),
-            ["no password was given", "pulp_broker_test_password"],
+            ["no password was given", "set `password`"],
         ),
         (
             "http://127.0.0.1:9".to_owned(),

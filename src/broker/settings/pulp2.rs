@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::ask::shown;
 use super::ini::Ini;
-use super::{Generation, Place, REMEDY, SERVER_CONF, Settings, in_brackets, seeds};
+use super::{Generation, Place, SERVER_CONF, Settings, in_brackets, remedy, seeds};
 use crate::broker::url;
 
 /// Where kombu goes by default; with TLS too, where the transport is `qpid`.
@@ -90,7 +90,8 @@ fn place_of(broker: &Broker) -> Result<String, String> {
         "redis" | "rediss" => ("redis", "rediss"),
         other => {
             return Err(format!(
-                "its broker is reached by `{other}`, which is not known here; {REMEDY}"
+                "its broker is reached by `{other}`, which is not known here; {}",
+                remedy()
             ));
         }
     };
@@ -112,11 +113,11 @@ fn place_of(broker: &Broker) -> Result<String, String> {
 
 /// What `server.conf` says. A default of Pulp's counts only when Pulp says so itself.
 pub(super) fn of_file(text: &str, why: &str) -> Settings {
-    let ini = Ini::parse(text).map_err(|why| format!("{SERVER_CONF}: {why}; {REMEDY}"));
+    let ini = Ini::parse(text).map_err(|why| format!("{SERVER_CONF}: {why}; {}", remedy()));
     let get = |section, option| match &ini {
         Ok(ini) => ini
             .get(section, option)
-            .map_err(|why| format!("{SERVER_CONF}: {why}; {REMEDY}")),
+            .map_err(|why| format!("{SERVER_CONF}: {why}; {}", remedy())),
         Err(why) => Err(why.clone()),
     };
     let known = |section, option| get(section, option).ok().flatten();
@@ -130,7 +131,8 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
             Some(url) => (url, format!("{SERVER_CONF} [tasks] broker_url")),
             None if is_set => {
                 return Err(format!(
-                    "{SERVER_CONF} has an empty [tasks] broker_url; {REMEDY}"
+                    "{SERVER_CONF} has an empty [tasks] broker_url; {}",
+                    remedy()
                 ));
             }
             None => (
@@ -197,7 +199,7 @@ mod tests {
         assert_eq!(broker(secured).unwrap().0, "qpids://localhost:5672/");
         assert!(broker("broker_url: a\n").unwrap_err().contains("line 1"));
         let why = broker("[tasks]\nbroker_url:\n").unwrap_err();
-        assert!(why.contains("pulp_broker_test_broker_url"), "{why}");
+        assert!(why.contains("set `broker_url`"), "{why}");
     }
 
     #[test]

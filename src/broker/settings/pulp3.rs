@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::ask::{Part, shown};
-use super::{Place, REMEDY, Target, in_brackets};
+use super::{Place, Target, in_brackets, remedy};
 
 /// What this host tells of a Pulp 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,12 +88,12 @@ pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Beside), String> {
     let chosen = &told.settings;
     let database = match &told.database {
         Part::Is(database) => Ok(database),
-        Part::Cannot { cannot } => Err(format!("{cannot}; {REMEDY}")),
+        Part::Cannot { cannot } => Err(format!("{cannot}; {}", remedy())),
     };
     let redis = match told.redis {
         Part::Is(Some(redis)) => self::redis(&redis),
-        Part::Is(None) => Err(format!("Pulp uses no Redis; {REMEDY}")),
-        Part::Cannot { cannot } => Err(format!("{cannot}; {REMEDY}")),
+        Part::Is(None) => Err(format!("Pulp uses no Redis; {}", remedy())),
+        Part::Cannot { cannot } => Err(format!("{cannot}; {}", remedy())),
     };
     let pulp3 = Pulp3 {
         origin: shown(&chosen.content_origin).filter(|url| url.contains("://")),
@@ -114,7 +114,7 @@ pub(super) fn of_answer(answer: Value) -> Result<(Pulp3, Beside), String> {
 impl Pulp3 {
     /// One of which nothing is known.
     pub(super) fn unknown(why: &str) -> Self {
-        let why = format!("{why}; {REMEDY}");
+        let why = format!("{why}; {}", remedy());
         Self {
             version: None,
             origin: None,
@@ -170,7 +170,7 @@ fn carrier(chosen: &Chosen, version: Option<&str>) -> Result<&'static str, Strin
         (_, Value::Bool(false), Some(14 | 15)) => Ok("redis"),
         (.., Some(minor)) if minor < 14 => Ok("redis"),
         (.., Some(_)) | (Value::String(_), ..) => Ok("postgresql"),
-        _ => Err(format!("Pulp did not tell its version; {REMEDY}")),
+        _ => Err(format!("Pulp did not tell its version; {}", remedy())),
     }
 }
 
@@ -185,11 +185,12 @@ fn at(database: &Database) -> Option<(String, u16)> {
 fn database(database: &Database) -> Place {
     let host = shown(&database.hostaddr).or_else(|| shown(&database.host));
     let (Some(host), Some(port)) = (host, shown(&database.port)) else {
-        return Err(format!("libpq names no host or port; {REMEDY}"));
+        return Err(format!("libpq names no host or port; {}", remedy()));
     };
     if host.starts_with('@') {
         return Err(format!(
-            "its database is at an abstract Unix socket; {REMEDY}"
+            "its database is at an abstract Unix socket; {}",
+            remedy()
         ));
     }
     let mut parameters = Vec::new();
@@ -215,7 +216,7 @@ fn redis(redis: &Redis) -> Place {
         return Ok((format!("redis+socket://{path}"), source));
     }
     let (Some(host), Some(port)) = (shown(&redis.host), shown(&redis.port)) else {
-        return Err(format!("redis-py names no host or port; {REMEDY}"));
+        return Err(format!("redis-py names no host or port; {}", remedy()));
     };
     let scheme = if redis.tls { "rediss" } else { "redis" };
     Ok((format!("{scheme}://{}:{port}/", in_brackets(&host)), source))
@@ -310,17 +311,14 @@ mod tests {
         let found =
             pulp(|answer| answer["database"] = json!({"cannot": "KeyError in /etc/x.py, line 3"}));
         let why = found.place(Target::Broker).unwrap_err();
-        assert_eq!(
-            why,
-            "KeyError in /etc/x.py, line 3; set `pulp_broker_test_broker_url`"
-        );
+        assert_eq!(why, "KeyError in /etc/x.py, line 3; set `broker_url`");
         assert_eq!(found.place(Target::Cache).unwrap().0, "redis://cache:6379/");
         let none = pulp(|answer| answer["settings"]["CACHE_ENABLED"] = false.into());
         assert!(none.has_no_cache());
         let unknown = Pulp3::unknown("nobody was asked");
         for target in [Target::Broker, Target::Database, Target::Cache] {
             let why = unknown.place(target).unwrap_err();
-            assert_eq!(why, "nobody was asked; set `pulp_broker_test_broker_url`");
+            assert_eq!(why, "nobody was asked; set `broker_url`");
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, identity, process};
+use crate::names::option;
 use crate::service::{self, Alarm, Manager, Unit};
 
 /// What the script's dry run writes: the undo can be reached and runs.
@@ -100,8 +101,10 @@ fn replace(before: &Record, armed: &Record, manager: Manager) -> Result<()> {
 fn fired(record: &Record) -> String {
     format!(
         "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
-         `restore_after` and run the test again",
-        record.run_id, record.restores_at
+         `{}` and run the test again",
+        record.run_id,
+        record.restores_at,
+        option("restore_after")
     )
 }
 

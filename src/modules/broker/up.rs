@@ -13,6 +13,7 @@ use crate::broker::{Broker, Taken, outage};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
 use crate::modules::diff;
+use crate::names;
 use crate::service::{self, Verb};
 
 pub(super) fn give_back(
@@ -36,10 +37,14 @@ pub(super) fn give_back(
         let answer = broker.ask_patiently();
         if !answer.is_up() && run_id.is_some() && record.is_ok() {
             bail!(
-                "failed to give back the broker at {}: {answer}, but this run did not take it away; {} or leave \
-                 out `run_id`",
+                "failed to give back the broker at {}: {answer}, but this run did not take it away; {}{}",
                 broker.endpoint,
-                answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref())
+                answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref()),
+                if names::is_play() {
+                    ""
+                } else {
+                    " or leave out `run_id`"
+                }
             );
         }
         if !answer.is_up() {

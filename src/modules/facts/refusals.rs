@@ -7,6 +7,7 @@ use super::{ApplyAt, BrokerSight, Heard, Sight, Wish};
 use crate::broker::Answer;
 use crate::broker::witness::Witness;
 use crate::names::Actor;
+use crate::names::option;
 
 /// One refusal; its name is a verdict's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,8 +19,13 @@ pub(super) struct Refusal {
 }
 
 /// The way to test a broker that must not be touched itself.
-const FROM_PULPS_SIDE: &str = "test it from Pulp's side: `pulp_broker_test_method: partition` and \
-                               `pulp_broker_test_apply_at: pulp`";
+fn from_pulps_side() -> String {
+    format!(
+        "test it from Pulp's side: `{}: partition` and `{}: pulp`",
+        option("method"),
+        option("apply_at")
+    )
+}
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
     let mut found = endpoint(sight, wish);
@@ -67,8 +73,10 @@ fn against(sight: &Sight) -> Option<String> {
     };
     Some(format!(
         "{} says {}, but no service of Pulp's is connected there: {told}; restart Pulp's services if its settings were changed \
-         since they were started, or set `pulp_broker_test_broker_url` to what is to be taken away",
-        broker.source, broker.endpoint
+         since they were started, or set `{}` to what is to be taken away",
+        broker.source,
+        broker.endpoint,
+        option("broker_url")
     ))
 }
 
@@ -86,7 +94,8 @@ fn endpoint(sight: &Sight, wish: Wish) -> Vec<String> {
     if socket && wish.method.cuts() {
         found.push(format!(
             "{source} names a Unix socket, whose packets no firewall sees; use \
-             `pulp_broker_test_method: stop`, `kill` or `freeze`"
+             `{}: stop`, `kill` or `freeze`",
+            option("method")
         ));
     }
     found
@@ -100,29 +109,34 @@ fn broker_here(sight: &Sight, broker: &BrokerSight) -> Vec<String> {
     if let Some(foreign) = broker.foreign.as_ref().filter(|_| broker.unit.is_none()) {
         found.push(format!(
             "{foreign} listens at {at}, which is not known as this broker's but perhaps a proxy or a container engine; \
-             set `pulp_broker_test_broker_unit` if it is the right one, or {FROM_PULPS_SIDE}"
+             set `{}` if it is the right one, or {}",
+            option("broker_unit"),
+            from_pulps_side()
         ));
     } else if answers && broker.heard == Heard::Nobody {
         found.push(format!(
             "the broker at {at} answers, but nothing listens there on this host itself: it is in a container \
-             or behind a forwarded port; {FROM_PULPS_SIDE}"
+             or behind a forwarded port; {}", from_pulps_side()
         ));
     } else if broker.heard == Heard::Contained {
         found.push(format!(
-            "the broker at {at} runs in a container; {FROM_PULPS_SIDE}"
+            "the broker at {at} runs in a container; {}",
+            from_pulps_side()
         ));
     }
     if !broker.elsewhere.is_empty() {
         let there: Vec<String> = broker.elsewhere.iter().map(ToString::to_string).collect();
         found.push(format!(
             "the broker's name at {at} stands for {} as well, which is not this host: these are several \
-             brokers; {FROM_PULPS_SIDE}",
-            there.join(", ")
+             brokers; {}",
+            there.join(", "),
+            from_pulps_side()
         ));
     }
     for manager in &sight.cluster {
         found.push(format!(
-            "{manager} may move or restart the broker at {at} when it is taken away; {FROM_PULPS_SIDE}"
+            "{manager} may move or restart the broker at {at} when it is taken away; {}",
+            from_pulps_side()
         ));
     }
     found
@@ -144,11 +158,11 @@ fn undo(sight: &Sight, wish: Wish) -> Vec<String> {
         ));
     }
     if sight.cuts_here(wish) && !sight.may_change_firewall {
-        found.push(
+        found.push(format!(
             "the firewall may not be changed here (no CAP_NET_ADMIN; a container lacks it unless it is \
-             given); use `pulp_broker_test_method: stop` or give it the capability"
-                .to_owned(),
-        );
+             given); use `{}: stop` or give it the capability",
+            option("method")
+        ));
     }
     found
 }
@@ -181,8 +195,9 @@ fn shared(sight: &Sight, wish: Wish) -> Option<String> {
     };
     Some(format!(
         "not Pulp's, but on the broker at {} as well: {}; stop them, or set \
-         `pulp_broker_test_accept_shared: true` if they may lose it{instead}",
+         `{}: true` if they may lose it{instead}",
         broker.endpoint,
-        who.join("; ")
+        who.join("; "),
+        option("accept_shared")
     ))
 }

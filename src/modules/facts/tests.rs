@@ -153,10 +153,7 @@ fn demand_only_at_broker(sight: &Sight, words: &str) {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("unsupported: "), "{found:?}");
     assert!(found[0].contains(words), "{found:?}");
-    assert!(
-        found[0].contains("`pulp_broker_test_apply_at: pulp`"),
-        "{found:?}"
-    );
+    assert!(found[0].contains("`apply_at: pulp`"), "{found:?}");
     assert_eq!(refused(sight, AT_PULP), Vec::<String>::new());
 }
 
@@ -230,7 +227,7 @@ fn another_user_of_the_broker_is_refused_unless_accepted() {
         found[0].starts_with("broker_shared: not Pulp's, but on the broker at localhost:5672 as well: process 41 (python3 of billing.service)"),
         "{found:?}"
     );
-    assert!(found[0].contains("`pulp_broker_test_accept_shared: true`"));
+    assert!(found[0].contains("`accept_shared: true`"));
     // Packets from this host are cut for everybody on it.
     assert_eq!(refused(&sight, AT_PULP).len(), 1);
     let accepted = Wish {
@@ -363,7 +360,7 @@ fn several_urls_are_refused_whatever_the_method() {
 #[test]
 fn a_broker_that_cannot_be_told_is_refused_whatever_the_method() {
     let why = "failed to find what is to be taken away in Pulp's settings: it raised KeyError; set \
-               `pulp_broker_test_broker_url`";
+               `broker_url`";
     let mut sight = healthy();
     sight.broker = None;
     sight.url.uncertain = Some(why.to_owned());
@@ -479,7 +476,7 @@ fn a_broker_to_which_nothing_of_pulps_is_connected_is_uncertain_unless_the_user_
     for words in [
         "broker_uncertain: /etc/pulp/server.conf [tasks] broker_url says localhost:5672, but",
         "pulp_worker-0 (process 7) is connected to 10.0.0.9:5672",
-        "`pulp_broker_test_broker_url`",
+        "`broker_url`",
     ] {
         assert!(found[0].contains(words), "{found:?}");
     }

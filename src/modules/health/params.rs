@@ -9,6 +9,7 @@ use super::settled::Service;
 use crate::ansible::Call;
 use crate::ansible::spec::{Default as Preset, Kind as Type, Opt};
 use crate::modules::{RUN_ID, typed};
+use crate::names::option;
 pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
@@ -94,7 +95,7 @@ pub(super) fn refuse_missing(params: &Params, state: &str) -> Result<()> {
     let missing: Vec<_> = given
         .iter()
         .filter(|(_, value)| value.is_none())
-        .map(|(name, _)| *name)
+        .map(|(name, _)| option(name))
         .collect();
     if missing.is_empty() {
         return Ok(());
@@ -117,7 +118,8 @@ pub(super) fn seconds_or_none(name: &str, value: i64) -> Result<Duration> {
 pub(super) fn feed_port(params: &Params) -> Result<u16> {
     let Ok(port) = u16::try_from(params.feed_port) else {
         bail!(
-            "failed to use feed_port `{}`: it is a port from 1 to 65535, or 0 for any",
+            "failed to use {} `{}`: it is a port from 1 to 65535, or 0 for any",
+            option("feed_port"),
             params.feed_port
         );
     };

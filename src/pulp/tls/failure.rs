@@ -6,6 +6,8 @@ use std::io::{Error as IoError, ErrorKind};
 use openssl::error::ErrorStack;
 use openssl::ssl::{Error, ErrorCode};
 
+use crate::names::option;
+
 /// The number of OpenSSL's library for TLS, `ERR_LIB_SSL`.
 const TLS: i32 = 20;
 
@@ -145,7 +147,8 @@ fn words(stack: &ErrorStack, has_own: bool, phase: Phase) -> Failure {
             code if VERSIONS.contains(&code) && told.contains("version number") => NO_TLS.to_owned(),
             code if VERSIONS.contains(&code) => format!(
                 "the server speaks an older version of TLS than 1.2 ({told}); let it speak 1.2, or allow the older ones by \
-                 tls_minimum \"1.0\""
+                 {} \"1.0\"",
+                option("tls_minimum")
             ),
             code if NO_SECURE_RENEGOTIATION.contains(&code) => format!(
                 "the server does not know secure renegotiation (RFC 5746), without which others can speak first ({told}); \
@@ -163,11 +166,15 @@ fn alerted(alert: i32, told: &str, has_own: bool, phase: Phase) -> Failure {
     let wants_ours = alert == CERTIFICATE_REQUIRED
         || alert == HANDSHAKE_FAILURE && phase == Phase::Renegotiation;
     let text = if !has_own && wants_ours {
-        format!("the server demands a client's certificate ({told}); set user_cert")
+        format!(
+            "the server demands a client's certificate ({told}); set {}",
+            option("user_cert")
+        )
     } else if REFUSALS.contains(&alert) || wants_ours {
         format!(
-            "the server does not take user_cert ({told}); has it expired (Pulp 2 gives it for a week, at `pulp-admin login`), and \
-             does the server know who issued it?"
+            "the server does not take {} ({told}); has it expired (Pulp 2 gives it for a week, at `pulp-admin login`), and \
+             does the server know who issued it?",
+            option("user_cert")
         )
     } else {
         format!(

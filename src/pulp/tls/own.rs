@@ -8,6 +8,8 @@ use openssl::pkey::{Id, PKey, Private};
 use openssl::ssl::SslContextBuilder;
 use openssl::x509::X509;
 
+use crate::names::option;
+
 /// The log-in certificates that Pulp 2 gives to its users have RSA keys of so many bits; with less, nothing is proven.
 const LEAST_BITS: u32 = 1024;
 
@@ -20,10 +22,15 @@ pub(super) struct Own {
 
 impl Own {
     pub(super) fn read(cert: &Path, key: &Path) -> Result<Self> {
-        let failed =
-            |cause: &str| anyhow!("failed to read user_cert `{}`: {cause}", cert.display());
+        let failed = |cause: &str| {
+            anyhow!(
+                "failed to read {} `{}`: {cause}",
+                option("user_cert"),
+                cert.display()
+            )
+        };
         // What is wrong is not told: the error quotes the line, which may be of a key.
-        let all = X509::stack_from_pem(&read("user_cert", cert)?)
+        let all = X509::stack_from_pem(&read(option("user_cert"), cert)?)
             .map_err(|_| failed("it is no valid PEM"))?;
         let mut all = all.into_iter();
         let Some(certificate) = all.next() else {
@@ -47,8 +54,14 @@ impl Own {
 }
 
 fn private(certificate: &X509, cert: &Path, path: &Path) -> Result<PKey<Private>> {
-    let failed = |cause: &str| anyhow!("failed to read user_key `{}`: {cause}", path.display());
-    let bytes = read("user_key", path)?;
+    let failed = |cause: &str| {
+        anyhow!(
+            "failed to read {} `{}`: {cause}",
+            option("user_key"),
+            path.display()
+        )
+    };
+    let bytes = read(option("user_key"), path)?;
     // PKCS#8 says it in the label, PKCS#1 in a header.
     if bytes.windows(9).any(|word| word == b"ENCRYPTED") {
         bail!(failed(
@@ -73,7 +86,8 @@ fn private(certificate: &X509, cert: &Path, path: &Path) -> Result<PKey<Private>
         .is_ok_and(|public| public.public_eq(&key))
     {
         bail!(failed(&format!(
-            "it is not the key of user_cert `{}`",
+            "it is not the key of {} `{}`",
+            option("user_cert"),
             cert.display()
         )));
     }

@@ -18,6 +18,8 @@ use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_
 
 use super::flaws::{flaws, flaws_above, is_self_signed, rsa_bits};
 
+use crate::names::option;
+
 /// Below this, an RSA key proves nothing.
 const LEAST_BITS: u32 = 1024;
 
@@ -128,17 +130,22 @@ impl Trust {
         let known: Vec<&X509> = known.collect();
         flaws.extend(flaws_above(shown, &known, verified.code == NO_AUTHORITY));
         let has_name = |named: &X509| named.subject_name().try_cmp(shown.subject_name());
+        let ca_path = option("ca_path");
         let remedy = if self
             .named()
             .iter()
             .any(|it| has_name(it).is_ok_and(std::cmp::Ordering::is_eq))
         {
-            "it is not the one of the same name in ca_path; if the server has a new one, copy that"
+            format!(
+                "it is not the one of the same name in {ca_path}; if the server has a new one, copy that"
+            )
         } else if is_strange && flaws.len() == 1 {
-            "set ca_path to that authority's certificate (PEM)"
+            format!("set {ca_path} to that authority's certificate (PEM)")
         } else {
-            "copy it from the server to the managed host and set ca_path to that file: this one certificate is then taken as \
-             it is"
+            format!(
+                "copy it from the server to the managed host and set {ca_path} to that file: this one certificate is then taken as \
+                 it is"
+            )
         };
         if flaws.is_empty() {
             flaws.push(format!("cannot be verified ({})", verified.words));
@@ -168,15 +175,18 @@ fn verified_as_named(host: &str, named: &X509) -> Result<Verified, ErrorStack> {
 
 fn other_host(host: &str, shown: &X509Ref) -> String {
     if shown.subject_alt_names().is_some() {
-        return "the server's certificate is for another host name (only subjectAltName counts); use the name it was \
-                issued for in pulp_url, or issue it again"
-            .to_owned();
+        return format!(
+            "the server's certificate is for another host name (only subjectAltName counts); use the name it was \
+             issued for in {}, or issue it again",
+            option("pulp_url")
+        );
     }
     format!(
         "the server's certificate is for `{}` (its common name, it has no subjectAltName), not for `{}`; use the name it \
-         was issued for in pulp_url",
+         was issued for in {}",
         common_name(shown).unwrap_or_default(),
-        host
+        host,
+        option("pulp_url")
     )
 }
 
@@ -264,7 +274,11 @@ fn from_path(path: &Path) -> Result<CertificateResult> {
             || "it holds no certificate in PEM form".to_owned(),
             ToString::to_string,
         );
-        bail!("failed to read ca_path `{}`: {cause}", path.display());
+        bail!(
+            "failed to read {} `{}`: {cause}",
+            option("ca_path"),
+            path.display()
+        );
     }
     Ok(found)
 }

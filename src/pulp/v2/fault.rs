@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::names::option;
 use crate::pulp::Answer;
 
 /// Why Pulp refused, with its own words where it gave some.
@@ -17,8 +18,10 @@ pub(super) fn explain(answer: &Answer, username: &str) -> String {
     let answered = format!("{method} {url} was answered with {status}");
     match status {
         401 => format!(
-            "Pulp refused the user `{username}` (401{}); check username and password",
-            said.map(|s| format!(", {s}")).unwrap_or_default()
+            "Pulp refused the user `{username}` (401{}); check {} and {}",
+            said.map(|s| format!(", {s}")).unwrap_or_default(),
+            option("username"),
+            option("password")
         ),
         403 if body.is_null() => format!(
             "{answered} by the web server, not by Pulp; the API is served over https:// only"

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use crate::names::option;
 use crate::names::{Actor, Role};
 use crate::pulp::{Answer, Status, Worker};
 
@@ -10,8 +11,9 @@ use crate::pulp::{Answer, Status, Worker};
 pub(super) fn parse(answer: &Answer) -> Result<Status> {
     let no_pulp = |why: &str| {
         format!(
-            "failed to find Pulp 2 at `{}`: {why}; check pulp_url",
-            answer.url
+            "failed to find Pulp 2 at `{}`: {why}; check {}",
+            answer.url,
+            option("pulp_url")
         )
     };
     if answer.status != 200 {

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::names::option;
 use crate::pulp::Answer;
 
 /// What Django REST framework says of somebody whom it does not know (`BasicAuthentication` and its `AuthenticationFailed` and
@@ -25,8 +26,12 @@ pub(super) fn explain(answer: &Answer, username: &str, domain: &str) -> String {
     let unknown = said.as_deref().is_some_and(|said| UNKNOWN.contains(&said));
     match answer.status {
         status if status == 401 || status == 403 && unknown => format!(
-            "Pulp refused the user `{username}` ({status}{with}); check username and password, or \
-             user_cert and user_key"
+            "Pulp refused the user `{username}` ({status}{with}); check {} and {}, or \
+             {} and {}",
+            option("username"),
+            option("password"),
+            option("user_cert"),
+            option("user_key")
         ),
         403 => format!(
             "the user `{username}` is known to Pulp and may not do it (403{with}); give it the \
@@ -37,7 +42,8 @@ pub(super) fn explain(answer: &Answer, username: &str, domain: &str) -> String {
         }
         404 if body.is_null() => {
             format!(
-                "{answered}, not in Pulp's words; is pulp_api_root right, and the plugin pulp_rpm installed?"
+                "{answered}, not in Pulp's words; is {} right, and the plugin pulp_rpm installed?",
+                option("pulp_api_root")
             )
         }
         404 => format!(

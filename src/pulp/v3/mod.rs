@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::{Answer, Ask, Door, Status, Task, TaskState, Trouble, Version3, follow};
 use crate::host::wait::Deadline;
+use crate::names::option;
 use fault::broken;
 
 /// How many objects of a list are asked for at once, and how many such pages there may be.
@@ -125,9 +126,10 @@ impl Pulp3 {
         let has_domains = status.three.as_ref().is_some_and(|three| three.has_domains);
         if self.place.domain != "default" && !has_domains {
             bail!(
-                "failed to use domain `{}`: this Pulp has no domains (domain_enabled=false); \
-                 leave `domain` out",
-                self.place.domain
+                "failed to use {domain} `{}`: this Pulp has no domains (domain_enabled=false); \
+                 leave `{domain}` out",
+                self.place.domain,
+                domain = option("domain")
             );
         }
         Ok(status)

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::broken;
+use crate::names::option;
 use crate::pulp::{Answer, Status, Trouble, Version3, Worker};
 
 /// Reads the answer to `GET status/`. What an old Pulp does not tell is not held against it.
@@ -20,11 +21,13 @@ pub(super) fn parse(answer: &Answer) -> Result<Status> {
     }
     let Some(versions) = body["versions"].as_array().filter(|_| answer.status == 200) else {
         bail!(
-            "failed to find Pulp 3 at `{}`: status {}, it begins with `{}`; check pulp_url and \
-             pulp_api_root",
+            "failed to find Pulp 3 at `{}`: status {}, it begins with `{}`; check {} and \
+             {}",
             answer.url,
             answer.status,
-            answer.beginning()
+            answer.beginning(),
+            option("pulp_url"),
+            option("pulp_api_root")
         );
     };
     let components = versions.iter().filter_map(|v| v["component"].as_str());

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::broker::Answer;
 use crate::host::processes::Process;
 use crate::host::{process, programs};
+use crate::names::option;
 use crate::service::Manager;
 
 /// Erlang's name server, which other programs of the host share, though it may be in the control group of
@@ -165,7 +166,10 @@ fn unit<'a>(target: &Target<'a>) -> Result<&'a str> {
     match target.unit {
         Some(unit) => Ok(unit),
         None => {
-            bail!("failed to plan the outage: the broker's unit is not known; set `broker_unit`")
+            bail!(
+                "failed to plan the outage: the broker's unit is not known; set `{}`",
+                option("broker_unit")
+            )
         }
     }
 }

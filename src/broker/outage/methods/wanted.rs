@@ -12,6 +12,7 @@ use super::{ApplyAt, Firewall, Method, SHARED, Step, Target, plan};
 use crate::broker::{Answer, Broker, Taken};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
+use crate::names::option;
 use crate::service::{self, Unit, Verb};
 
 /// What Pulp's services take to start once their broker is back.
@@ -130,14 +131,17 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
     {
         bail!(
             "VOID unsupported: `{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
-             another outage; use method kill or partition"
+             another outage; use {} kill or partition",
+            option("method")
         );
     }
     let mut all = service::processes_of(unit)?;
     if all.is_empty() {
         bail!(
             "VOID unsupported: the broker answers, but `{unit}` has no process on this host; it may run in a \
-             container or in another unit: set `broker_unit`, or use method partition"
+             container or in another unit: set `{}`, or use {} partition",
+            option("broker_unit"),
+            option("method")
         );
     }
     if method != Method::Freeze {
@@ -162,8 +166,9 @@ fn lead(outage: &Wanted<'_>, unit: Option<&str>) -> Result<Duration> {
     let lead = last_start * 3 / 2 + SERVICES_START;
     if outage.restore_after <= outage.hold + lead {
         bail!(
-            "value of restore_after must be greater than hold ({} s) and {:.1} s together, which the undo needs \
+            "value of {} must be greater than hold ({} s) and {:.1} s together, which the undo needs \
              because the last start of `{unit}` took {:.1} s, got: {}; the undo would end the outage",
+            option("restore_after"),
             outage.hold.as_secs(),
             lead.as_secs_f64(),
             last_start.as_secs_f64(),
@@ -178,8 +183,9 @@ fn port(outage: &Wanted<'_>) -> Result<u16> {
     outage.broker.endpoint.port().with_context(|| {
         format!(
             "VOID unsupported: the broker is reached at the Unix socket {}, where there are no packets to cut; \
-             use method stop, kill or freeze",
-            outage.broker.endpoint
+             use {} stop, kill or freeze",
+            outage.broker.endpoint,
+            option("method")
         )
     })
 }
@@ -196,7 +202,8 @@ fn refuse_own_connection(port: u16) -> Result<()> {
     if sockets::ports_of_ancestors()?.contains(&port) {
         bail!(
             "VOID unsupported: port {port} is the broker's and also that of the connection over which this \
-             module was started (ssh): cutting it would cut that too; use method stop, kill or freeze"
+             module was started (ssh): cutting it would cut that too; use {} stop, kill or freeze",
+            option("method")
         );
     }
     Ok(())
