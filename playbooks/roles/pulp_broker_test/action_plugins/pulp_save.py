@@ -1,11 +1,17 @@
 """Writes files of this run on the controller, all of them in one task that starts nothing. Only who runs the test may read them, and
-what is there is never seen half written. One without content is left out."""
+what is there is never seen half written. One without content is left out. A file's name may hold a host's, which is whatever the
+inventory calls it."""
 
+import hashlib
 import os
+import re
 import tempfile
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
+# With a checksum it is well below what file systems take.
+LONGEST = 100
 
 
 class ActionModule(ActionBase):
@@ -19,10 +25,20 @@ class ActionModule(ActionBase):
             if files:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
             for file in files:
-                write(os.path.join(folder, file["name"]), str(file["content"]))
+                write(os.path.join(folder, file_name(str(file["name"]))), str(file["content"]))
         except OSError as cause:
             raise AnsibleActionFail(f"failed to write `{folder}`: {cause}; set pulp_broker_test_report_dir to a folder that can be written") from cause
         return {**result, "changed": bool(files), "folder": folder}
+
+
+def file_name(name):
+    """One that stays in its folder on any file system. Where something of the name is replaced, a checksum keeps it apart from others."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")
+    if safe == name and len(name) <= LONGEST:
+        return name
+    base, suffix = os.path.splitext(safe)
+    checksum = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{base[:LONGEST]}-{checksum}{suffix[:LONGEST]}"
 
 
 def write(path, content):
