@@ -39,17 +39,6 @@ impl Answer {
         }
     }
 
-    /// What to do about a broker that says this; `start` is how its unit is started, where that is known.
-    pub(crate) fn remedy(&self, start: Option<&str>) -> String {
-        match (self, start) {
-            (Self::Other(_), _) => "see what listens there (`ss -tlnp`), and say by `broker_url` how Pulp speaks with its \
-                                    broker (`amqps` and `qpids` are with TLS)"
-                .to_owned(),
-            (_, Some(command)) => format!("start it (`{command}`)"),
-            (_, None) => "start it".to_owned(),
-        }
-    }
-
     /// It is there, usable or not.
     pub(crate) fn is_life(&self) -> bool {
         matches!(self, Self::Answers(_) | Self::Starting(_))
@@ -66,18 +55,5 @@ impl std::fmt::Display for Answer {
             Self::Silent => f.write_str("it accepts the connection and says nothing"),
             Self::Other(cause) | Self::Unreachable(cause) => f.write_str(cause),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_runs_and_speaks_otherwise_is_not_to_be_started() {
-        let other = Answer::Other("it speaks TLS".to_owned());
-        assert!(!other.remedy(Some("systemctl start x")).contains("start"));
-        let refused = Answer::Refused.remedy(Some("systemctl start x"));
-        assert_eq!(refused, "start it (`systemctl start x`)");
     }
 }

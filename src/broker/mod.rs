@@ -10,6 +10,7 @@ pub(crate) mod outage;
 mod owner;
 pub(crate) mod protocol;
 pub(crate) mod rabbitmqctl;
+mod remedy;
 pub(crate) mod settings;
 pub(crate) mod undo;
 mod units;
@@ -35,6 +36,7 @@ use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
 use owner::Owner;
 pub(crate) use protocol::Kept;
+pub(crate) use remedy::remedy;
 use settings::{Settings, Target};
 
 /// How long one probe of a broker may take.

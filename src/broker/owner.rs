@@ -10,8 +10,8 @@ use super::endpoint::Endpoint;
 use super::{Protocol, others, units};
 use crate::host::command_lines;
 use crate::host::sockets::{self, Listener, clients};
-use crate::service::{self, Manager, Unit, full_name};
 use crate::names::option;
+use crate::service::{self, Manager, Unit, full_name};
 
 /// Whose the broker's endpoint is.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -31,6 +31,27 @@ pub(crate) fn host_name() -> Result<String> {
         .context("failed to read `/proc/sys/kernel/hostname`")
 }
 
+/// Which machine this is, until its next boot: the same by whatever name or address it is reached, another
+/// one in each container.
+///
+/// # Errors
+/// The kernel does not tell.
+pub(crate) fn machine() -> Result<String> {
+    let read = |path: &str| {
+        std::fs::read_to_string(path).with_context(|| format!("failed to read `{path}`"))
+    };
+    let boot = read("/proc/sys/kernel/random/boot_id")?;
+    let mut machine = boot.trim().to_owned();
+    for namespace in ["pid", "net"] {
+        let path = format!("/proc/self/ns/{namespace}");
+        // An old kernel has no such files, and no containers of ours.
+        if let Ok(about) = std::fs::metadata(&path) {
+            machine = format!("{machine}-{}", about.ino());
+        }
+    }
+    Ok(machine)
+}
+
 /// The wall clock: milliseconds since 1970.
 pub(crate) fn unix_ms() -> u64 {
     let now = std::time::SystemTime::now();

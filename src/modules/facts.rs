@@ -361,6 +361,7 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) ->
 /// What each unit is to Pulp, under which name Pulp lists it, and whether it is as somebody left it.
 fn actors(units: &[Unit]) -> Result<Vec<Value>> {
     let host = identity::host_name()?;
+    let machine = identity::machine()?;
     let actor = |unit: &Unit| {
         let mut told = json!(Actor::on(&host, &unit.name));
         let died = if unit.has_died() {
@@ -369,6 +370,7 @@ fn actors(units: &[Unit]) -> Result<Vec<Value>> {
             ""
         };
         told["host"] = host.as_str().into();
+        told["machine"] = machine.as_str().into();
         told["running"] = unit.running.into();
         told["died"] = died.into();
         told

@@ -54,6 +54,16 @@ impl Refusal {
         }
     }
 
+    /// The test cannot be made so.
+    pub(crate) fn unsupported(msg: String) -> Self {
+        Self {
+            name: "unsupported",
+            msg,
+            tasks: Vec::new(),
+            actor: None,
+        }
+    }
+
     /// In a reply.
     pub(crate) fn failure(&self) -> Failure {
         Failure {

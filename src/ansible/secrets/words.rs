@@ -50,6 +50,7 @@ pub(super) const NAMES: &[&str] = &[
     "known_at",
     "last_exit",
     "listed",
+    "machine",
     "method",
     "name",
     "outcome",

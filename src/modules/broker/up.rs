@@ -9,12 +9,11 @@ use serde_json::json;
 use super::{ANSWERS, reply, shown_at};
 use crate::ansible::Outcome;
 use crate::broker::undo::{self, Record};
-use crate::broker::{Broker, Taken, outage};
+use crate::broker::{Broker, Taken, outage, remedy};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
 use crate::modules::diff;
 use crate::names;
-use crate::service::{self, Verb};
 
 pub(super) fn give_back(
     broker: &Broker,
@@ -39,11 +38,11 @@ pub(super) fn give_back(
             bail!(
                 "failed to give back the broker at {}: {answer}, but this run did not take it away; {}{}",
                 broker.endpoint,
-                answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref()),
+                remedy(&answer, unit),
                 if names::is_play() {
                     ""
                 } else {
-                    " or leave out `run_id`"
+                    ", or leave out `run_id`"
                 }
             );
         }

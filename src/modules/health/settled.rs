@@ -17,6 +17,9 @@ pub(super) struct Service {
     pub(super) actor: Actor,
     /// The host's own name.
     pub(super) host: String,
+    /// Which machine that is, by whatever name the inventory has it.
+    #[serde(default)]
+    pub(super) machine: Option<String>,
     pub(super) running: bool,
     /// How it ended, where it ended and nobody stopped it; else empty.
     pub(super) died: String,
@@ -53,6 +56,10 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
     };
     // Without its database Pulp lists nobody, and says why.
     if services.is_empty() || status.database == Some(false) {
+        return found;
+    }
+    if let Some(refusal) = twice(services) {
+        found.refusals.push(refusal);
         return found;
     }
     let now = status.at.unwrap_or_else(SystemTime::now);
@@ -103,6 +110,20 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
     };
     refused.extend(no_scheduler(services, &alive, status));
     found
+}
+
+/// One machine is two hosts of the play: its services would be counted twice, and taken away by both.
+fn twice(services: &[Service]) -> Option<Refusal> {
+    let is_same = |a: &Service, b: &Service| {
+        a.machine.is_some() && a.machine == b.machine && a.actor.name == b.actor.name
+    };
+    let mut pairs = services.iter().enumerate();
+    let (_, service) = pairs.find(|(at, a)| services[at + 1..].iter().any(|b| is_same(a, b)))?;
+    Some(Refusal::unsupported(format!(
+        "`{}` is one machine and stands in the inventory more than once; leave all but one of its names out of the play's group, or \
+         out of this run by `--limit`",
+        service.host
+    )))
 }
 
 fn is_listed_kind(service: &Service) -> bool {
@@ -183,6 +204,7 @@ mod tests {
         Service {
             actor: Actor::on("h.example.com", unit),
             host: "h.example.com".to_owned(),
+            machine: Some("m".to_owned()),
             running,
             died: died.to_owned(),
         }
@@ -241,6 +263,29 @@ mod tests {
 
     fn only(unit: &str) -> Vec<String> {
         vec![format!("{unit}.service")]
+    }
+
+    /// No restart of a service helps, and none is named.
+    #[test]
+    fn a_machine_that_stands_in_the_inventory_twice_is_refused_as_that() {
+        let [one, two] = [all(), all()];
+        let both: Vec<Service> = one.into_iter().chain(two).collect();
+        let found = differences(&both, &status("2.21.5", &EVERYBODY));
+        assert!(found.open.is_empty());
+        let [refusal] = found.refusals.try_into().unwrap();
+        assert_eq!(refusal.name, "unsupported");
+        assert!(refusal.msg.contains("`h.example.com` is one machine"));
+        assert!(!refusal.msg.contains("restart"), "{}", refusal.msg);
+        // Two machines that are called the same are two; of what is not known nothing is said.
+        for machine in [Some("n".to_owned()), None] {
+            let mut both = both.clone();
+            let half = both.len() / 2;
+            both[half..]
+                .iter_mut()
+                .for_each(|s| s.machine.clone_from(&machine));
+            let found = differences(&both, &status("2.21.5", &EVERYBODY));
+            assert!(found.refusals.is_empty() && found.open.is_empty());
+        }
     }
 
     #[test]

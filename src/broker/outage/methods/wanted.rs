@@ -9,11 +9,11 @@ use anyhow::{Context as _, Error, Result, bail};
 use serde_json::{Value, json};
 
 use super::{ApplyAt, Firewall, Method, SHARED, Step, Target, plan};
-use crate::broker::{Answer, Broker, Taken};
+use crate::broker::{Answer, Broker, Taken, remedy};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
 use crate::names::option;
-use crate::service::{self, Unit, Verb};
+use crate::service::{self, Unit};
 
 /// What Pulp's services take to start once their broker is back.
 const SERVICES_START: Duration = Duration::from_secs(2);
@@ -78,10 +78,10 @@ pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
     if !answer.is_up() {
         bail!(
             "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken away, but \
-             {answer}; {} and run the test again",
+             {answer}; {}, and run the test again",
             broker.endpoint,
             broker.source,
-            answer.remedy(unit.map(|u| service::command(Verb::Start, u)).as_deref())
+            remedy(answer, broker.unit.as_deref())
         );
     }
     let processes = processes(outage.method, unit)?;
