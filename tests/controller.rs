@@ -1,5 +1,4 @@
-//! The files of a run, as the role's action writes them on the controller: each host has its own and all of them stay in
-//! the run's folder, whatever the inventory calls the hosts. Ansible itself runs it.
+//! What our actions do on the controller, run by Ansible itself: the files of a run, and whose words a module is to use.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -47,6 +46,29 @@ fn name() -> String {
         .collect();
     assert_eq!(names.len(), 1, "{names:?}");
     format!("evidence-{}", names[0].trim_end_matches('"'))
+}
+
+/// A play by the Ansible of `make venv`, with the actions and the role of this checkout.
+fn ansible(home: &Path, inventory: &Path, play: &Path) -> Output {
+    let actions = [
+        "playbooks/action_plugins",
+        "playbooks/roles/pulp_broker_test/action_plugins",
+    ];
+    let actions = actions.map(|folder| project(folder).display().to_string());
+    Command::new(project(".cache/venv/bin/ansible-playbook"))
+        .arg("--inventory")
+        .args([inventory, play])
+        .env("ANSIBLE_ACTION_PLUGINS", actions.join(":"))
+        .env("ANSIBLE_ROLES_PATH", project("playbooks/roles"))
+        .env("ANSIBLE_LIBRARY", home.join("library"))
+        .env("ANSIBLE_HOME", home.join("home"))
+        .env("ANSIBLE_LOCAL_TEMP", home.join("home/tmp"))
+        .env("ANSIBLE_REMOTE_TEMP", home.join("home/remote"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("ANSIBLE_FORKS", "2")
+        .current_dir(home)
+        .output()
+        .unwrap()
 }
 
 fn below(folder: &Path) -> BTreeSet<PathBuf> {
@@ -89,20 +111,7 @@ fn each_host_has_a_file_of_its_own_in_the_folder_of_the_run() {
             "tasks": [{"name": "Save", "pulp_save": {"folder": run, "files": files}}],
         }]),
     );
-    let ran = Command::new(project(".cache/venv/bin/ansible-playbook"))
-        .arg("--inventory")
-        .args([&inventory, &play])
-        .env(
-            "ANSIBLE_ACTION_PLUGINS",
-            project("playbooks/roles/pulp_broker_test/action_plugins"),
-        )
-        .env("ANSIBLE_HOME", around.path().join("home"))
-        .env("ANSIBLE_LOCAL_TEMP", around.path().join("home/tmp"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("ANSIBLE_FORKS", "2")
-        .current_dir(&top)
-        .output()
-        .unwrap();
+    let ran = ansible(around.path(), &inventory, &play);
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{said}");
 
@@ -132,4 +141,61 @@ fn each_host_has_a_file_of_its_own_in_the_folder_of_the_run() {
     for file in ["report.json", "evidence-reconnect-pulp-1.example.com.txt"] {
         assert!(written.contains(&run.join(file)), "{file}");
     }
+}
+
+/// Where our role calls, a message names the variable of the play, which is what its reader can set; where another play calls the
+/// module, its option. The broker's URL is none, so nothing is looked at.
+#[test]
+fn a_message_names_the_variable_where_our_role_calls_and_the_option_elsewhere() {
+    let home = TempDir::new().unwrap();
+    let library = home.path().join("library");
+    fs::create_dir(&library).unwrap();
+    for module in [
+        "pulp_facts",
+        "pulp_services",
+        "pulp_broker",
+        "pulp_watch",
+        "pulp_health",
+        "pulp_report",
+    ] {
+        fs::copy(env!("CARGO_BIN_EXE_pulp_broker"), library.join(module)).unwrap();
+    }
+    let inventory = home.path().join("hosts.json");
+    let here = json!({"ansible_connection": "local"});
+    fs::write(
+        &inventory,
+        json!({"all": {"hosts": {"here": here}}}).to_string(),
+    )
+    .unwrap();
+    let said = |name: &str, task: Value| {
+        let variables =
+            json!({"pulp_broker_test_broker_url": "moon://mq", "pulp_broker_test_resident": false});
+        let play =
+            json!([{"hosts": "all", "gather_facts": false, "vars": variables, "tasks": [task]}]);
+        let path = home.path().join(name);
+        fs::write(&path, play.to_string()).unwrap();
+        let ran = ansible(home.path(), &inventory, &path);
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(
+            !ran.status.success() && said.contains("the scheme is `moon`"),
+            "{said}"
+        );
+        said
+    };
+    let option = "parameter `broker_url`";
+    let variable = "`pulp_broker_test_broker_url`";
+    let by_role = json!({"name": "Look", "ansible.builtin.include_role": {"name": "pulp_broker_test", "tasks_from": "set_up"}});
+    let by_role = said("role.yml", by_role);
+    assert!(
+        by_role.contains(variable) && !by_role.contains(option),
+        "{by_role}"
+    );
+    let by_hand = said(
+        "hand.yml",
+        json!({"name": "Look", "pulp_facts": {"broker_url": "moon://mq"}}),
+    );
+    assert!(
+        by_hand.contains(option) && !by_hand.contains(variable),
+        "{by_hand}"
+    );
 }
