@@ -78,6 +78,13 @@ pub(crate) fn mask(map: &mut Map<String, Value>) {
     known.mask(map);
 }
 
+/// The known secret across this place of a text, from where to where: half of one would be known by nobody, so a
+/// text is not cut there.
+pub(crate) fn across(text: &str, at: usize) -> Option<(usize, usize)> {
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    known.across(text, at)
+}
+
 /// Masks all that is in the value of an option that is secret. As with Ansible, nothing is no secret.
 pub(super) fn withhold(value: &mut Value) {
     match value {
@@ -146,6 +153,16 @@ impl Secrets {
         }
         self.forms
             .sort_by_key(|form| std::cmp::Reverse(form.text.chars().count()));
+    }
+
+    fn across(&self, text: &str, at: usize) -> Option<(usize, usize)> {
+        self.forms.iter().find_map(|form| {
+            let begin = text.floor_char_boundary(at.saturating_sub(form.text.len()));
+            let end = text.ceil_char_boundary((at + form.text.len()).min(text.len()));
+            let found = text[begin..end].match_indices(&form.text);
+            let mut places = found.map(|(from, it)| (begin + from, begin + from + it.len()));
+            places.find(|(from, to)| *from < at && at < *to)
+        })
     }
 
     /// What is said anyway stays so for the rest of the process: a report is made of results that were masked before.

@@ -114,7 +114,7 @@ impl Endpoint {
     /// The URL names several brokers, another kind of broker, or no host. The error never shows the
     /// URL, which may hold a password.
     pub(crate) fn parse(url: &str, source: &str) -> Result<Self> {
-        let fail = |cause: &str| format!("failed to read the broker URL of `{source}`: {cause}");
+        let fail = |cause: &str| format!("failed to read the broker URL of {source}: {cause}");
         if url.contains(';') {
             bail!(fail("it names several brokers; exactly one is supported"));
         }

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 
+use crate::ansible::secrets;
 use crate::broker::{self, Broker, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::pulp::{self, Door};
@@ -146,11 +147,17 @@ fn cut(text: &str, keep: Keep, room: usize) -> String {
     let room = room.saturating_sub(NOTE);
     match keep {
         Keep::Beginning => {
-            let end = text.floor_char_boundary(room);
+            let mut end = text.floor_char_boundary(room);
+            while let Some((begin, _)) = secrets::across(text, end) {
+                end = begin;
+            }
             format!("{}\n[{} bytes more]", &text[..end], text.len() - end)
         }
         Keep::End => {
-            let start = text.ceil_char_boundary(text.len() - room);
+            let mut start = text.ceil_char_boundary(text.len() - room);
+            while let Some((_, end)) = secrets::across(text, start) {
+                start = end;
+            }
             format!("[{start} bytes before]\n{}", &text[start..])
         }
     }
@@ -171,6 +178,19 @@ mod tests {
             assert!(cut.len() <= 200, "{}", cut.len());
         }
         assert_eq!(cut(&text, Keep::End, 5000), text);
+    }
+
+    #[test]
+    fn no_half_of_a_known_secret_is_left_at_a_cut() {
+        let secret = "Canary-88ad-Canary";
+        secrets::add(secret);
+        let text = secret.repeat(50);
+        for room in 200..200 + secret.len() {
+            for keep in [Keep::Beginning, Keep::End] {
+                let shown = cut(&text, keep, room);
+                assert!(!shown.replace(secret, "").contains("ary"), "{shown}");
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, seconds, typed};
+use crate::ansible::secrets;
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::Overrides;
@@ -402,7 +403,14 @@ fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
 
 /// Cut when the secrets are out, because half a secret would not be known as one.
 fn shown(line: &str) -> String {
-    redact::text(line).chars().take(LONGEST).collect()
+    let mut line = redact::text(line);
+    if let Some((mut end, _)) = line.char_indices().nth(LONGEST) {
+        while let Some((begin, _)) = secrets::across(&line, end) {
+            end = begin;
+        }
+        line.truncate(end);
+    }
+    line
 }
 
 /// The stories, with what each main process does now.
@@ -440,6 +448,21 @@ fn seen(judged: Outcome, timeline: &Timeline, actors: &[ActorState], api: Value)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is known to be one is masked when the reply is, and half of it would not be.
+    #[test]
+    fn no_half_of_a_known_secret_is_left_where_a_line_is_cut() {
+        let secret = "Canary-3f9b-Canary";
+        secrets::add(secret);
+        for before in LONGEST - secret.len() - 1..=LONGEST {
+            let line = shown(&format!("{}{secret} more", "x".repeat(before)));
+            assert_eq!(
+                line.contains("Can"),
+                line.contains(secret),
+                "{before}: {line}"
+            );
+        }
+    }
 
     #[test]
     fn a_password_in_a_log_line_is_out_before_the_line_is_cut() {
