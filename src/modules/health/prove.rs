@@ -9,6 +9,7 @@ use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::names::option;
 use crate::names::{Failed, Failure};
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::Kind;
@@ -29,7 +30,7 @@ pub(super) fn step(
 ) -> Result<Map<String, Value>> {
     deadline.check_signals("the next step")?;
     if deadline.remaining().is_zero() {
-        bail!("the time is over; set a longer timeout");
+        bail!("the time is over; set a longer `{}`", option("timeout"));
     }
     match kind {
         Kind::Status => status(check, deadline),
@@ -205,8 +206,9 @@ fn witness(url: &str, requests: &[feed::Request]) -> String {
     if requests.is_empty() {
         return format!(
             "no worker reached the feed `{url}`; check on their hosts a proxy that applies to \
-             it, SELinux denials and the firewall, and that feed_host is an address of this host \
-             that they reach"
+             it, SELinux denials and the firewall, and that {} is an address of this host \
+             that they reach",
+            option("feed_host")
         );
     }
     let seen: Vec<_> = requests

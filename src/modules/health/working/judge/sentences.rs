@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Failure, failure};
 use crate::broker::rabbitmqctl::Queue;
+use crate::names::option;
 use crate::pulp::{Task, Worker};
 
 /// The broker's queues by name, or why they cannot be told.
@@ -91,8 +92,9 @@ const PROMPT: Duration = Duration::from_secs(10);
 pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
     if late.overdue < PROMPT {
         let text = format!(
-            "the time was over before `{}` could show that it sends what is due; set a longer timeout",
-            late.name
+            "the time was over before `{}` could show that it sends what is due; set a longer `{}`",
+            late.name,
+            option("timeout")
         );
         return Some(failure::of_listed("", late.name, text));
     }

@@ -300,7 +300,7 @@ fn a_scheduler_that_had_no_time_is_not_called_dead() {
         ..late(Some(0))
     };
     let found: Vec<_> = of_scheduler(&seen(), &late).into_iter().collect();
-    only(&found, "", BEAT, &["set a longer timeout"]);
+    only(&found, "", BEAT, &["set a longer `timeout`"]);
 }
 
 #[test]
