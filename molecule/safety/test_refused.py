@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from harness.claims import Claims
 from harness.lab import PROJECT, until
 from harness.module import call
-from harness.play import PLAYBOOKS
+from harness.play import INVENTORY, PLAYBOOKS
 
 IN_THE_WAY = "set_up.yml/Tell everything that is in the way"
 RESULT = "report.yml/Tell the result"
@@ -68,6 +68,18 @@ class Refused(Claims):
         self.addCleanup(self.lab.exec, "systemctl", "start", "pulp_resource_manager.service")
         until("Pulp to know", lambda: "resource_manager" not in json.dumps(self.lab.api("status/")["known_workers"]))
         self.demand_refusal("VOID unhealthy_before: ", "resource_manager", "nothing was touched", name="unhealthy_before")
+
+    def test_a_machine_that_stands_in_the_inventory_twice(self):
+        """No restart of a service helps there, and none is named. The second name could be no file's."""
+        before = self.pids()
+        host = next(line for line in INVENTORY.read_text(encoding="utf-8").splitlines() if line.startswith(f"{self.lab.name} "))
+        with tempfile.TemporaryDirectory() as folder:
+            second = Path(folder) / "second.ini"
+            second.write_text(f"[pulp]\n{host.replace(self.lab.name, 'höst/2', 1)}\n", encoding="utf-8")
+            play = self.play(PLAYBOOKS / "broker_test.yml", "--inventory", str(second))
+            self.demand_failure(play, "VOID unsupported: ", "is one machine and stands in the inventory more than once", "nothing was touched")
+        self.assertNotIn("restart", "\n".join(play.causes().values()))
+        self.demand_untouched_by(play, before)
 
     def test_somebody_elses_task(self):
         task = self.lab.exec("pulp-lab", "task", "forever").strip()

@@ -4,6 +4,7 @@ neither a service manager nor a Pulp stands in tests/secrets/."""
 import base64
 import html
 import json
+import re
 import subprocess
 import tempfile
 import unittest
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from harness.claims import Claims
 from harness.lab import PROJECT, SHARED, WORKERS, password
-from harness.module import connection
+from harness.module import call, connection
 from harness.play import PLAYBOOKS
 from harness.subjects import LIMITS
 
@@ -171,6 +172,21 @@ class Secrets(Claims):
         seen = self.sampled("pulp_report", {"results": {}, "report_path": CORE}, linger=1.5)
         places = {leak.split(" ")[0].rstrip(":") for leak in seen["leaks"]}
         self.assertLessEqual({"cmdline", "file", "journal", "reply"}, places, seen["leaks"])
+
+    def test_a_password_that_is_a_name_hides_no_name(self):
+        """Of a unit, of what is a part of each, of the broker's kind, of this host: all is told as with any other password."""
+        def told(password):
+            reply = call(self.lab, "pulp_facts", preflight=True, broker_url=f"amqp://pulp:{password}@localhost:5672//")
+            facts = reply["ansible_facts"]["pulp_deployment"]
+            kept = {key: facts[key] for key in ("services", "actors", "running", "database", "addresses", "pulp_url", "preflight")}
+            broker = {key: facts["broker"][key] for key in ("kind", "url", "unit", "host", "port", "source", "addresses")}
+            # How long things took, and what is free, differs from call to call.
+            return re.sub(r"[0-9.]+ (ms|s|MB|GB)", "", json.dumps([kept, broker], sort_keys=True))
+
+        expected = told("Zq7cLabKd9W")
+        for password in ("pulp", "worker", "pulp_worker-0", "pulp_workers.service", "rabbitmq-server", "rabbitmq", "localhost", "5672", "active", self.lab.name):
+            with self.subTest(password):
+                self.assertEqual(told(password), expected)
 
     def test_a_failing_play_its_report_and_its_evidence(self):
         """At -vvv, with canaries in the broker's URL and in RabbitMQ's own log, which becomes evidence."""
