@@ -70,6 +70,10 @@ const API: &[&str] = &["httpd.service", "pulpcore-api.service"];
 /// How much has to be free where the undo is written.
 const SMALLEST_RUN: u64 = 1 << 20;
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an option that a user writes"
+)]
 #[derive(Debug, Deserialize)]
 struct Params {
     pulp_url: Option<String>,
