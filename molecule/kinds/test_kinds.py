@@ -226,11 +226,11 @@ class Qpid(Kind):
         self.assertIn(self.unit, up["msg"])
         self.assertTrue(self.is_active())
 
-
     def test_the_page_says_what_its_users_feel(self):
         self.start("port=5673", "auth=no")
         url = f"qpid://{self.AT}/"
-        page = self.play(PLAYBOOKS / "broker_test.yml", "--check", variables={"pulp_broker_test_broker_url": url}).wait().text()
+        page = self.play(PLAYBOOKS / "broker_test.yml", "--check", variables={"pulp_broker_test_broker_url": url})
+        page = page.wait().printed.read_text(encoding="utf-8")
         self.assertRegex(page, rf"BROKER qpid at {self.AT} \(.*\), unit {self.unit}, answers")
         for words in ("published content is served; the API may hang, reading too", "with Qpid httpd listens again by itself"):
             self.assertIn(words, page)

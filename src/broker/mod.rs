@@ -329,7 +329,7 @@ pub(crate) fn pulps_virtual_host() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
 
     use super::*;
@@ -383,8 +383,13 @@ mod tests {
         let url = format!("amqp://127.0.0.1:{}//", address.port());
         let broker = broker("rabbitmq", &url, vec![address]);
         let server = std::thread::spawn(move || {
-            // The first question gets no answer.
-            let _ignored = socket.accept().unwrap();
+            // What it is asked first it answers late, and who asks anew is answered at once.
+            let (mut late, _) = socket.accept().unwrap();
+            late.set_read_timeout(Some(PROBE_LIMIT * 2)).unwrap();
+            let _nothing_more = late
+                .read(&mut [0; 64])
+                .and_then(|_| late.read(&mut [0; 64]));
+            late.write_all(b"\x01").unwrap();
             let (mut stream, _) = socket.accept().unwrap();
             stream
                 .write_all(b"\x01\0\0\0\0\0\x04\0\x0a\0\x0a\xce")

@@ -64,7 +64,19 @@ const TOLD: usize = 200;
 /// The connections of the last question on which nobody has said a word. A frozen broker's kernel accepts a few and then no
 /// more, so that who asks anew each time would keep Pulp out. As long as nothing comes on one, nobody need be asked again there.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Vec<(Place, Line)>);
+pub(crate) struct Kept(Vec<(Place, Silent)>);
+
+/// A connection on which nobody has said a word.
+#[derive(Debug)]
+struct Silent {
+    line: Line,
+    since: Instant,
+    /// Another connection, made later, was silent too: it is the broker that is silent, and no answer was lost on the way.
+    is_confirmed: bool,
+}
+
+/// After how long a second connection is asked whether it is silent too.
+const CONFIRMED_AFTER: Duration = Duration::from_secs(2);
 
 /// Where a broker is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +100,9 @@ pub(crate) fn ask(
         let line = kept.take(&place);
         (place, line)
     });
-    let places: Vec<(Place, Option<Line>)> = places.collect();
+    let places: Vec<(Place, Option<Silent>)> = places.collect();
     kept.0.clear();
-    let ask_one = move |(place, line): (Place, Option<Line>)| {
+    let ask_one = move |(place, line): (Place, Option<Silent>)| {
         let (answer, line) = one(protocol, &place, line, tls, begin, limit);
         (answer, line.map(|line| (place, line)))
     };
@@ -125,7 +137,7 @@ pub(crate) fn ask_socket(
 }
 
 impl Kept {
-    fn take(&mut self, place: &Place) -> Option<Line> {
+    fn take(&mut self, place: &Place) -> Option<Silent> {
         let at = self.0.iter().position(|(of, _)| of == place)?;
         Some(self.0.swap_remove(at).1)
     }
@@ -133,7 +145,7 @@ impl Kept {
     /// The answer that shows most of a broker; nothing is kept once one answers.
     fn most_alive(
         &mut self,
-        answers: impl Iterator<Item = (Answer, Option<(Place, Line)>)>,
+        answers: impl Iterator<Item = (Answer, Option<(Place, Silent)>)>,
     ) -> Answer {
         let mut best = Answer::Unreachable("its name resolves to no address".to_owned());
         for (answer, line) in answers {
@@ -154,17 +166,23 @@ impl Kept {
 fn one(
     protocol: Protocol,
     place: &Place,
-    kept: Option<Line>,
+    kept: Option<Silent>,
     tls: bool,
     begin: Instant,
     limit: Duration,
-) -> (Answer, Option<Line>) {
+) -> (Answer, Option<Silent>) {
+    let still = kept.and_then(|mut silent| {
+        let is_still = silent.line.stays_silent(begin + limit);
+        is_still.then_some(silent)
+    });
+    let (begin, is_second) = match still {
+        Some(silent) if silent.is_confirmed || silent.since.elapsed() < CONFIRMED_AFTER => {
+            return (Answer::Silent, Some(silent));
+        }
+        Some(_) => (Instant::now(), true),
+        None => (begin, false),
+    };
     let end = begin + limit;
-    if let Some(mut line) = kept
-        && line.stays_silent(end)
-    {
-        return (Answer::Silent, Some(line));
-    }
     let line = match place {
         Place::Address(address) => Line::to_address(*address, end),
         Place::Path(path) => Line::to_socket(path, end),
@@ -173,7 +191,12 @@ fn one(
         Ok(mut line) => {
             let answer = judge(&mut line, &protocol.kind(), tls, begin);
             let keep = answer == Answer::Silent && line.is_heard();
-            (answer, keep.then_some(line))
+            let silent = Silent {
+                line,
+                since: begin,
+                is_confirmed: is_second,
+            };
+            (answer, keep.then_some(silent))
         }
         Err(error) => (no_line(&error), None),
     }
