@@ -1,6 +1,6 @@
 """A lab without systemd: its init scripts and pid files are asked instead."""
 
-from harness.lab import BROKER, Lab
+from harness.lab import BROKER, SLACK, Lab
 
 PID_FILES = {
     BROKER: "/var/run/rabbitmq/pid",
@@ -19,6 +19,10 @@ class SysvLab(Lab):
         ask = "for file; do pid=$(cat $file 2>/dev/null) && [ -d /proc/$pid ] && echo $pid || echo 0; done"
         pids = self.exec("sh", "-c", ask, "sh", *(PID_FILES[unit] for unit in self.units)).split()
         return dict(zip(self.units, map(int, pids), strict=True))
+
+    def restore_after(self, longest, shortest):
+        """Init scripts tell nobody how long a start took, so the undo begins no earlier."""
+        return max(shortest, longest + SLACK)
 
     def undo(self):
         """What of the undo is there: its files, its watcher."""

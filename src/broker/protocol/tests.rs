@@ -302,7 +302,11 @@ fn who_is_silent_is_not_asked_anew_however_often_it_is_asked() {
         while begin.elapsed() < 2 * CONFIRMED_AFTER {
             question();
         }
-        assert_eq!(waiting(&socket), 2, "one, one more to be sure, and no third");
+        assert_eq!(
+            waiting(&socket),
+            2,
+            "one, one more to be sure, and no third"
+        );
     }
 }
 
