@@ -210,9 +210,9 @@ impl Endpoint {
     ///
     /// # Errors
     /// The kernel's table cannot be read.
-    pub(crate) fn listening(&self) -> Result<bool> {
+    pub(crate) fn listening(&self, addresses: &[SocketAddr]) -> Result<bool> {
         match &self.place {
-            Place::Tcp { port, .. } => sockets::listening(*port),
+            Place::Tcp { .. } => sockets::listening(addresses),
             Place::Socket(path) => sockets::listening_at(path),
         }
     }
@@ -221,9 +221,9 @@ impl Endpoint {
     ///
     /// # Errors
     /// The kernel's tables cannot be read.
-    pub(crate) fn listener(&self) -> Result<Option<Listener>> {
+    pub(crate) fn listener(&self, addresses: &[SocketAddr]) -> Result<Option<Listener>> {
         match &self.place {
-            Place::Tcp { port, .. } => sockets::listener(*port),
+            Place::Tcp { .. } => sockets::listener(addresses),
             Place::Socket(path) => sockets::listener_at(path),
         }
     }

@@ -233,6 +233,22 @@ impl Broker {
         self.local && self.kind == "rabbitmq"
     }
 
+    /// Whether anything on this host listens where it is reached.
+    ///
+    /// # Errors
+    /// The kernel's table cannot be read.
+    pub(crate) fn listening(&self) -> Result<bool> {
+        self.endpoint.listening(&self.addresses)
+    }
+
+    /// Who on this host listens there.
+    ///
+    /// # Errors
+    /// The kernel's tables cannot be read.
+    pub(crate) fn listener(&self) -> Result<Option<sockets::Listener>> {
+        self.endpoint.listener(&self.addresses)
+    }
+
     /// Every address it may be reached at; none for a Unix socket.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

@@ -36,7 +36,7 @@ impl Owner {
             refuse_wrong(&said, observe(std::slice::from_ref(&said))?.first())?;
             let kind = match units::kind(&said) {
                 Some(kind) => Some(kind),
-                None => endpoint.listener()?.and_then(|listener| {
+                None => endpoint.listener(addresses)?.and_then(|listener| {
                     let programs = command_lines::names_of(listener.pid);
                     programs.iter().find_map(|name| units::server(name))
                 }),
@@ -44,7 +44,7 @@ impl Owner {
             let kind = kind.filter(|kind| units::speaks(kind, endpoint.protocol));
             return Ok(Self::unit(&said, kind));
         }
-        let Some(mut listener) = endpoint.listener()? else {
+        let Some(mut listener) = endpoint.listener(addresses)? else {
             return Ok(Self::judge(&candidates(endpoint)?));
         };
         if service::manager() == Some(Manager::Sysv) {

@@ -125,20 +125,20 @@ pub(crate) fn has_taken_all(own: SocketAddr, far: SocketAddr) -> Result<bool> {
     }))
 }
 
-/// Whether anything on this host listens on the port.
+/// Whether anything on this host listens at any of these addresses.
 ///
 /// # Errors
 /// The kernel's table cannot be read.
-pub(crate) fn listening(port: u16) -> Result<bool> {
-    Ok(!listener_inodes(port)?.is_empty())
+pub(crate) fn listening(addresses: &[SocketAddr]) -> Result<bool> {
+    Ok(!listener_inodes_of(addresses)?.is_empty())
 }
 
-/// Who listens on the port, as far as the kernel lets this process see others' open files.
+/// Who listens there, as far as the kernel lets this process see others' open files.
 ///
 /// # Errors
 /// The kernel's tables cannot be read.
-pub(crate) fn listener(port: u16) -> Result<Option<Listener>> {
-    holder(&listener_inodes(port)?)
+pub(crate) fn listener(addresses: &[SocketAddr]) -> Result<Option<Listener>> {
+    holder(&listener_inodes_of(addresses)?)
 }
 
 /// Whether one process alone listens on the port, whatever the addresses.
@@ -232,6 +232,25 @@ fn listener_inodes(port: u16) -> Result<BTreeSet<u64>> {
         .filter(|e| e.state == TcpState::Listen && e.local_address.port() == port)
         .map(|e| e.inode)
         .collect())
+}
+
+/// As the kernel chooses: who is bound to the very address, else who takes all addresses of the port.
+fn listener_inodes_of(addresses: &[SocketAddr]) -> Result<BTreeSet<u64>> {
+    let mut listening = table()?;
+    listening.retain(|e| e.state == TcpState::Listen);
+    let at = |wanted: &dyn Fn(SocketAddr) -> bool| -> BTreeSet<u64> {
+        let bound = listening.iter().filter(|e| wanted(plain(e.local_address)));
+        bound.map(|e| e.inode).collect()
+    };
+    let of = |address: &SocketAddr| {
+        let exact = at(&|bound| bound == plain(*address));
+        if exact.is_empty() {
+            at(&|bound| bound.ip().is_unspecified() && bound.port() == address.port())
+        } else {
+            exact
+        }
+    };
+    Ok(addresses.iter().flat_map(of).collect())
 }
 
 /// A socket that listens is bound to its path and connected to nobody; those that it accepted show the
@@ -346,11 +365,23 @@ mod tests {
     #[test]
     fn an_own_listener_is_found_and_gone_when_closed() {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = socket.local_addr().unwrap().port();
-        let found = listener(port).unwrap().unwrap();
+        let at = socket.local_addr().unwrap();
+        let found = listener(&[at]).unwrap().unwrap();
         assert_eq!(u32::try_from(found.pid).unwrap(), std::process::id());
         drop(socket);
-        assert!(!listening(port).unwrap());
+        assert!(!listening(&[at]).unwrap());
+    }
+
+    #[test]
+    fn a_listener_at_another_address_of_the_port_is_another() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        let other: SocketAddr = ([127, 0, 0, 2], at.port()).into();
+        assert!(!listening(&[other]).unwrap());
+        assert!(listening(&[other, at]).unwrap());
+        let all = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = all.local_addr().unwrap().port();
+        assert!(listening(&[([127, 0, 0, 2], port).into()]).unwrap());
     }
 
     #[test]

@@ -423,7 +423,10 @@ fn database(settings: &Settings, own: &[IpAddr]) -> Value {
         .seeds
         .iter()
         .find(|(host, port)| local(host, *port));
-    let unit = here.and_then(|(_, port)| sockets::listener(*port).ok()??.unit);
+    let unit = here.and_then(|(host, port)| {
+        let addresses: Vec<SocketAddr> = (host.as_str(), *port).to_socket_addrs().ok()?.collect();
+        sockets::listener(&addresses).ok()??.unit
+    });
     let seeds = settings.seeds.iter().map(|(host, port)| {
         // One that does not resolve has no addresses, and Pulp has no database.
         let found = (host.as_str(), *port).to_socket_addrs();

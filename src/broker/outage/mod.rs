@@ -195,7 +195,7 @@ impl Watch<'_> {
                 taken.method.effect()
             )));
         }
-        if taken.method.ends_processes() && endpoint.listening()? {
+        if taken.method.ends_processes() && self.broker.listening()? {
             return Ok(Some(format!("something still listens at {endpoint}")));
         }
         Ok(processes_doubt(taken))
@@ -233,7 +233,7 @@ impl Watch<'_> {
 
     fn interrupted(&self, doubt: &str, held: Duration) -> Error {
         let endpoint = &self.broker.endpoint;
-        let who = match endpoint.listener() {
+        let who = match self.broker.listener() {
             Ok(Some(l)) => format!(
                 "process {} of {} listens at {endpoint}",
                 l.pid,

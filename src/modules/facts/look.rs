@@ -153,10 +153,10 @@ fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSi
 }
 
 fn heard(broker: &Broker) -> Result<Heard> {
-    if !broker.local || !broker.endpoint.listening()? {
+    if !broker.local || !broker.listening()? {
         return Ok(Heard::Nobody);
     }
-    let listener = broker.endpoint.listener()?;
+    let listener = broker.listener()?;
     Ok(match listener.map(|l| command_lines::in_container(l.pid)) {
         Some(true) => Heard::Contained,
         _ => Heard::Process,
@@ -168,7 +168,7 @@ fn behind(broker: &Broker) -> Result<Option<Peers>> {
     if !broker.local || broker.has_own_unit() {
         return Ok(None);
     }
-    let pid = broker.endpoint.listener()?.map(|l| l.pid);
+    let pid = broker.listener()?.map(|l| l.pid);
     let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else {
         return Ok(None);
     };
