@@ -333,11 +333,11 @@ mod tests {
 
     #[test]
     fn lists_that_always_take_too_long_end_with_the_call() {
-        let (looked, count) = lists(&[200], Duration::from_millis(300), false);
+        let (looked, count) = lists(&[200], Duration::from_secs(2), false);
         let error = looked.unwrap_err().to_string();
         assert!(error.starts_with("timed out after "), "{error}");
         assert!(error.contains("Pulp to list its tasks"), "{error}");
-        assert!((2..=3).contains(&count), "{count}");
+        assert!((2..=10).contains(&count), "{count}");
     }
 
     #[test]
