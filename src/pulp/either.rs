@@ -1,14 +1,18 @@
 //! Whichever Pulp answers: the steps of the health check, which Pulp 2 and Pulp 3 each take in their way.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::{Answer, Created, Door, Orphan, Place, Pulp2, Pulp3, Status, Task, v2, v3};
-use crate::host::wait::Deadline;
+use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::Actor;
 use crate::names::option;
+
+/// For how long Pulp may say that it is cut off before that is believed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which API to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +67,26 @@ impl Pulp {
             door: Rc::new(door),
             site,
             found: None,
+        }
+    }
+
+    /// The same; and again for a few seconds while Pulp says that it is cut off from its database or its broker. It looks itself, for
+    /// some seconds at the most, which on a busy host may be too short.
+    pub(crate) fn patient_status(&mut self, deadline: Deadline) -> Result<Status> {
+        let mut last = None;
+        let patience = deadline.at_most(PATIENCE);
+        let waited = until("Pulp to be connected", patience, Pace::QUICK, || {
+            let status = self.status(deadline)?;
+            let is_cut_off = [status.database, status.messaging].contains(&Some(false));
+            last = Some(status);
+            Ok((!is_cut_off).then_some(()))
+        });
+        match (waited, last) {
+            (Err(error), _) if !error.is::<TimedOut>() => Err(error),
+            (_, Some(status)) => Ok(status),
+            (waited, None) => Err(waited
+                .err()
+                .unwrap_or_else(|| anyhow!("failed to ask Pulp"))),
         }
     }
 

@@ -196,7 +196,7 @@ impl Look {
     }
 
     fn first(&mut self, deadline: Deadline) -> Result<Vec<Task>> {
-        let status = self.pulp.status(deadline)?;
+        let status = self.pulp.patient_status(deadline)?;
         // Without its database it lists no task, and takes half a minute to say so.
         if let Some(why) = objection(&status) {
             bail!("failed to use `{}`: {why}", self.pulp.door.base);

@@ -174,7 +174,7 @@ impl Seen {
 /// Asks for Pulp's status, then for its tasks until there is none of others or `wait` is over.
 fn look(pulp: &mut Pulp, wait: Duration, deadline: Deadline) -> Seen {
     let begun = Instant::now();
-    let status = match pulp.status(deadline) {
+    let status = match pulp.patient_status(deadline) {
         Ok(status) => status,
         Err(cause) => return Seen::nothing(&cause),
     };
