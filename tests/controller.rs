@@ -102,8 +102,11 @@ fn each_host_has_a_file_of_its_own_in_the_folder_of_the_run() {
     };
     let inventory = write("hosts.json", json!({"all": {"hosts": inventory}}));
     let content = "{{ inventory_hostname }}";
-    let files =
-        json!([{"name": name(), "content": content}, {"name": "report.json", "content": "x"}]);
+    let files = json!([
+        {"name": name(), "content": content},
+        {"name": "report.json", "content": "x"},
+        {"name": "latest.json", "content": "x", "one_folder_up": true},
+    ]);
     let play = write(
         "play.yml",
         json!([{
@@ -116,9 +119,11 @@ fn each_host_has_a_file_of_its_own_in_the_folder_of_the_run() {
     assert!(ran.status.success(), "{said}");
 
     let found = below(&around.path().join("1"));
+    let latest = top.join("latest.json");
+    assert!(latest.is_file(), "what the next run compares itself with");
     let written: BTreeSet<PathBuf> = found
         .iter()
-        .filter(|path| path.is_file())
+        .filter(|path| path.is_file() && **path != latest)
         .cloned()
         .collect();
     assert!(

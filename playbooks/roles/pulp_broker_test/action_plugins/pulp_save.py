@@ -25,7 +25,8 @@ class ActionModule(ActionBase):
             if files:
                 os.makedirs(folder, mode=0o700, exist_ok=True)
             for file in files:
-                write(os.path.join(folder, file_name(str(file["name"]))), str(file["content"]))
+                place = os.path.dirname(folder.rstrip("/")) if file.get("one_folder_up") else folder
+                write(os.path.join(place, file_name(str(file["name"]))), str(file["content"]))
         except OSError as cause:
             raise AnsibleActionFail(f"failed to write `{folder}`: {cause}; set pulp_broker_test_report_dir to a folder that can be written") from cause
         return {**result, "changed": bool(files), "folder": folder}
