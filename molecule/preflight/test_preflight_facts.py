@@ -144,7 +144,7 @@ class PreflightFacts(Claims):
         uses = ("ss", "-tnp", "state", "established", "dport", "=", ":5672")
         pid = self.lab.exec("systemctl", "show", "--value", "--property=MainPID", "pulpcore-worker@1").strip()
         until("it to be connected", lambda: f"pid={pid}," in self.lab.exec(*uses))
-        facts = self.demand_refusal("broker_uncertain", "a Pulp 2 and a Pulp 3 are on this host; set `pulp_broker_test_pulp` to 2 or 3")
+        facts = self.demand_refusal("broker_uncertain", "a Pulp 2 and a Pulp 3 are on this host; set `pulp` to 2 or 3")
         self.assertIsNone(facts["broker"])
         facts = self.demand_refusal("broker_shared", f"process {pid} (python3 of pulpcore-worker@1.service)", pulp="2")
         self.assertEqual((facts["pulp"], [s["name"] for s in facts["services"] if "pulpcore" in s["name"]]), (2, []))

@@ -254,12 +254,6 @@ impl Broker {
         &self.addresses
     }
 
-    /// Whether its unit is known to be a broker's of its kind, and no pooler's or proxy's that the user named.
-    pub(crate) fn has_own_unit(&self) -> bool {
-        let unit = self.unit.as_deref();
-        unit.is_some_and(|unit| units::speaks(unit, self.endpoint.protocol))
-    }
-
     /// Its unit on this host.
     ///
     /// # Errors

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::Broker;
-use crate::host::processes;
+use super::{Broker, units};
 use crate::host::sockets::peers::{self, Peers};
 use crate::host::sockets::{self, is_local};
 use crate::host::wait::{Deadline, Pace, until};
+use crate::host::{command_lines, processes};
 use crate::service::{self, Unit};
 
 /// A service that was just started, or has just lost its connection, is given this long.
@@ -79,6 +79,26 @@ fn see(broker: &Broker, units: &[Unit], place: &Place<'_>) -> Result<Witness> {
         return Ok(Witness::NobodyRuns);
     }
     Ok(judge(&statements(&holders, broker.caches_only)?, place))
+}
+
+/// What listens may hand everything on: a pooler, a proxy. Then it is that which is taken away, and this is what it is connected to.
+///
+/// # Errors
+/// The kernel does not show what it is connected to.
+pub(crate) fn behind(broker: &Broker) -> Result<Option<Peers>> {
+    if !broker.local {
+        return Ok(None);
+    }
+    let Some(listener) = broker.listener()? else {
+        return Ok(None);
+    };
+    let mut programs = command_lines::names_of(listener.pid).into_iter();
+    let pid = u32::try_from(listener.pid).unwrap_or_default();
+    if programs.any(|name| units::server(&name).is_some()) {
+        return Ok(None);
+    }
+    let found = peers::of(&[pid])?.remove(&pid);
+    Ok(found.filter(|peers| *peers != Peers::default()))
 }
 
 /// Where what is to be taken away is.

@@ -15,7 +15,6 @@ use crate::broker::settings::Settings;
 use crate::broker::witness::{self, Witness};
 use crate::broker::{self, Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
-use crate::host::sockets::peers::{self, Peers};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
 use crate::names::Generation;
@@ -148,7 +147,7 @@ fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSi
             Vec::new()
         },
         other_for_agents: other_for_agents(broker, place),
-        behind: behind(broker)?,
+        behind: witness::behind(broker)?,
     })
 }
 
@@ -161,19 +160,6 @@ fn heard(broker: &Broker) -> Result<Heard> {
         Some(true) => Heard::Contained,
         _ => Heard::Process,
     })
-}
-
-/// What listens may hand everything on: a pooler, a proxy. Then it is that which is taken away, and this is where it is connected to.
-fn behind(broker: &Broker) -> Result<Option<Peers>> {
-    if !broker.local || broker.has_own_unit() {
-        return Ok(None);
-    }
-    let pid = broker.listener()?.map(|l| l.pid);
-    let Some(pid) = pid.and_then(|pid| u32::try_from(pid).ok()) else {
-        return Ok(None);
-    };
-    let found = peers::of(&[pid])?.remove(&pid);
-    Ok(found.filter(|peers| *peers != Peers::default()))
 }
 
 /// Pulp may be configured with one broker for its workers and another for the agents.
