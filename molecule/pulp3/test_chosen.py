@@ -1,4 +1,5 @@
-"""Pulp 3 survives the loss of PostgreSQL, and of Redis under Redis workers; and a task that lost its worker is told."""
+"""Pulp 3 survives the loss of PostgreSQL, and of Redis under Redis workers; and where it cannot be told which is Pulp's, nothing is
+taken away."""
 
 import unittest
 

@@ -86,7 +86,6 @@ SUBJECTS = [
 CHOSEN = {
     "real: database stop in reconnect",
     "real: broker stop in reconnect, Redis workers",
-    "a long sync whose worker dies",
     "settings that raise since Pulp's services were started",
     "settings that name another PostgreSQL since Pulp's services were started",
     "a Pulp that may not be asked",
