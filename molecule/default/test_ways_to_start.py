@@ -92,15 +92,6 @@ class WaysToStart(Claims):
         testsuites = ElementTree.parse(folder / "junit.xml").getroot()
         self.assertEqual([case for case in testsuites.iter() if case.tag in ("failure", "error")], [])
 
-    def test_a_restart_in_the_end_where_the_user_wishes_it(self):
-        before = self.pids()[0]
-        wish = SHORT | {"pulp_broker_test_final_restart": "always"}
-        play = self.demand_pass(self.play(PLAYBOOKS / "broker_reconnect.yml", variables=wish))
-        self.demand_as_before()
-        after = self.pids()[0]
-        self.assertEqual([unit for unit in after if after[unit] == before[unit]], [])
-        self.assertIn("after a restart of the services on", play.reply(RESULT, self.lab.name)["msg"][0])
-
     def test_a_deployment_playbook_elsewhere_imports_it(self):
         with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as elsewhere:
             site = Path(elsewhere) / "site.yml"

@@ -87,7 +87,6 @@ CHOSEN = {
     "real: database stop in reconnect",
     "real: broker stop in reconnect, Redis workers",
     "settings that raise since Pulp's services were started",
-    "settings that name another PostgreSQL since Pulp's services were started",
     "a Pulp that may not be asked",
 }
 
