@@ -12,8 +12,8 @@ count, seed, chosen, *inventories = int(sys.argv[1]), sys.argv[2], sys.argv[3], 
 os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
-from harness.crash import VICTIMS, Crash, rounds, summary, unheard  # noqa: E402
-from harness.lab import labs  # noqa: E402
+from harness.crash import VICTIMS, Crash, rounds, summary, unheard
+from harness.lab import labs
 
 
 def main():

@@ -16,10 +16,10 @@ number, only, file, folder, *inventories = int(sys.argv[1]), re.compile(sys.argv
 os.environ["LAB_INVENTORY"] = inventories[0]
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "molecule" / "shared"))
 
-from harness.detection import Found, cure, detect, table, version  # noqa: E402
-from harness.lab import PROJECT, Lab, labs  # noqa: E402
-from harness.pulp3 import Pulp3Lab  # noqa: E402
-from harness import subjects, subjects3  # noqa: E402
+from harness import subjects, subjects3
+from harness.detection import Found, cure, detect, table, version
+from harness.lab import PROJECT, Lab, labs
+from harness.pulp3 import Pulp3Lab
 
 PULP = os.environ.get("PULP", "2")
 KIND, CATALOGUE = (Pulp3Lab, subjects3) if PULP == "3" else (Lab, subjects)

@@ -28,7 +28,7 @@ class Archive(Claims):
 
     def check_sums(self):
         command = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
-        return subprocess.run(command, cwd=self.unpacked, capture_output=True, timeout=60).returncode
+        return subprocess.run(command, cwd=self.unpacked, capture_output=True, check=False, timeout=60).returncode
 
     def test_a_check_from_the_archive_passes(self):
         play = self.demand_pass(self.play(self.unpacked / "playbooks" / "broker_test.yml", "--tags", "health"))

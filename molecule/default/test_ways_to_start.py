@@ -29,7 +29,7 @@ class WaysToStart(Claims):
             self.assertIn("would stop rabbitmq-server.service", play.reply(task, self.lab.name)["msg"])
         page = play.reply(PAGE, self.lab.name)["msg"]
         words = ["FOUND", "SETTINGS", "BROKER", "OTHERS", "TASKS", "DISK", "UNDO", "WOULD", "NOT CHECKED"]
-        at = [next((n for n, line in enumerate(page) if line.startswith(f"{word} ") or line.startswith(f"{word}:")), None) for word in words]
+        at = [next((n for n, line in enumerate(page) if line.startswith((f"{word} ", f"{word}:"))), None) for word in words]
         self.assertNotIn(None, at, page)
         self.assertEqual(at, sorted(at), page)
         self.assertEqual(self.requests(), requests, "check mode wrote to Pulp")

@@ -2,7 +2,6 @@
 a later one."""
 
 import json
-import os
 import re
 import subprocess
 import tempfile
@@ -10,8 +9,7 @@ import unittest
 from pathlib import Path
 
 from harness.claims import Claims
-from harness.lab import INVENTORY, PROJECT, SHARED, variables
-from harness.module import call
+from harness.lab import PROJECT, SHARED, variables
 from harness.play import PLAYBOOKS
 from harness.releases import OnReleases, for_python, podman_collection
 

@@ -184,9 +184,9 @@ class Secrets(Claims):
             return re.sub(r"[0-9.]+ (ms|s|MB|GB)", "", json.dumps([kept, broker], sort_keys=True))
 
         expected = told("Zq7cLabKd9W")
-        for password in ("pulp", "worker", "pulp_worker-0", "pulp_workers.service", "rabbitmq-server", "rabbitmq", "localhost", "5672", "active", self.lab.name):
-            with self.subTest(password):
-                self.assertEqual(told(password), expected)
+        for word in ("pulp", "worker", "pulp_worker-0", "pulp_workers.service", "rabbitmq-server", "rabbitmq", "localhost", "5672", "active", self.lab.name):
+            with self.subTest(word):
+                self.assertEqual(told(word), expected)
 
     def test_a_failing_play_its_report_and_its_evidence(self):
         """At -vvv, with canaries in the broker's URL and in RabbitMQ's own log, which becomes evidence."""

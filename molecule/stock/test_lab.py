@@ -3,8 +3,9 @@
 import re
 import unittest
 
-from harness.lab import BROKER, until
 from stock import ASKED_LATE, Stock
+
+from harness.lab import BROKER, until
 
 STATUS = "https://localhost/pulp/api/v2/status/"
 # Python's own client. Under TLS 1.3 it may be asked late only if it has said so.

@@ -3,8 +3,9 @@
 import re
 import unittest
 
-from harness.play import PLAYBOOKS
 from stock import ASKED_LATE, Stock
+
+from harness.play import PLAYBOOKS
 
 HEALTH = "health.yml/Check that Pulp does its job end to end"
 RESULT = "report.yml/Tell the result"

@@ -8,8 +8,9 @@ import re
 import subprocess
 from pathlib import Path
 
-import specs
 import yaml
+
+import specs
 
 # `ansible-doc --list` opens what it lists as text, so it cannot list an ELF file, in no ansible-core from 2.14 to 2.19.
 SHOWN = [("--json", "--type", "module"), ("--list_files", "--type", "module"), ("--metadata-dump",)]

@@ -43,5 +43,5 @@ def pulps_own(reply, ends):
 def nanoseconds(instant):
     """`2026-01-02T03:04:05.123456789Z` since the epoch; Python's own instants end at microseconds."""
     whole, _, fraction = instant.removesuffix("Z").partition(".")
-    seconds = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.timezone.utc).timestamp()
+    seconds = datetime.datetime.fromisoformat(whole).replace(tzinfo=datetime.UTC).timestamp()
     return int(seconds) * 10**9 + int(fraction.ljust(9, "0"))

@@ -72,7 +72,7 @@ class Lab:
 
     def exec(self, *command, check=True, timeout=120):
         result = subprocess.run(
-            [SHARED / "lab" / "lab.sh", "exec", self.name, *command], capture_output=True, text=True, timeout=timeout
+            [SHARED / "lab" / "lab.sh", "exec", self.name, *command], capture_output=True, check=False, text=True, timeout=timeout
         )
         if check and result.returncode:
             raise AssertionError(f"{self.name}: {' '.join(command)}: {result.returncode}: {result.stdout}{result.stderr}")

@@ -15,7 +15,7 @@ MADE = ["repositories/rpm/rpm", "remotes/rpm/rpm", "publications/rpm/rpm", "dist
 
 
 class Pulp3Lab(Lab):
-    SERVICES = [API, CONTENT, WORKER, OTHER]
+    SERVICES = (API, CONTENT, WORKER, OTHER)
 
     @property
     def units(self):

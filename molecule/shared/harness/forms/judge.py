@@ -12,7 +12,7 @@ import traceback
 
 # What every form loads, once.
 import django.conf
-import django.db.backends.postgresql.base  # noqa: F401
+import django.db.backends.postgresql.base
 import dynaconf  # noqa: F401
 import redis  # noqa: F401
 

@@ -75,14 +75,14 @@ class PulpTask(Task):
         task_id, worker = self.request.id, self.request.hostname
         if not tasks.begin(task_id, worker):
             log.info("Task %s is not run: it has ended already.", task_id)
-            return None
+            return
         try:
             result = self.run(*args, **kwargs)
         except Exception as error:
             tasks.end(task_id, "error", error=errors.describe(error), traceback=traceback.format_exc())
             raise
         tasks.end(task_id, "finished", result=result)
-        return None
+        return
 
     def dispatch(self, tags, args):
         """Straight to the general queue. Without a broker no record is left."""

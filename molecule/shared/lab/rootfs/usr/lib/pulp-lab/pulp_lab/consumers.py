@@ -108,7 +108,7 @@ class DeafAfterSilence(Consumer):
                 with socket.create_connection((url["hostname"], url["port"]), timeout=2) as sock:
                     sock.sendall(b"AMQP\0\0\x09\x01")
                     sock.recv(1)
-            except socket.timeout:
+            except TimeoutError:
                 self.silent = True
             except OSError:
                 pass

@@ -5,7 +5,6 @@ loads it, so that a process that starts without a broker answers no request befo
 
 import fcntl
 import logging
-import socket
 import threading
 import time
 
@@ -99,5 +98,5 @@ def _consume(connection):
     while True:
         try:
             connection.drain_events(timeout=60)
-        except socket.timeout:
+        except TimeoutError:
             continue

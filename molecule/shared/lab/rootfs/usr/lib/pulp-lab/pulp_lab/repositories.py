@@ -138,7 +138,7 @@ def _associate(repo_id, units):
 
 
 def units_of(repo_id):
-    return [unit for unit in map(lambda key: store.get("unit", key), repository(repo_id)["units"]) if unit]
+    return [unit for unit in (store.get("unit", key) for key in repository(repo_id)["units"]) if unit]
 
 
 # --- publish ------------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def application(environ, start_response):
         body["error"] = error.document()
         body.update(error.data)
     except Exception as error:  # every other one is Pulp's 500, with its traceback for all to see
-        log.exception("%s", error)
+        log.exception("%s", request.path)
         status, body = 500, _error_body(request, error, 500)
         body["exception"] = traceback.format_exception_only(type(error), error)
         body["traceback"] = traceback.format_tb(error.__traceback__)

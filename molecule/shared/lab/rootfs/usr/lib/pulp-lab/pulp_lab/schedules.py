@@ -95,7 +95,7 @@ def _next(schedule):
 def _stamp(seconds):
     if seconds is None:
         return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _parse(text):
@@ -119,6 +119,6 @@ def _instant(text):
         instant = datetime.datetime.fromisoformat(text)
     except ValueError:
         # A time of day alone is today's.
-        today = datetime.datetime.now(datetime.timezone.utc).date()
+        today = datetime.datetime.now(datetime.UTC).date()
         instant = datetime.datetime.combine(today, datetime.time.fromisoformat(text))
-    return (instant if instant.tzinfo else instant.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    return (instant if instant.tzinfo else instant.replace(tzinfo=datetime.UTC)).timestamp()
