@@ -12,6 +12,7 @@ mod refusals;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -223,98 +224,113 @@ impl Sight {
 
 fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
-    let (hold, restore_after) = outage_times(params.hold, params.restore_after)?;
+    let times = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
     let settings = settings::read(params.ask_pulp, params.pulp)?;
-    let own = addresses::reachable();
-    let said = url_sight(
-        params.broker_url.as_deref(),
-        settings.as_ref(),
-        params.target,
-    );
-    let broker = if said.uncertain.is_some() || params.preflight && said.names_several {
-        // Told as a refusal, with all the others.
-        None
-    } else {
-        let said = Overrides {
-            url: params.broker_url.as_deref(),
-            unit: params.broker_unit.as_deref(),
-            target: params.target,
-            may_ask: params.ask_pulp,
-            pulp: params.pulp,
-        };
-        Broker::of(said, settings.as_ref())?
-    };
-    let meant = params
-        .pulp
-        .or_else(|| settings.as_ref().and_then(|s| s.generation));
-    let (units, beside): (Vec<Unit>, Vec<Unit>) = pulp_units(None)?
+    let settings = settings.as_ref();
+    let url = url_sight(params.broker_url.as_deref(), settings, params.target);
+    let broker = broker(&params, &url, settings)?;
+    let meant = params.pulp.or_else(|| settings?.generation);
+    let (units, beside) = pulp_units(None)?
         .into_iter()
-        .partition(|unit| meant.is_none_or(|pulp| pulp.has(&unit.name)));
-    let answer = broker.as_ref().map(Broker::ask);
-    let mut deployment = json!({
+        .partition(|unit: &Unit| meant.is_none_or(|pulp| pulp.has(&unit.name)));
+    let place = look::Place {
+        settings,
+        broker: broker.as_ref().map(|broker| (broker, broker.ask())),
+        url,
+        meant,
+        units,
+        beside,
+        used: params.used,
+    };
+    let mut deployment = deployment(&place, params.pulp_url.clone())?;
+    if params.preflight {
+        add_preflight(&mut deployment, place, &params, times)?;
+    }
+    Ok(Outcome::default().with("ansible_facts", json!({ "pulp_deployment": deployment })))
+}
+
+/// None where the URL is refused, which is told with all other refusals.
+fn broker(params: &Params, url: &UrlSight, settings: Option<&Settings>) -> Result<Option<Broker>> {
+    if url.uncertain.is_some() || params.preflight && url.names_several {
+        return Ok(None);
+    }
+    let said = Overrides {
+        url: params.broker_url.as_deref(),
+        unit: params.broker_unit.as_deref(),
+        target: params.target,
+        may_ask: params.ask_pulp,
+        pulp: params.pulp,
+    };
+    Broker::of(said, settings)
+}
+
+/// What is here.
+fn deployment(place: &look::Place<'_>, url: Option<String>) -> Result<Value> {
+    let own = addresses::reachable();
+    let (settings, units) = (place.settings, &place.units);
+    let broker = place.broker.as_ref();
+    Ok(json!({
         "found": settings.is_some() || !units.is_empty(),
         "service_manager": service::manager().map_or("unknown", Manager::word),
         "selinux": rights::selinux(),
         "addresses": &own,
-        "pulp_url": pulp_url(params.pulp_url, settings.as_ref())?,
-        "pulp": generation(settings.as_ref(), &units),
-        "pulp3": settings.as_ref().and_then(|s| s.pulp3.as_ref()).map(pulp3),
+        "pulp_url": pulp_url(url, settings)?,
+        "pulp": generation(settings, units),
+        "pulp3": settings.and_then(|s| s.pulp3.as_ref()).map(pulp3),
         "api": units.iter().any(|u| API.contains(&u.name.as_str()) && u.is_up()),
-        "services": &units,
-        "actors": actors(&units)?,
-        "running": running(&units),
-        "database": settings.as_ref().map(|s| database(s, &own)),
-        "broker": broker.as_ref().zip(answer.as_ref()).map(|(b, a)| describe(b, a, &own)),
-        "settings": settings.as_ref().map(|s| match &s.asked {
+        "services": units,
+        "actors": actors(units)?,
+        "running": running(units),
+        "database": settings.map(|s| database(s, &own)),
+        "broker": broker.map(|(broker, answer)| describe(broker, answer, &own)),
+        "settings": settings.map(|s| match &s.asked {
             Ok(told) | Err(told) => told,
         }),
-        "settings_files": settings.as_ref().map(|s| stamps::of(&s.files)),
-        "worker_timeout": settings.as_ref().and_then(|s| s.worker_timeout),
+        "settings_files": settings.map(|s| stamps::of(&s.files)),
+        "worker_timeout": settings.and_then(|s| s.worker_timeout),
         "taken": taken()?,
-    });
-    if params.preflight {
-        let wish = Wish {
-            method: params.method,
-            apply_at: params.apply_at,
-            accept_shared: params.accept_shared,
-        };
-        let wanted = |broker| Wanted {
+    }))
+}
+
+/// Whether an outage can be tested here, and who would feel it.
+fn add_preflight(
+    deployment: &mut Value,
+    place: look::Place<'_>,
+    params: &Params,
+    (hold, restore_after): (Duration, Duration),
+) -> Result<()> {
+    let wish = Wish {
+        method: params.method,
+        apply_at: params.apply_at,
+        accept_shared: params.accept_shared,
+    };
+    let outage = place.broker.as_ref().map(|(broker, _)| {
+        let wanted = Wanted {
             broker,
             method: params.method,
             apply_at: params.apply_at,
             hold,
             restore_after,
         };
-        let part = broker
-            .as_ref()
-            .map(|broker| plan::part(&wanted(broker), &units))
-            .transpose()?;
-        let place = look::Place {
-            settings: settings.as_ref(),
-            broker: broker.as_ref().zip(answer),
-            url: said,
-            meant,
-            units,
-            beside,
-            used: params.used,
-        };
-        let sight = look::at(place, wish)?;
-        if !deployment["broker"].is_null() {
-            deployment["broker"]["users"] = json!(sight.others.users);
-            deployment["broker"]["peers"] = json!(sight.others.peers);
-            let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
-            deployment["broker"]["cluster"] = json!(cluster);
-            deployment["broker"]["listeners"] = json!(sight.listeners);
-        }
-        deployment["preflight"] = json!({
-            "lines": lines::all(&sight, wish),
-            "refusals": refusals::all(&sight, wish),
-            "others": &sight.others,
-            "outage": part,
-        });
+        plan::part(&wanted, &place.units)
+    });
+    let outage = outage.transpose()?;
+    let sight = look::at(place, wish)?;
+    if !deployment["broker"].is_null() {
+        deployment["broker"]["users"] = json!(sight.others.users);
+        deployment["broker"]["peers"] = json!(sight.others.peers);
+        let cluster = Some(&sight.cluster).filter(|found| !found.is_empty());
+        deployment["broker"]["cluster"] = json!(cluster);
+        deployment["broker"]["listeners"] = json!(sight.listeners);
     }
-    Ok(Outcome::default().with("ansible_facts", json!({ "pulp_deployment": deployment })))
+    deployment["preflight"] = json!({
+        "lines": lines::all(&sight, wish),
+        "refusals": refusals::all(&sight, wish),
+        "others": &sight.others,
+        "outage": outage,
+    });
+    Ok(())
 }
 
 fn pulp_url(said: Option<String>, settings: Option<&Settings>) -> Result<String> {

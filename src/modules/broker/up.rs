@@ -33,22 +33,7 @@ pub(super) fn give_back(
         None => broker.unit.as_deref(),
     };
     if taken.is_none() {
-        let answer = broker.ask_patiently();
-        if !answer.is_up() && run_id.is_some() && record.is_ok() {
-            bail!(
-                "failed to give back the broker at {}: {answer}, but this run did not take it away; {}{}",
-                broker.endpoint,
-                remedy(&answer, unit),
-                if names::is_play() {
-                    ""
-                } else {
-                    ", or leave out `run_id`"
-                }
-            );
-        }
-        if !answer.is_up() {
-            broker.unit()?;
-        }
+        may_be_started(broker, unit, run_id.is_some() && record.is_ok())?;
     }
     let was = match taken {
         Some(taken) => format!("away by {}", taken.method.word()),
@@ -82,6 +67,27 @@ pub(super) fn give_back(
     }
     .with("outage", detail)
     .with("undo", undo_state))
+}
+
+/// A broker that is away, and that nobody's record names, is started where no run is meant by it and its unit is known.
+fn may_be_started(broker: &Broker, unit: Option<&str>, by_another: bool) -> Result<()> {
+    let answer = broker.ask_patiently();
+    if answer.is_up() {
+        return Ok(());
+    }
+    if by_another {
+        bail!(
+            "failed to give back the broker at {}: {answer}, but this run did not take it away; {}{}",
+            broker.endpoint,
+            remedy(&answer, unit),
+            if names::is_play() {
+                ""
+            } else {
+                ", or leave out `run_id`"
+            }
+        );
+    }
+    broker.unit().map(|_| ())
 }
 
 /// Nothing was done to the broker here.

@@ -60,19 +60,11 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
             return Ok(outcome.with("failures", json!(Failed::within(&cause))));
         }
     };
-    let healthy = checked.as_ref().and_then(|check| check.msg.clone());
-    let msg = if works.failed {
-        works.msg.clone()
-    } else if checked.as_ref().is_none_or(|check| check.failed) {
-        let msg = healthy.as_deref().unwrap_or_default();
-        Some(format!("FAILED health_failed: {msg}"))
-    } else {
-        None
-    };
+    let (healthy, failure) = judged(&works, checked.as_ref());
     let failures = works.data.get("failures").cloned();
     let known = parts([("working", Some(works)), ("health", checked)]);
-    if msg.is_some() {
-        return Ok(failed(msg, known).with("failures", failures));
+    if failure.is_some() {
+        return Ok(failed(failure, known).with("failures", failures));
     }
     let waited = Instant::now();
     Ok(match heartbeats.wait(&mut pulp, ready) {
@@ -89,6 +81,20 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
             outcome.with("failures", json!(Failed::within(&cause)))
         }
     })
+}
+
+/// What the health check says, and why Pulp does not work, if it does not.
+fn judged(works: &Outcome, check: Option<&Outcome>) -> (Option<String>, Option<String>) {
+    let says = check.and_then(|check| check.msg.clone());
+    let failure = if works.failed {
+        works.msg.clone()
+    } else if check.is_none_or(|check| check.failed) {
+        let says = says.as_deref().unwrap_or_default();
+        Some(format!("FAILED health_failed: {says}"))
+    } else {
+        None
+    };
+    (says, failure)
 }
 
 /// What became of the workers and the scheduler, and of the health check, which is none where a worker does

@@ -64,41 +64,8 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
     }
     let now = status.at.unwrap_or_else(SystemTime::now);
     let alive: Vec<&Worker> = listed.iter().filter(|w| is_alive(w, now)).collect();
-    let refusal =
-        |service: &Service, text: String| Refusal::unhealthy_of(Some(service.actor.clone()), text);
     for service in services.iter().filter(|s| is_listed_kind(s)) {
-        let (unit, host) = (service.actor.word(), &service.host);
-        let is_it = |w: &&&Worker| is_of(service, &w.name);
-        let heard = alive.iter().find(is_it);
-        match (service.running, heard) {
-            (false, heard) if !service.died.is_empty() => {
-                let still = heard.map_or(String::new(), |w| {
-                    format!(", although Pulp lists `{}` still", w.name)
-                });
-                let text = format!(
-                    "{unit} does not run on {host}: it {}{still}; see `journalctl -u {unit}`, then start it, or \
-                     forget it with `systemctl reset-failed {unit}` if it is not needed",
-                    service.died
-                );
-                found.refusals.push(refusal(service, text));
-            }
-            (false, Some(w)) => {
-                let text = format!(
-                    "{unit} does not run on {host}, and Pulp lists `{}` still, as of {}; start it, or wait until \
-                     Pulp has forgotten it",
-                    w.name,
-                    w.heartbeat.as_deref().unwrap_or("no time that it tells")
-                );
-                found.open.push(refusal(service, text));
-            }
-            (true, None) if service.actor.worker.is_some() && !is_spare(service, &alive) => {
-                let text = format!(
-                    "{unit} runs on {host}, and Pulp has not heard of it; see `journalctl -u {unit}`, then restart it"
-                );
-                found.open.push(refusal(service, text));
-            }
-            _ => {}
-        }
+        one(service, &alive, &mut found);
     }
     found.open.extend(unknown(services, &alive));
     found.open.extend(too_few(services, &alive, status));
@@ -110,6 +77,37 @@ pub(super) fn differences(services: &[Service], status: &Status) -> Difference {
     };
     refused.extend(no_scheduler(services, &alive, status));
     found
+}
+
+/// A service that died, that does not run and is listed, or that runs and is not.
+fn one(service: &Service, alive: &[&Worker], found: &mut Difference) {
+    let (unit, host) = (service.actor.word(), &service.host);
+    let refusal = |text| Refusal::unhealthy_of(Some(service.actor.clone()), text);
+    let heard = alive.iter().find(|w| is_of(service, &w.name));
+    match (service.running, heard) {
+        (false, heard) if !service.died.is_empty() => {
+            let still = heard.map_or(String::new(), |w| {
+                format!(", although Pulp lists `{}` still", w.name)
+            });
+            found.refusals.push(refusal(format!(
+                "{unit} does not run on {host}: it {}{still}; see `journalctl -u {unit}`, then start it, or \
+                 forget it with `systemctl reset-failed {unit}` if it is not needed",
+                service.died
+            )));
+        }
+        (false, Some(w)) => found.open.push(refusal(format!(
+            "{unit} does not run on {host}, and Pulp lists `{}` still, as of {}; start it, or wait until \
+             Pulp has forgotten it",
+            w.name,
+            w.heartbeat.as_deref().unwrap_or("no time that it tells")
+        ))),
+        (true, None) if service.actor.worker.is_some() && !is_spare(service, alive) => {
+            found.open.push(refusal(format!(
+                "{unit} runs on {host}, and Pulp has not heard of it; see `journalctl -u {unit}`, then restart it"
+            )));
+        }
+        _ => {}
+    }
 }
 
 /// One machine is two hosts of the play: its services would be counted twice, and taken away by both.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::{Esc, Place, Scale, rows};
+use crate::verdict::results::Scene;
 use crate::verdict::{Judgement, Service};
 
 /// With more lanes a host's services share one, and only those that stand out have their own.
@@ -20,23 +21,7 @@ const MOST_OUTSTANDING: usize = 32;
 
 /// The whole picture; empty where nothing was observed.
 pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
-    let places: Vec<Place<'_>> = judgement
-        .run
-        .scenes(scenario)
-        .filter_map(|(host, scene)| {
-            let watch = scene
-                .watch
-                .as_ref()
-                .filter(|watch| !watch.entries.is_empty() || !watch.actors.is_empty())?;
-            let zero = watch.down_at.unwrap_or_default();
-            Some(Place {
-                host,
-                scene,
-                watch,
-                zero,
-            })
-        })
-        .collect();
+    let places = places(judgement, scenario);
     let services: Vec<&Service<'_>> = judgement
         .services
         .iter()
@@ -55,22 +40,11 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
     let many = services.len() > MOST_LANES;
     let mut apis = if many { FEW_APIS } else { MOST_LANES };
     for place in &places {
-        let here: Vec<&Service<'_>> = services
-            .iter()
-            .copied()
-            .filter(|s| s.host.name == place.host.name)
-            .collect();
         if places.len() > 1 && !many {
             // Writing to a string does not fail.
             let _ = write!(rows, "<h4>{}</h4>", Esc(&place.host.name));
         }
-        if many {
-            rows += &rows::host(place, &here, &scale);
-        } else {
-            for service in here {
-                rows += &rows::service(service, place.zero, &scale);
-            }
-        }
+        rows += &lanes_of(place, &services, many, &scale);
         for api in place.watch.apis() {
             if apis > 0 {
                 apis -= 1;
@@ -80,17 +54,7 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
         rows += &rows::health(place, &scale);
     }
     if many {
-        let outstanding = services
-            .iter()
-            .filter(|s| s.name.is_some_and(rows::stands_out));
-        let rows_of: Vec<String> = outstanding
-            .take(MOST_OUTSTANDING)
-            .map(|s| rows::service(s, s.watch.down_at.unwrap_or_default(), &scale))
-            .collect();
-        if !rows_of.is_empty() {
-            rows += "<h4>Those that stand out</h4>";
-            rows += &rows_of.concat();
-        }
+        rows += &outstanding(&services, &scale);
     }
     let labels = scale.axis();
     let since = if scale.lost {
@@ -104,6 +68,49 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
          {rows}\
          <div class=\"row ax\"><div></div><svg aria-hidden=true>{labels}</svg><div></div></div></div>"
     )
+}
+
+/// The hosts on which something was observed.
+fn places<'a>(judgement: &'a Judgement<'_>, scenario: &'a str) -> Vec<Place<'a>> {
+    let place = |(host, scene): (_, &'a Scene)| {
+        let watch = scene.watch.as_ref()?;
+        let observed = !watch.entries.is_empty() || !watch.actors.is_empty();
+        observed.then(|| Place {
+            host,
+            scene,
+            watch,
+            zero: watch.down_at.unwrap_or_default(),
+        })
+    };
+    judgement.run.scenes(scenario).filter_map(place).collect()
+}
+
+/// A lane for each service of this host, or one for all of them.
+fn lanes_of(place: &Place<'_>, services: &[&Service<'_>], many: bool, scale: &Scale) -> String {
+    let here: Vec<&Service<'_>> = services
+        .iter()
+        .copied()
+        .filter(|s| s.host.name == place.host.name)
+        .collect();
+    if many {
+        return rows::host(place, &here, scale);
+    }
+    let lane = |service: &&Service<'_>| rows::service(service, place.zero, scale);
+    here.iter().map(lane).collect()
+}
+
+/// Those that stand out of many.
+fn outstanding(services: &[&Service<'_>], scale: &Scale) -> String {
+    let lanes: String = services
+        .iter()
+        .filter(|s| s.name.is_some_and(rows::stands_out))
+        .take(MOST_OUTSTANDING)
+        .map(|s| rows::service(s, s.watch.down_at.unwrap_or_default(), scale))
+        .collect();
+    if lanes.is_empty() {
+        return lanes;
+    }
+    format!("<h4>Those that stand out</h4>{lanes}")
 }
 
 /// What the marks mean.
