@@ -7,6 +7,7 @@
 
 mod shipped;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -244,10 +245,7 @@ fn a_rule_is_broken_however_it_is_spelled() {
             SLEEPING,
             "use std::{thread, time}; fn f() { thread::sleep(time::Duration::MAX); }",
         ),
-        (
-            &["crate::modules"],
-            "use super::super::modules::MODULE;",
-        ),
+        (&["crate::modules"], "use super::super::modules::MODULE;"),
         (
             &["crate::modules"],
             "use crate::{broker, modules as others};",
@@ -348,4 +346,27 @@ fn the_change_log_is_up_to_date() {
             "CHANGELOG.md does not have {version} where the newest release stands"
         );
     }
+}
+
+/// Each variable of the role stands in the README or on the page of all others, and those pages name no other.
+#[test]
+fn every_variable_is_explained() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect(path);
+    let defaults = read("playbooks/roles/pulp_broker_test/defaults/main.yml");
+    let mut variables: BTreeSet<&str> = defaults
+        .lines()
+        .filter(|line| line.starts_with("pulp_broker_test_"))
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    // The play itself reads it, before the role.
+    variables.insert("pulp_broker_test_hosts");
+    let pages = read("README.md") + &read("docs/variables.md");
+    let cells = pages
+        .lines()
+        .filter(|line| line.starts_with("| `pulp_broker_test_"))
+        .filter_map(|line| line.split('|').nth(1));
+    let explained: BTreeSet<&str> = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert_eq!(explained, variables);
 }
