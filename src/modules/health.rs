@@ -29,7 +29,7 @@ use serde_json::{Map, Value, json};
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
 use crate::host::wait::{Deadline, Pace};
-use crate::names::Failure;
+use crate::names::{Failure, Generation};
 use crate::pulp::others::{is_of_others, listed, named, task};
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Kind, Step};
@@ -81,6 +81,7 @@ struct Taken {
 
 /// Something of ours that is still there.
 struct Leftover {
+    generation: Generation,
     kind: &'static str,
     id: String,
     cause: String,
@@ -250,26 +251,19 @@ impl Check {
 }
 
 /// Something of ours could not be deleted.
-fn leave(leftovers: &mut Vec<Leftover>, kind: &'static str, id: &str, cause: &anyhow::Error) {
+fn leave(
+    leftovers: &mut Vec<Leftover>,
+    generation: Generation,
+    kind: &'static str,
+    id: &str,
+    cause: &anyhow::Error,
+) {
     leftovers.push(Leftover {
+        generation,
         kind,
         id: id.to_owned(),
         cause: format!("{cause:#}"),
     });
-}
-
-fn remedy(kind: &str, id: &str) -> String {
-    match kind {
-        "tasks" => format!(
-            "Pulp purges its records of tasks with `pulp task purge`; these carry {id} as their \
-             logging_cid"
-        ),
-        "repository" => format!("delete it with `pulp-admin rpm repo delete --repo-id {id}`"),
-        _ => format!(
-            "find its unit id by its name {id} with `pulp-admin orphan list --type rpm --details` \
-             and delete it with `pulp-admin orphan remove --type rpm --unit-id ID`"
-        ),
-    }
 }
 
 /// What is left behind, in the reply.
@@ -280,7 +274,7 @@ fn leftovers(left: &[Leftover]) -> Vec<Value> {
                 "kind": left.kind,
                 "id": left.id,
                 "cause": left.cause,
-                "remedy": remedy(left.kind, &left.id),
+                "remedy": left.generation.deletion(left.kind, &left.id),
             })
         })
         .collect()
@@ -297,7 +291,7 @@ fn left_behind(left: &[Leftover]) -> String {
             left.kind,
             left.id,
             left.cause,
-            remedy(left.kind, &left.id)
+            left.generation.deletion(left.kind, &left.id)
         );
     }
     text

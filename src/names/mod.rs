@@ -2,6 +2,7 @@
 //! the one place that reads a role out of a name. Everywhere else an actor is data, and never read from
 //! a sentence.
 
+mod commands;
 mod failure;
 mod generation;
 mod options;
@@ -9,6 +10,7 @@ mod role;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use commands::with_commands;
 pub(crate) use failure::{Failed, Failure};
 pub(crate) use generation::Generation;
 #[cfg(test)]

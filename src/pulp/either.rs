@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::{Answer, Created, Door, Orphan, Place, Pulp2, Pulp3, Status, Task, v2, v3};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::Actor;
-use crate::names::option;
+use crate::names::{Actor, Generation, option};
 
 /// For how long Pulp may say that it is cut off before that is believed.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -120,6 +119,15 @@ impl Pulp {
 
     pub(crate) fn is_three(&self) -> bool {
         matches!(self.found, Some(Found::Three(_)))
+    }
+
+    /// Which of both this is, as far as it was asked.
+    pub(crate) fn generation(&self) -> Generation {
+        if self.is_three() {
+            Generation::Three
+        } else {
+            Generation::Two
+        }
     }
 
     /// Which Pulp answers, and what it said where that had to be asked.

@@ -3,7 +3,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::names::{Actor, resolved};
+use crate::names::{Actor, Generation, resolved, with_commands};
 
 /// What a name is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -41,7 +41,8 @@ pub(crate) struct Entry {
     pub(crate) meaning: &'static str,
     /// What has to have been seen.
     pub(crate) evidence: &'static str,
-    /// The exact next step. `{unit}` is the actor's unit, or a pattern of Pulp's units; options stand in braces too.
+    /// The exact next step. `{unit}` is the actor's unit, or a pattern of Pulp's units; options stand in braces too, and the commands
+    /// of `names::with_commands`.
     pub(crate) next_step: &'static str,
     /// The known failures of others that look like this: ids of the catalogue.
     pub(crate) catalogue: &'static [&'static str],
@@ -152,15 +153,15 @@ names! {
     WorkerMissing "worker_missing" Failed ["F28" "F37" "F38"]
         "Pulp has not heard of a worker since the broker is back.";
         "Pulp does not list it, or with a heartbeat from before the broker's return";
-        "Compare `/pulp/api/v2/status/` with `systemctl list-units 'pulp*'`, then restart it: `systemctl restart {unit}`."
+        "Compare `{status}` with `systemctl list-units 'pulp*'`, then restart it: `systemctl restart {unit}`."
     TaskLost "task_lost" Failed ["F20" "F22" "F34" "F36"]
         "Pulp accepted a task, and nobody ever got it.";
         "a task of ours stays waiting while workers that could run it are idle, and no message of it is in a queue";
-        "Cancel it (`pulp-admin tasks cancel --task-id ID`); look for a publisher that writes to a dead connection."
+        "Cancel it (`{cancel_task}`); look for a publisher that writes to a dead connection."
     TaskStuck "task_stuck" Failed ["F12" "F23" "F29" "F39" "F40" "F44"]
         "A task began or waited, and did not end.";
         "a task of ours is still waiting or running at the deadline, or Pulp 3 shows a task, whoever's it is, as running that began before each of its workers";
-        "See its state and worker (`pulp-admin tasks details --task-id ID`, `pulp task show --href HREF`), cancel it, and restart Pulp 2's resource manager if its worker is null."
+        "See its state and worker (`{show_task}`), cancel it (`{cancel_task}`), and restart Pulp 2's resource manager if its worker is null."
     TaskDuplicated "task_duplicated" Failed ["F35"]
         "One task ran twice.";
         "two workers report the same task of ours, or its effect is there twice";
@@ -225,7 +226,8 @@ impl Name {
     /// The next step for this service.
     pub(crate) fn next_step(self, actor: Option<&Actor>) -> String {
         let unit = actor.map_or("'pulp*'", Actor::unit);
-        resolved(&self.entry().next_step.replace("{unit}", unit))
+        let text = self.entry().next_step.replace("{unit}", unit);
+        resolved(&with_commands(&text, Generation::of_unit(unit)))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::installed::UNIT_DIRS;
 use super::{kind, port_in_name};
 
 /// The ports of these where their configuration names none.
@@ -17,10 +18,13 @@ pub(in crate::broker) fn is_configured_elsewhere(
 ) -> bool {
     let name = unit.trim_end_matches(".service");
     let read = |path: &PathBuf| std::fs::read_to_string(path).ok();
+    if is_started_otherwise(UNIT_DIRS, unit) {
+        return false;
+    }
     match kind(unit) {
         Some("postgresql") => {
             let port = port.or_else(|| port_in_name(socket?));
-            let found = postgresql_files(name).iter().find_map(read);
+            let found = postgresql_text(&postgresql_file(name));
             found.is_some_and(|text| !includes(&text) && Some(postgresql_port(&text)) != port)
         }
         Some("redis") => {
@@ -31,7 +35,38 @@ pub(in crate::broker) fn is_configured_elsewhere(
     }
 }
 
-fn postgresql_files(name: &str) -> Vec<PathBuf> {
+/// Whether what starts the unit may say more than its configuration: somebody's drop-in or own unit file, or the port on the command
+/// line, as in EL7's unit of PostgreSQL (`-p ${PGPORT}`).
+fn is_started_otherwise(folders: &[&str], unit: &str) -> bool {
+    let is_there = |dir: &&str| Path::new(dir).join(format!("{unit}.d")).is_dir();
+    let [own, runtime, shipped @ ..] = folders else {
+        return false;
+    };
+    [own, runtime]
+        .iter()
+        .any(|dir| is_there(dir) || Path::new(dir).join(unit).is_file())
+        || shipped.iter().any(|dir| {
+            let text = std::fs::read_to_string(Path::new(dir).join(unit));
+            is_there(dir) || text.is_ok_and(|text| text.contains("PGPORT"))
+        })
+}
+
+/// A `postgresql.conf`, and after it what `ALTER SYSTEM` has written, which counts more.
+pub(super) fn postgresql_text(path: &Path) -> Option<String> {
+    let mut text = std::fs::read_to_string(path).ok()?;
+    let said = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("data_directory"))
+        .filter_map(|rest| rest.split('\'').nth(1))
+        .next_back();
+    let data = said.map_or_else(|| path.with_file_name(""), PathBuf::from);
+    let altered = std::fs::read_to_string(data.join("postgresql.auto.conf"));
+    text.push('\n');
+    text += &altered.unwrap_or_default();
+    Some(text)
+}
+
+fn postgresql_file(name: &str) -> PathBuf {
     let folder = match name.split_once('-') {
         None => "/var/lib/pgsql/data".to_owned(),
         Some(("postgresql", version)) => format!("/var/lib/pgsql/{version}/data"),
@@ -40,7 +75,7 @@ fn postgresql_files(name: &str) -> Vec<PathBuf> {
             format!("/var/opt/rh/{collection}/lib/pgsql/data")
         }
     };
-    vec![Path::new(&folder).join("postgresql.conf")]
+    Path::new(&folder).join("postgresql.conf")
 }
 
 fn redis_files(name: &str) -> Vec<PathBuf> {
@@ -117,6 +152,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_altered_by_sql_counts_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::write(data.join("postgresql.auto.conf"), "port = '5434'\n").unwrap();
+        let conf = folder.path().join("postgresql.conf");
+        let text = format!("data_directory = '{}'\nport = 5433\n", data.display());
+        std::fs::write(&conf, text).unwrap();
+        assert_eq!(postgresql_port(&postgresql_text(&conf).unwrap()), 5434);
+        std::fs::write(data.join("postgresql.conf"), "port = 5433\n").unwrap();
+        let text = postgresql_text(&data.join("postgresql.conf")).unwrap();
+        assert_eq!(postgresql_port(&text), 5434);
+    }
+
+    #[test]
+    fn a_unit_that_is_started_otherwise_may_listen_anywhere() {
+        let root = tempfile::tempdir().unwrap();
+        let dirs = ["etc", "run", "usr"].map(|dir| root.path().join(dir));
+        let usr = dirs[2].join("postgresql.service");
+        let is_so = || {
+            let folders = dirs.each_ref().map(|dir| dir.to_str().unwrap());
+            is_started_otherwise(&folders, "postgresql.service")
+        };
+        for dir in &dirs {
+            std::fs::create_dir(dir).unwrap();
+        }
+        std::fs::write(&usr, "ExecStart=/usr/bin/postmaster -D ${PGDATA}\n").unwrap();
+        assert!(!is_so());
+        std::fs::create_dir(dirs[0].join("postgresql.service.d")).unwrap();
+        assert!(is_so());
+        std::fs::remove_dir(dirs[0].join("postgresql.service.d")).unwrap();
+        std::fs::write(&usr, "ExecStart=/usr/bin/pg_ctl -o \"-p ${PGPORT}\"\n").unwrap();
+        assert!(is_so());
+    }
+
+    #[test]
     fn a_redis_is_elsewhere_only_where_its_configuration_says_so() {
         let socket = Some(Path::new("/run/redis/r.sock"));
         assert!(redis_listens("# port 1\n", Some(6379), None));
@@ -129,7 +200,7 @@ mod tests {
 
     #[test]
     fn each_package_has_its_own_place() {
-        let postgresql = |name| postgresql_files(name)[0].to_str().unwrap().to_owned();
+        let postgresql = |name| postgresql_file(name).to_str().unwrap().to_owned();
         assert_eq!(
             postgresql("postgresql-9.6"),
             "/var/lib/pgsql/9.6/data/postgresql.conf"

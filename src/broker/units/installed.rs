@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::configured::{postgresql_port, postgresql_text};
 use super::{Protocol, is_relay, kind, port_in_name, server, usual_kind};
 use crate::service::{self, Manager, full_name};
 
@@ -10,7 +11,7 @@ use crate::service::{self, Manager, full_name};
 const CLUSTERS: &str = "/etc/postgresql";
 
 /// Where units stand, the one that counts first.
-const UNIT_DIRS: &[&str] = &[
+pub(super) const UNIT_DIRS: &[&str] = &[
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/lib/systemd/system",
@@ -131,8 +132,8 @@ fn clusters(folder: &Path, port: Option<u16>) -> Vec<String> {
     for version in entries(folder) {
         for cluster in entries(&folder.join(&version)) {
             let configuration = folder.join(&version).join(&cluster).join("postgresql.conf");
-            let text = std::fs::read_to_string(configuration);
-            if text.is_ok_and(|text| Some(super::configured::postgresql_port(&text)) == port) {
+            let text = postgresql_text(&configuration);
+            if text.is_some_and(|text| Some(postgresql_port(&text)) == port) {
                 names.push(format!("postgresql@{version}-{cluster}.service"));
             }
         }

@@ -43,16 +43,34 @@ pub(super) fn step(
             Ok(detail([("canceled", canceled.into())]))
         }
         Kind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
-            leave(&mut check.leftovers, "repository", &check.name, cause);
+            leave(
+                &mut check.leftovers,
+                check.pulp.generation(),
+                "repository",
+                &check.name,
+                cause,
+            );
         }),
         Kind::ForgetTasks => {
             let deleted = check.pulp.forget_tasks(deadline).inspect_err(|cause| {
-                leave(&mut check.leftovers, "tasks", &check.name, cause);
+                leave(
+                    &mut check.leftovers,
+                    check.pulp.generation(),
+                    "tasks",
+                    &check.name,
+                    cause,
+                );
             })?;
             Ok(detail([("deleted", deleted.into())]))
         }
         _ => delete_orphan(check, deadline).inspect_err(|cause| {
-            leave(&mut check.leftovers, "package", &check.name, cause);
+            leave(
+                &mut check.leftovers,
+                check.pulp.generation(),
+                "package",
+                &check.name,
+                cause,
+            );
         }),
     }
 }

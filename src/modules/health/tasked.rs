@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{Leftover, absent, failure, leave, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::Failure;
+use crate::names::{Failure, Generation};
 use crate::pulp::v3::Pulp3;
 use crate::pulp::{self, Door, Status, TaskState};
 
@@ -207,11 +207,23 @@ impl Work<'_> {
         }
         for name in &self.repositories {
             if let Err(cause) = self.pulp.delete_repository(name, deadline) {
-                leave(&mut self.leftovers, "repository", name, &cause);
+                leave(
+                    &mut self.leftovers,
+                    Generation::Three,
+                    "repository",
+                    name,
+                    &cause,
+                );
             }
         }
         if let Err(cause) = self.pulp.forget_tasks(deadline) {
-            leave(&mut self.leftovers, "tasks", &self.wish.name, &cause);
+            leave(
+                &mut self.leftovers,
+                Generation::Three,
+                "tasks",
+                &self.wish.name,
+                &cause,
+            );
         }
     }
 

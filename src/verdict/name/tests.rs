@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::{ALL, Entry, Grade, Name};
-use crate::names::{Actor, resolved_for_play};
+use crate::names::{Actor, resolved_for_play, with_commands};
 
 const HEAD: &str = "\
 <!-- Made of the table in src/verdict/name.rs; `BLESS=1 cargo test verdicts_md` writes it anew. -->
@@ -45,7 +45,10 @@ fn section(entry: &Entry) -> String {
         entry.grade.word(),
         entry.meaning,
         entry.evidence,
-        resolved_for_play(&entry.next_step.replace("{unit}", "UNIT")),
+        resolved_for_play(&with_commands(
+            &entry.next_step.replace("{unit}", "UNIT"),
+            None
+        )),
     )
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 
 use super::{LOOK, TimedOut, Work, leave, tag};
 use crate::host::wait::{Deadline, until};
+use crate::names::Generation;
 use crate::pulp::{Sent, Task, TaskState};
 
 /// How long deletions may take once something has failed: what waits for a worker that does not work
@@ -41,7 +42,13 @@ pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
                 left.insert(id.as_str());
             }
             Ok(false) => {}
-            Err(cause) => leave(&mut work.leftovers, "repository", id, &cause),
+            Err(cause) => leave(
+                &mut work.leftovers,
+                Generation::Two,
+                "repository",
+                id,
+                &cause,
+            ),
         }
     }
     let waited = until("our repositories to be deleted", deadline, LOOK, || {
@@ -57,7 +64,13 @@ pub(super) fn nothing(work: &mut Work, deadline: Deadline) {
             continue;
         }
         if let Err(cause) = is_gone(work, id, waited.as_ref().err(), deadline) {
-            leave(&mut work.leftovers, "repository", id, &cause);
+            leave(
+                &mut work.leftovers,
+                Generation::Two,
+                "repository",
+                id,
+                &cause,
+            );
         }
     }
 }
