@@ -10,12 +10,11 @@ pub(crate) mod stamps;
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ansible::secrets;
-use crate::host::files;
 use crate::names::Generation;
 use crate::names::option;
 use crate::service::{self, PULP, WORKERS};
@@ -189,7 +188,7 @@ impl Settings {
 /// # Errors
 /// Pulp 2's file is there and cannot be read.
 pub(crate) fn read(may_ask: bool, chosen: Option<Generation>) -> Result<Option<Settings>> {
-    let text = files::read_if_present(Path::new(SERVER_CONF))?;
+    let text = server_conf()?;
     let has_3 = !service::unit_files(Generation::Three.prefix()).is_empty();
     let has_2 =
         text.is_some() && (!has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty());
@@ -210,6 +209,15 @@ pub(crate) fn read(may_ask: bool, chosen: Option<Generation>) -> Result<Option<S
         (Generation::Two, None) => None,
         (Generation::Three, _) => Some(of_pulp_3(may_ask)),
     })
+}
+
+/// Pulp 2's file. It may be in any encoding: of what is no UTF-8 only comments count.
+fn server_conf() -> Result<Option<String>> {
+    match std::fs::read(SERVER_CONF) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e).with_context(|| format!("failed to read `{SERVER_CONF}`")),
+    }
 }
 
 /// Of a Pulp 2 and a Pulp 3 on one host the one of which something runs, if nothing of the other does.
@@ -242,7 +250,7 @@ pub(crate) fn mask_secrets(may_ask: bool) {
 
 /// Pulp 2's virtual host, from its file alone: only what RabbitMQ is asked for is chosen by it.
 pub(crate) fn virtual_host_of_file() -> Option<String> {
-    let text = files::read_if_present(Path::new(SERVER_CONF)).ok()??;
+    let text = server_conf().ok()??;
     let (url, _) = pulp2::of_file(&text, "").broker.ok()?;
     Some(super::url::virtual_host(&url))
 }
@@ -279,20 +287,25 @@ fn of_pulp_3(may_ask: bool) -> Settings {
     }
 }
 
-/// The hosts and ports of a list of seeds, as `host:port,host:port`.
+/// The hosts and ports of a list of seeds, as pymongo reads `host:port,host:port`; none where it raises an exception.
 fn seeds(text: &str) -> Vec<(String, u16)> {
-    text.split(',')
-        .map(|seed| seed.rsplit('@').next().unwrap_or_default().trim())
-        .filter(|seed| !seed.is_empty())
-        .map(|seed| match seed.rsplit_once(':') {
-            // An IPv6 address stands in brackets when a port follows.
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                (host, port.parse().unwrap_or(DATABASE_PORT))
-            }
-            _ => (seed, DATABASE_PORT),
-        })
-        .map(|(host, port)| (host.trim_matches(['[', ']']).to_owned(), port))
-        .collect()
+    let seed = |seed: &str| {
+        let seed = seed.trim();
+        let (host, port) = match (seed.strip_prefix('['), seed.split_once(':')) {
+            (Some(inside), _) => inside.split_once(']')?,
+            (None, Some((host, _))) => (host, &seed[host.len()..]),
+            (None, None) => (seed, ""),
+        };
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => DATABASE_PORT,
+            digits => digits?.parse().ok().filter(|port| *port > 0)?,
+        };
+        // A path is a Unix socket.
+        let is_host = !host.is_empty() && !host.contains('/');
+        is_host.then(|| (host.to_lowercase(), port))
+    };
+    let found: Option<Vec<_>> = text.split(',').map(seed).collect();
+    found.unwrap_or_default()
 }
 
 /// A host as it stands in a URL.
@@ -310,10 +323,20 @@ mod tests {
 
     #[test]
     fn the_database_is_told_without_credentials() {
-        let found = seeds("db1:27018, u:hunter2@db2,[fd00::2]:27019");
+        let found = seeds("db1:27018, DB2,[fd00::2]:27019");
         let expected = [("db1", 27018), ("db2", 27017), ("fd00::2", 27019)];
         assert_eq!(found, expected.map(|(h, p)| (h.to_owned(), p)));
-        assert_eq!(seeds(""), []);
+        for text in [
+            "",
+            "db1,",
+            "db1:x",
+            "db1:0",
+            "::1",
+            "u:hunter2@db2",
+            "/run/m.sock",
+        ] {
+            assert_eq!(seeds(text), [], "{text}");
+        }
     }
 
     #[test]

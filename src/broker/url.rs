@@ -175,6 +175,7 @@ pub(super) fn with_tls(url: &str) -> String {
             format!("qpids://{before}{}:{QPID_PORT}{behind}", &place[..end])
         }
         "qpid" => format!("qpids://{rest}"),
+        "redis" => format!("rediss://{rest}"),
         _ => url.to_owned(),
     }
 }

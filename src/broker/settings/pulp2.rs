@@ -11,10 +11,6 @@ use crate::broker::url;
 /// Where kombu goes by default; with TLS too, where the transport is `qpid`.
 const PORT: &str = "5672";
 
-/// What each Pulp 2 has where its file names no broker, whatever `[messaging]` says: `pulp.server.config`. (Up to 2.5 it had the
-/// user `guest` too.)
-const DEFAULT_URL: &str = "qpid://localhost/";
-
 /// How gofer reaches the broker where nothing else is said: the same.
 const DEFAULT_TRANSPORT: &str = "qpid";
 
@@ -111,46 +107,22 @@ fn place_of(broker: &Broker) -> Result<String, String> {
     ))
 }
 
-/// What `server.conf` says. A default of Pulp's counts only when Pulp says so itself.
+/// What `server.conf` says, or Pulp's own default where the whole file was read and does not say it.
 pub(super) fn of_file(text: &str, why: &str) -> Settings {
-    let ini = Ini::parse(text).map_err(|why| format!("{SERVER_CONF}: {why}; {}", remedy()));
-    let get = |section, option| match &ini {
-        Ok(ini) => ini
-            .get(section, option)
-            .map_err(|why| format!("{SERVER_CONF}: {why}; {}", remedy())),
-        Err(why) => Err(why.clone()),
+    let ini = Ini::parse(text);
+    let get = |section, option| ini.as_ref().map_err(Clone::clone)?.get(section, option);
+    let known = |section, option| {
+        let value = get(section, option).ok().flatten();
+        value.filter(|value| !value.is_empty())
     };
-    let known = |section, option| get(section, option).ok().flatten();
-    let is_secured = || match &ini {
-        Ok(ini) => ini.is_on("tasks", "celery_require_ssl"),
-        Err(why) => Err(why.clone()),
-    };
-    let is_set = ini.as_ref().is_ok_and(|ini| ini.has("tasks", "broker_url"));
-    let broker = || -> Place {
-        let (url, source) = match get("tasks", "broker_url")? {
-            Some(url) => (url, format!("{SERVER_CONF} [tasks] broker_url")),
-            None if is_set => {
-                return Err(format!(
-                    "{SERVER_CONF} has an empty [tasks] broker_url; {}",
-                    remedy()
-                ));
-            }
-            None => (
-                DEFAULT_URL.to_owned(),
-                format!("Pulp 2's default, because {SERVER_CONF} has no [tasks] broker_url"),
-            ),
-        };
-        let url = if is_secured()? {
-            url::with_tls(&url)
-        } else {
-            url
-        };
-        Ok((url, source))
-    };
-    let transport = get("messaging", "transport").ok().map(transport);
+    let transport = known("messaging", "transport");
     let secrets = [("database", "password"), ("server", "default_password")];
     Settings {
-        broker: broker(),
+        broker: ini
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(broker)
+            .map_err(|why| format!("{SERVER_CONF}: {why}; {}", remedy())),
         messaging_url: known("messaging", "url").map(|url| agents(url, transport.as_deref())),
         transport,
         server_name: known("server", "server_name"),
@@ -163,6 +135,26 @@ pub(super) fn of_file(text: &str, why: &str) -> Settings {
         generation: Some(Generation::Two),
         pulp3: None,
     }
+}
+
+/// The broker's URL, and what says so.
+fn broker(ini: &Ini) -> Place {
+    let url = ini.get("tasks", "broker_url")?.unwrap_or_default();
+    if url.is_empty() {
+        return Err("[tasks] broker_url is empty".to_owned());
+    }
+    if !url.is_ascii() {
+        return Err("[tasks] broker_url is not ASCII, which kombu does not take".to_owned());
+    }
+    let source = if ini.has("tasks", "broker_url") {
+        format!("{SERVER_CONF} [tasks] broker_url")
+    } else {
+        format!("Pulp 2's default, because {SERVER_CONF} has no [tasks] broker_url")
+    };
+    if ini.is_on("tasks", "celery_require_ssl")? {
+        return Ok((url::with_tls(&url), source));
+    }
+    Ok((url, source))
 }
 
 #[cfg(test)]
