@@ -30,7 +30,7 @@ const RESOLVER: &str = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n";
 
 /// Runs in namespaces of its own, in a folder of the test's. Each number is the folder of a call.
 const CALLS: &str = "mount --bind etc /etc || exit
-for call in $(seq \"$1\"); do cp \"$call/server.conf\" etc/pulp/; \"$call/pulp_facts\" \"$call/args\"; done";
+for call in $(seq \"$1\"); do rm -rf etc/pulp; cp -r \"$call/pulp\" etc; \"$call/pulp_facts\" \"$call/args\"; done";
 
 /// The columns of the table.
 const EQUAL: &str = "equal";
@@ -50,7 +50,12 @@ fn what_is_found_is_what_pulp_2_takes_or_it_is_refused() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(forms.len() > 300);
-    let replies = call_each(&forms);
+    let bytes = |text: &str| text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    let files: Vec<Vec<u8>> = forms.iter().map(|(_, text, _)| bytes(text)).collect();
+    let replies = call_each(files.len(), |folder, index| {
+        fs::write(folder.join("server.conf"), &files[index]).unwrap();
+        false
+    });
     assert_eq!(replies.len(), forms.len());
     let mut table: Vec<(&str, BTreeMap<&str, usize>)> = Vec::new();
     let mut wrong = Vec::new();
@@ -75,19 +80,53 @@ fn what_is_found_is_what_pulp_2_takes_or_it_is_refused() {
     assert!(refused < forms.len() / 10, "{shown}");
 }
 
-/// What the shipped binary answers to each.
-fn call_each(forms: &[Form]) -> Vec<Value> {
+/// Pulp's own default is what Pulp takes at its next start, where the whole file was read; and the page says whose word that is.
+#[test]
+fn the_page_says_that_a_default_counts_and_that_nobody_was_asked() {
+    let replies = call_each(2, |folder, index| {
+        let path = folder.join("server.conf");
+        if index == 0 {
+            fs::write(path, "# [tasks]\n# broker_url: amqp://h//\n").unwrap();
+        } else {
+            fs::create_dir(path).unwrap();
+        }
+        true
+    });
+    let page = |reply: &Value| reply["ansible_facts"]["pulp_deployment"]["preflight"].to_string();
+    let [default, folder] = [&replies[0], &replies[1]].map(page);
+    for line in [
+        "SETTINGS read /etc/pulp/server.conf: Pulp was not asked, because `ask_pulp` is false",
+        "(Pulp 2's default, because /etc/pulp/server.conf has no [tasks] broker_url)",
+    ] {
+        assert!(default.contains(line), "{default}");
+    }
+    for words in [
+        "broker_uncertain",
+        "/etc/pulp/server.conf: Is a directory (os error 21); set `broker_url`",
+    ] {
+        assert!(folder.contains(words), "{folder}");
+    }
+    assert!(!folder.contains("default"), "{folder}");
+}
+
+/// What the shipped binary answers to each. `prepare` fills `/etc/pulp` of a call, and says whether it is the pre-flight.
+fn call_each(count: usize, prepare: impl Fn(&Path, usize) -> bool) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let place = |name: &str| folder.path().join(name);
-    fs::create_dir_all(place("etc/pulp")).unwrap();
+    fs::create_dir(place("etc")).unwrap();
     fs::write(place("etc/hosts"), HOSTS).unwrap();
     fs::write(place("etc/resolv.conf"), RESOLVER).unwrap();
-    for (index, (_, text, _)) in forms.iter().enumerate() {
-        write_call(&place(&(index + 1).to_string()), text);
+    for index in 0..count {
+        let call = place(&(index + 1).to_string());
+        fs::create_dir_all(call.join("pulp")).unwrap();
+        let preflight = prepare(&call.join("pulp"), index);
+        let arguments = json!({"ask_pulp": false, "preflight": preflight, "_ansible_module_name": "pulp_facts"});
+        fs::write(call.join("args"), arguments.to_string()).unwrap();
+        std::os::unix::fs::symlink(binary(), call.join("pulp_facts")).unwrap();
     }
     let output = Command::new("unshare")
         .args(["--mount", "--net", "--pid", "--fork", "--mount-proc"])
-        .args(["sh", "-c", CALLS, "sh", &forms.len().to_string()])
+        .args(["sh", "-c", CALLS, "sh", &count.to_string()])
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()
@@ -99,15 +138,6 @@ fn call_each(forms: &[Form]) -> Vec<Value> {
         Value::Object(common::reply(&format!("{line}\n")))
     });
     replies.collect()
-}
-
-fn write_call(folder: &Path, text: &str) {
-    fs::create_dir(folder).unwrap();
-    let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
-    fs::write(folder.join("server.conf"), bytes).unwrap();
-    let arguments = json!({"ask_pulp": false, "pulp": "2", "_ansible_module_name": "pulp_facts"});
-    fs::write(folder.join("args"), arguments.to_string()).unwrap();
-    std::os::unix::fs::symlink(binary(), folder.join("pulp_facts")).unwrap();
 }
 
 /// The column; or what is wrong.

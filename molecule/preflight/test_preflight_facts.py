@@ -165,6 +165,14 @@ class PreflightFacts(Claims):
         facts = self.demand_no_refusal()
         self.assertTrue(self.line(facts, "WITNESS").startswith("WITNESS none: "))
 
+    def test_a_variable_that_celery_takes_before_the_file(self):
+        folder = "/run/systemd/system/pulp_celerybeat.service.d"
+        self.addCleanup(self.lab.shell, f"rm -r {folder}; systemctl daemon-reload")
+        line = "Environment=CELERY_BROKER_URL=amqp://elsewhere//"
+        self.lab.shell(f"mkdir {folder}; printf '[Service]\\n{line}\\n' >{folder}/claim.conf; systemctl daemon-reload")
+        facts = self.demand_refusal("broker_uncertain", "pulp_celerybeat.service has a variable CELERY_BROKER_...", "set `broker_url`")
+        self.assertIsNone(facts["broker"])
+
     def test_another_program_on_pulps_host(self):
         pid = self.connect_unit(PULP, "/")
         facts = self.demand_refusal("broker_shared", f"process {pid} (python3 of billing.service)", "`accept_shared: true`")

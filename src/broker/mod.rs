@@ -153,8 +153,8 @@ impl Broker {
     pub(crate) fn discover(said: Overrides<'_>) -> Result<Option<Self>> {
         let settings = match said.url {
             // What is to be masked stands in Pulp 2's file all the same.
-            Some(_) => settings::read(false, said.pulp).ok().flatten(),
-            None => settings::read(said.may_ask, said.pulp)?,
+            Some(_) => settings::read(false, said.pulp),
+            None => settings::read(said.may_ask, said.pulp),
         };
         Self::of(said, settings.as_ref())
     }

@@ -28,7 +28,7 @@ use crate::broker::cluster::Found;
 use crate::broker::others::Others;
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
-use crate::broker::settings::{Pulp3, Settings, Target, stamps};
+use crate::broker::settings::{Settings, Target, stamps};
 use crate::broker::witness::Witness;
 use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
 use crate::host::disk::Space;
@@ -126,7 +126,7 @@ struct Sight {
     /// RabbitMQ was asked.
     asked: bool,
     /// Whom of Pulp was asked for its settings; or why nobody was, and what was done instead.
-    settings_asked: Option<Result<String, String>>,
+    settings_asked: Option<String>,
     /// Databases of Pulp's beside the one that it is tested with.
     other_databases: Vec<String>,
     cluster: Vec<Found>,
@@ -226,7 +226,7 @@ fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let times = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
-    let settings = settings::read(params.ask_pulp, params.pulp)?;
+    let settings = settings::read(params.ask_pulp, params.pulp);
     let settings = settings.as_ref();
     let url = url_sight(params.broker_url.as_deref(), settings, params.target);
     let broker = broker(&params, &url, settings)?;
@@ -277,16 +277,14 @@ fn deployment(place: &look::Place<'_>, url: Option<String>) -> Result<Value> {
         "addresses": &own,
         "pulp_url": pulp_url(url, settings)?,
         "pulp": generation(settings, units),
-        "pulp3": settings.and_then(|s| s.pulp3.as_ref()).map(pulp3),
+        "pulp3": settings.and_then(pulp3),
         "api": units.iter().any(|u| API.contains(&u.name.as_str()) && u.is_up()),
         "services": units,
         "actors": actors(units)?,
         "running": running(units),
         "database": settings.map(|s| database(s, &own)),
         "broker": broker.map(|(broker, answer)| describe(broker, answer, &own)),
-        "settings": settings.map(|s| match &s.asked {
-            Ok(told) | Err(told) => told,
-        }),
+        "settings": settings.map(|s| &s.asked),
         "settings_files": settings.map(|s| stamps::of(&s.files)),
         "worker_timeout": settings.and_then(|s| s.worker_timeout),
         "taken": taken()?,
@@ -334,7 +332,7 @@ fn add_preflight(
 }
 
 fn pulp_url(said: Option<String>, settings: Option<&Settings>) -> Result<String> {
-    let configured = || settings.and_then(Settings::url);
+    let configured = || settings.and_then(|settings| settings.url.clone());
     Ok(match said.or_else(configured) {
         Some(url) => url,
         None => format!("https://{}", identity::host_name()?),
@@ -349,15 +347,16 @@ fn generation(settings: Option<&Settings>, units: &[Unit]) -> Option<u8> {
     found.then_some(if is_3 { 3 } else { 2 })
 }
 
-/// What settings and files tell of a Pulp 3; null where they cannot be told.
-fn pulp3(found: &Pulp3) -> Value {
-    json!({
+/// What the settings of a Pulp 3 tell; null where they cannot be told.
+fn pulp3(found: &Settings) -> Option<Value> {
+    let told = json!({
         "version": found.version,
-        "tasks": found.carrier.as_ref().ok(),
+        "tasks": found.carrier().ok(),
         "cache": found.caches,
         "api_root": found.api_root,
         "domains": found.domains,
-    })
+    });
+    (found.generation != Some(Generation::Two)).then_some(told)
 }
 
 /// What the broker's URL tells by itself, wherever it is from.

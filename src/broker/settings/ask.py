@@ -1,9 +1,14 @@
 # Runs in the interpreter of Pulp's own processes, as their user and with their environment, and says what
-# Pulp's settings are. Python 2.7 and 3. It connects to nothing and writes nothing but one line.
+# Pulp's settings are: `Settings` in settings.rs. Python 2.7 and 3. It connects to nothing and writes nothing but one line.
 import errno
 import json
 import os
 import sys
+
+try:
+    from urllib.parse import quote
+except ImportError:
+    from urllib import quote
 
 MARK = "pulp-broker-test-answer:"
 OUTPUT = os.dup(1)
@@ -63,6 +68,11 @@ def text(value):
     return "%s" % (value,)
 
 
+def word(value):
+    # What is empty is not set.
+    return None if value in (None, "") else "%s" % text(value)
+
+
 def version(name):
     try:
         from importlib import metadata
@@ -70,6 +80,18 @@ def version(name):
     except ImportError:
         import pkg_resources
         return pkg_resources.get_distribution(name).version
+
+
+def place(read, answer):
+    # A URL without credentials, and what said so; or why it cannot be told.
+    try:
+        return {"Ok": read(answer)}
+    except Exception as error:
+        return {"Err": cause(error)}
+
+
+def in_brackets(host):
+    return "[%s]" % host if ":" in host and not host.startswith("[") else host
 
 
 # -- Pulp 3 -----------------------------------------------------------------------------------------
@@ -100,43 +122,58 @@ def pulp3():
     def setting(name):
         return text(getattr(settings, name, None))
 
-    names = ["CONTENT_ORIGIN", "API_ROOT", "DOMAIN_ENABLED", "CACHE_ENABLED", "WORKER_TYPE", "USE_NEW_WORKER_TYPE"]
-    found = {"settings": dict((name, setting(name)) for name in names), "version": text(version("pulpcore"))}
-    secrets = [setting("SECRET_KEY")]
-    for part, read in [("database", database), ("redis", redis)]:
-        try:
-            found[part] = read(settings, secrets)
-        except Exception as error:
-            found[part] = {"cannot": cause(error)}
-    found["other_databases"] = sorted(text(name) for name in settings.DATABASES if name != "default")
-    found["secrets"] = [text(secret) for secret in secrets if secret]
-    found["files"] = [os.path.abspath(path) for path in files()]
-    return found
+    origin = word(setting("CONTENT_ORIGIN"))
+    flags = dict((name, setting(name)) for name in ("DOMAIN_ENABLED", "USE_NEW_WORKER_TYPE"))
+    flags = dict((name, value) for name, value in flags.items() if isinstance(value, bool))
+    answer = {
+        "version": word(version("pulpcore")),
+        "url": origin if origin and "://" in origin else None,
+        "api_root": word(setting("API_ROOT")),
+        "domains": flags.get("DOMAIN_ENABLED"),
+        "caches": bool(setting("CACHE_ENABLED")),
+        "worker_type": word(setting("WORKER_TYPE")),
+        "new_worker_type": flags.get("USE_NEW_WORKER_TYPE"),
+        "other_databases": sorted(text(name) for name in settings.DATABASES if name != "default"),
+        "files": [os.path.abspath(path) for path in files()],
+        "secrets": [setting("SECRET_KEY"), setting("REDIS_PASSWORD")],
+    }
+    answer["places"] = {"database": place(database, answer), "cache": place(redis, answer)}
+    return answer
 
 
-def database(settings, secrets):
+def database(answer):
+    # As libpq decides it. A host that is a path is the folder of a Unix socket.
     from django.db import connections
 
     connection = connections["default"]
-    secrets.append(connection.settings_dict.get("PASSWORD"))
+    answer["secrets"].append(connection.settings_dict.get("PASSWORD"))
     if connection.vendor != "postgresql":
-        return {"cannot": "its DATABASES name %s, no PostgreSQL" % connection.vendor}
+        raise Cannot("its DATABASES name %s, no PostgreSQL" % connection.vendor)
     given = connection.get_connection_params()
-    secrets.append(given.get("password"))
     for name, variable in [("service", "PGSERVICE"), ("servicefile", "PGSERVICEFILE")]:
         if given.get(name):
             os.environ[variable] = text(given[name])
     defaults = libpq_defaults()
-    secrets.append(defaults.get("password"))
+    answer["secrets"] += [given.get("password"), defaults.get("password")]
 
     def decided(name):
         value = given.get(name)
-        return text(defaults.get(name) if value is None else value)
+        return word(defaults.get(name) if value is None else value)
 
-    found = dict((name, decided(name)) for name in ("host", "hostaddr", "port", "sslmode", "dbname"))
-    if not found["host"] and not found["hostaddr"]:
-        found["host"] = libpq_folder()
-    return found
+    answer["database"] = decided("dbname") or ""
+    host, port = decided("hostaddr") or decided("host") or libpq_folder(), decided("port")
+    if "," in host + port:
+        raise Cannot("its DATABASES name several servers")
+    if host.startswith("@"):
+        raise Cannot("its database is at an abstract Unix socket")
+    options = ["sslmode=" + decided("sslmode")] if decided("sslmode") else []
+    if host.startswith("/"):
+        where = ""
+        options = ["host=" + quote(host, ""), "port=" + port] + options
+    else:
+        where = "%s:%s" % (in_brackets(host), port)
+        answer["seeds"] = [[host, int(port)]]
+    return ["postgresql://%s/?%s" % (where, "&".join(options)), "Pulp's own settings: DATABASES"]
 
 
 def libpq():
@@ -180,71 +217,89 @@ def libpq_folder():
     return host.decode("utf-8")
 
 
-def redis(settings, secrets):
-    secrets.append(getattr(settings, "REDIS_PASSWORD", None))
-    needed = getattr(settings, "CACHE_ENABLED", None) or getattr(settings, "WORKER_TYPE", None) != "pulpcore"
-    if not needed:
-        return None
-    try:
-        from pulpcore.app.redis_connection import get_redis_connection
-    except ImportError:
-        from pulpcore.tasking.connection import get_redis_connection
-    connection = get_redis_connection()
+def redis(answer):
+    # As redis-py decides it.
+    from django.conf import settings
+
+    connection = None
+    if getattr(settings, "CACHE_ENABLED", None) or getattr(settings, "WORKER_TYPE", None) != "pulpcore":
+        try:
+            from pulpcore.app.redis_connection import get_redis_connection
+        except ImportError:
+            from pulpcore.tasking.connection import get_redis_connection
+        connection = get_redis_connection()
     if connection is None:
-        return None
+        raise Cannot("Pulp uses no Redis")
     pool = connection.connection_pool
     given = pool.connection_kwargs
-    secrets.append(given.get("password"))
+    answer["secrets"].append(given.get("password"))
     kinds = [kind.__name__ for kind in pool.connection_class.__mro__]
-    return {
-        "tls": "SSLConnection" in kinds or bool(given.get("ssl")),
-        "host": text(given.get("host")),
-        "port": text(given.get("port")),
-        "path": text(given.get("path")),
-    }
+    path, host, port = [word(given.get(name)) for name in ("path", "host", "port")]
+    source = "Pulp's own settings: REDIS"
+    if path:
+        return ["redis+socket://" + path, source]
+    if not host or not port:
+        raise Cannot("redis-py names no host or port")
+    scheme = "rediss" if "SSLConnection" in kinds or given.get("ssl") else "redis"
+    return ["%s://%s:%s/" % (scheme, in_brackets(host), port), source]
 
 
 # -- Pulp 2 -----------------------------------------------------------------------------------------
+
+# With an s behind it TLS is spoken.
+SCHEMES = {"amqp": "amqp", "pyamqp": "amqp", "librabbitmq": "amqp", "amqps": "amqp", "qpid": "qpid", "redis": "redis", "rediss": "redis"}
 
 
 def pulp2():
     import importlib
 
+    from pymongo.uri_parser import split_hosts
+
     config = importlib.import_module("pulp.server.config").config
     celery = importlib.import_module("pulp.server.async.celery_instance").celery
 
     def option(section, name):
-        return text(config.get(section, name)) if config.has_option(section, name) else None
-
-    connection = celery.connection()
-    info = connection.info()
+        return word(config.get(section, name)) if config.has_option(section, name) else None
 
     def conf(name):
         value = getattr(celery.conf, name, None)
-        return getattr(celery.conf, name.upper(), None) if value is None else value
+        return text(getattr(celery.conf, name.upper(), None) if value is None else value)
 
-    retry = ["retry", "max_retries", "timeout"]
-    secrets = [option("database", "password"), option("server", "default_password"), info.get("password")]
-    return {
-        "broker": {
-            "transport": text(info.get("transport")),
-            "host": text(info.get("hostname")),
-            "port": text(info.get("port")),
-            "virtual_host": text(info.get("virtual_host")),
-            "tls": bool(info.get("ssl")),
-            "several": len(connection.alt or []) > 1,
-        },
-        "retry": dict((name, text(conf("broker_connection_" + name))) for name in retry),
-        "heartbeat": text(conf("broker_heartbeat")),
-        "broker_url": text(conf("broker_url")),
+    def broker(answer):
+        # As kombu takes its URL.
+        connection = celery.connection()
+        source = "Pulp's own Celery application"
+        if len(connection.alt or []) > 1:
+            # With all of them, as it is refused.
+            return [conf("broker_url"), source]
+        info = connection.info()
+        answer["secrets"].append(info.get("password"))
+        transport, host, port = [word(info.get(name)) for name in ("transport", "hostname", "port")]
+        if transport not in SCHEMES:
+            raise Cannot("its broker is reached by `%s`, which is not known here" % transport)
+        host = host or "localhost"
+        # Of a Unix socket kombu gives all of its URL.
+        if "://" in host:
+            return [host, source]
+        scheme = SCHEMES[transport] + ("s" if info.get("ssl") else "")
+        virtual_host = quote(word(info.get("virtual_host")) or "/", "")
+        return ["%s://%s:%s/%s" % (scheme, in_brackets(host), port or 5672, virtual_host), source]
+
+    name, timeout, seeds = option("server", "server_name"), option("tasks", "worker_timeout"), option("database", "seeds") or ""
+    answer = {
+        "retry": dict((name, conf("broker_connection_" + name)) for name in ("retry", "max_retries", "timeout")),
+        "heartbeat": conf("broker_heartbeat"),
         "messaging_url": option("messaging", "url"),
-        "messaging_transport": option("messaging", "transport"),
-        "server_name": option("server", "server_name"),
-        "database": option("database", "name"),
-        "seeds": option("database", "seeds"),
-        "worker_timeout": option("tasks", "worker_timeout"),
-        "secrets": [text(secret) for secret in secrets if secret],
+        "transport": option("messaging", "transport") or "qpid",
+        "url": "https://" + name if name else None,
+        "database": option("database", "name") or "",
+        "seeds": [one for seed in seeds.split(",") for one in split_hosts(seed.strip(), 27017) if one[1]],
+        "worker_timeout": int(timeout) if timeout else None,
+        "files": ["/etc/pulp/server.conf"],
+        "secrets": [option("database", "password"), option("server", "default_password")],
     }
+    answer["places"] = {"broker": place(broker, answer)}
+    return answer
 
 
 def main():
@@ -255,6 +310,7 @@ def main():
     sys.path[:] = [path for path in sys.path if path]
     try:
         found = {"3": pulp3, "2": pulp2}[generation]()
+        found["secrets"] = [text(secret) for secret in found["secrets"] if secret]
     except BaseException as error:
         answer({"cannot": cause(error)})
     answer({"value": found})

@@ -41,7 +41,7 @@ fn witness(seen: &Witness) -> String {
 
 /// Whom of Pulp was asked where what is, or why nobody was.
 fn settings(sight: &Sight) -> Option<String> {
-    let (Ok(told) | Err(told)) = sight.settings_asked.as_ref()?;
+    let told = sight.settings_asked.as_ref()?;
     let others = match sight.other_databases.as_slice() {
         [] => String::new(),
         names => format!(

@@ -12,7 +12,7 @@ use crate::broker::endpoint::Endpoint;
 use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
 use crate::broker::rabbitmqctl::{self, Connection};
 use crate::broker::settings::Settings;
-use crate::broker::witness::{self, Witness};
+use crate::broker::witness;
 use crate::broker::{self, Answer, Broker, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
@@ -76,7 +76,9 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
         None => Vec::new(),
     };
     let witness = match &place.broker {
-        Some((broker, _)) if answers && !place.units.is_empty() => Some(witness(broker, &place)?),
+        Some((broker, _)) if answers && !place.units.is_empty() => {
+            Some(witness::look(broker, &place.units, place.used)?)
+        }
         _ => None,
     };
     let cuts = wish.method.cuts() && (local || wish.apply_at == ApplyAt::Pulp);
@@ -84,11 +86,11 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
     Ok(Sight {
         configured: place.settings.map(Settings::file),
         settings_asked: place.settings.map(|settings| settings.asked.clone()),
-        other_databases: place.settings.map_or_else(Vec::new, other_databases),
-        generation: generation(&place),
-        version: place
+        other_databases: place
             .settings
-            .and_then(|s| s.pulp3.as_ref()?.version.clone()),
+            .map_or_else(Vec::new, |settings| settings.other_databases.clone()),
+        generation: generation(&place),
+        version: place.settings.and_then(|s| s.version.clone()),
         manager: manager(),
         selinux: rights::selinux(),
         spaces: spaces(kind, local)?,
@@ -108,11 +110,6 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
     })
 }
 
-fn other_databases(settings: &Settings) -> Vec<String> {
-    let pulp3 = settings.pulp3.as_ref();
-    pulp3.map_or_else(Vec::new, |pulp3| pulp3.other_databases.clone())
-}
-
 fn generation(place: &Place<'_>) -> Generation {
     let has_3 = place.units.iter().any(|u| Generation::Three.has(&u.name));
     place.meant.unwrap_or(if has_3 {
@@ -120,10 +117,6 @@ fn generation(place: &Place<'_>) -> Generation {
     } else {
         Generation::Two
     })
-}
-
-fn witness(broker: &Broker, place: &Place<'_>) -> Result<Witness> {
-    witness::look(broker, &place.units, place.used)
 }
 
 fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSight> {
@@ -164,8 +157,8 @@ fn heard(broker: &Broker) -> Result<Heard> {
 
 /// Pulp may be configured with one broker for its workers and another for the agents.
 fn other_for_agents(broker: &Broker, place: &Place<'_>) -> Option<String> {
-    let said = place.settings?.messaging_url.as_deref()?;
-    let endpoint = Endpoint::parse(said, "[messaging] url").ok()?;
+    let said = place.settings?.agents_url()?;
+    let endpoint = Endpoint::parse(&said, "[messaging] url").ok()?;
     let theirs: BTreeSet<IpAddr> = ips(&endpoint.addresses().ok()?);
     let ours = ips(broker.addresses());
     // Workers and agents may well use different ports of the same one.
@@ -288,12 +281,12 @@ fn named(connection: &Connection) -> Named {
 
 /// Those of the workers and of the agents.
 fn virtual_hosts(place: &Place<'_>) -> BTreeSet<String> {
-    let workers = place.broker.as_ref().map(|(broker, _)| broker.url.as_str());
-    let agents = place.settings.and_then(|s| s.messaging_url.as_deref());
+    let workers = place.broker.as_ref().map(|(broker, _)| broker.url.clone());
+    let agents = place.settings.and_then(Settings::agents_url);
     let mut found: BTreeSet<String> = [workers, agents]
         .into_iter()
         .flatten()
-        .map(url::virtual_host)
+        .map(|url| url::virtual_host(&url))
         .collect();
     if found.is_empty() {
         found.insert("/".to_owned());

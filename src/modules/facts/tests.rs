@@ -364,7 +364,7 @@ fn a_broker_that_cannot_be_told_is_refused_whatever_the_method() {
     let mut sight = healthy();
     sight.broker = None;
     sight.url.uncertain = Some(why.to_owned());
-    sight.settings_asked = Some(Err("Pulp's own settings were not asked: x".to_owned()));
+    sight.settings_asked = Some("Pulp's own settings were not asked: x".to_owned());
     for wish in [STOP, AT_PULP] {
         let found = refusals::all(&sight, wish);
         let [refusal] = found.as_slice() else {
@@ -386,7 +386,7 @@ fn a_broker_that_cannot_be_told_is_refused_whatever_the_method() {
 #[test]
 fn whom_of_pulp_was_asked_is_told() {
     let mut sight = healthy();
-    sight.settings_asked = Some(Ok("asked Pulp's own settings as user pulp (x)".to_owned()));
+    sight.settings_asked = Some("asked Pulp's own settings as user pulp (x)".to_owned());
     sight.other_databases = vec!["replica".to_owned()];
     let expected = "SETTINGS asked Pulp's own settings as user pulp (x); Pulp's other databases are left alone: replica";
     assert_eq!(line(&sight, "SETTINGS"), expected);
