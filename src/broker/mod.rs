@@ -344,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    fn broker(kind: &'static str, url: &str, addresses: Vec<SocketAddr>) -> Broker {
+    pub(super) fn broker(kind: &'static str, url: &str, addresses: Vec<SocketAddr>) -> Broker {
         Broker {
             kind,
             endpoint: Endpoint::parse(url, "test").unwrap(),

@@ -210,23 +210,11 @@ mod tests {
 
     use super::*;
     use crate::broker::endpoint::Endpoint;
-    use crate::broker::settings::Target;
+    use crate::broker::tests;
 
     fn broker(url: &str) -> Broker {
         let endpoint = Endpoint::parse(url, "test").unwrap();
-        Broker {
-            kind: "postgresql",
-            addresses: endpoint.addresses().unwrap(),
-            endpoint,
-            source: String::new(),
-            local: true,
-            caches_only: false,
-            target: Target::Broker,
-            url: String::new(),
-            unit: None,
-            foreign: None,
-            several: Vec::new(),
-        }
+        tests::broker("postgresql", url, endpoint.addresses().unwrap())
     }
 
     /// This test itself, in the part of that unit.

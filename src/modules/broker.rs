@@ -17,16 +17,15 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, PULP_GENERATION, RESTORE_AFTER, RUN_ID, TARGET,
-    look, outage_times, seconds, typed,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, BrokerParams, PULP_GENERATION, RESTORE_AFTER,
+    RUN_ID, TARGET, look, outage_times, seconds, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
-use crate::broker::settings::Target;
 use crate::broker::settings::stamps::{self, Stamps};
-use crate::broker::{Broker, Overrides, rabbitmqctl};
+use crate::broker::{Broker, rabbitmqctl};
 use crate::host::identity;
 use crate::names::Generation;
 use crate::names::option;
@@ -73,24 +72,9 @@ struct Params {
     alarms: bool,
     run_id: Option<String>,
     restore_after: Option<i64>,
-    broker_url: Option<String>,
-    broker_unit: Option<String>,
-    target: Target,
-    ask_pulp: bool,
-    pulp: Option<Generation>,
+    #[serde(flatten)]
+    broker: BrokerParams,
     settings_files: Option<Stamps>,
-}
-
-impl Params {
-    fn broker(&self) -> Overrides<'_> {
-        Overrides {
-            url: self.broker_url.as_deref(),
-            unit: self.broker_unit.as_deref(),
-            target: self.target,
-            may_ask: self.ask_pulp,
-            pulp: self.pulp,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -144,7 +128,7 @@ fn run(call: &Call) -> Result<Outcome> {
     };
     // Pulp's configuration is readable to root alone, so this comes before looking for the broker.
     identity::require_root("take the broker away or give it back")?;
-    let broker = Broker::discover(params.broker())?.with_context(|| {
+    let broker = Broker::discover(params.broker.overrides())?.with_context(|| {
         format!(
             "failed to find a broker: expected `[tasks] broker_url` in /etc/pulp/server.conf, or a unit \
              rabbitmq-server or qpidd on this host; set `{}` or `{}`",
@@ -165,7 +149,7 @@ fn run(call: &Call) -> Result<Outcome> {
                 },
                 run_id: run_id.unwrap_or(BY_HAND),
                 timeout,
-                pulp: params.pulp,
+                pulp: params.broker.pulp,
             };
             down::begin(&outage, look, call.check_mode)
         }

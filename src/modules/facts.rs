@@ -19,8 +19,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, PULP_GENERATION, RESTORE_AFTER, TARGET, outage_times,
-    pulp_units, typed,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BrokerParams, PULP_GENERATION, RESTORE_AFTER, TARGET,
+    outage_times, pulp_units, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -30,7 +30,7 @@ use crate::broker::outage::methods::wanted::Wanted;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Settings, Target, stamps};
 use crate::broker::witness::Witness;
-use crate::broker::{Answer, Broker, Overrides, settings, undo, url};
+use crate::broker::{Answer, Broker, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
@@ -85,11 +85,8 @@ struct Params {
     restore_after: Option<i64>,
     accept_shared: bool,
     used: bool,
-    broker_url: Option<String>,
-    broker_unit: Option<String>,
-    target: Target,
-    ask_pulp: bool,
-    pulp: Option<Generation>,
+    #[serde(flatten)]
+    broker: BrokerParams,
 }
 
 /// What is asked for, as far as it decides what is refused.
@@ -226,11 +223,12 @@ fn run(call: &Call) -> Result<Outcome> {
     let params: Params = typed(call)?;
     let times = outage_times(params.hold, params.restore_after)?;
     identity::require_root("read Pulp's configuration and its processes")?;
-    let settings = settings::read(params.ask_pulp, params.pulp);
+    let said = params.broker.overrides();
+    let settings = settings::read(said.may_ask, said.pulp);
     let settings = settings.as_ref();
-    let url = url_sight(params.broker_url.as_deref(), settings, params.target);
+    let url = url_sight(said.url, settings, said.target);
     let broker = broker(&params, &url, settings)?;
-    let meant = params.pulp.or_else(|| settings?.generation);
+    let meant = said.pulp.or_else(|| settings?.generation);
     let (units, beside) = pulp_units(None)?
         .into_iter()
         .partition(|unit: &Unit| meant.is_none_or(|pulp| pulp.has(&unit.name)));
@@ -255,14 +253,7 @@ fn broker(params: &Params, url: &UrlSight, settings: Option<&Settings>) -> Resul
     if url.uncertain.is_some() || params.preflight && url.names_several {
         return Ok(None);
     }
-    let said = Overrides {
-        url: params.broker_url.as_deref(),
-        unit: params.broker_unit.as_deref(),
-        target: params.target,
-        may_ask: params.ask_pulp,
-        pulp: params.pulp,
-    };
-    Broker::of(said, settings)
+    Broker::of(params.broker.overrides(), settings)
 }
 
 /// What is here.

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
-use crate::broker::{settings, undo};
+use crate::broker::{Overrides, settings, undo};
 use crate::names::Generation;
 use crate::names::option;
 use crate::observe;
@@ -79,6 +79,29 @@ const RESTORE_MARGIN: Duration = Duration::from_mins(2);
 fn typed<T: DeserializeOwned>(call: &Call) -> Result<T> {
     T::deserialize(&*call.params())
         .with_context(|| format!("failed to read the parameters of `{}`", call.module.name))
+}
+
+/// What a user says of the broker, as several modules take it.
+#[derive(Debug, Deserialize)]
+struct BrokerParams {
+    broker_url: Option<String>,
+    broker_unit: Option<String>,
+    target: Target,
+    ask_pulp: bool,
+    /// Not every module asks.
+    pulp: Option<Generation>,
+}
+
+impl BrokerParams {
+    fn overrides(&self) -> Overrides<'_> {
+        Overrides {
+            url: self.broker_url.as_deref(),
+            unit: self.broker_unit.as_deref(),
+            target: self.target,
+            may_ask: self.ask_pulp,
+            pulp: self.pulp,
+        }
+    }
 }
 
 /// The units on this host of the Pulp that is meant, or of any. A web server or anything else alone is no Pulp, and is not Pulp 3's

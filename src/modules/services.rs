@@ -16,19 +16,18 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, PULP_GENERATION, RESTORE_AFTER, RESTORE_MARGIN,
-    RUN_ID, TARGET, look, seconds, told, typed, untaken,
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, BrokerParams, PULP_GENERATION, RESTORE_AFTER,
+    RESTORE_MARGIN, RUN_ID, TARGET, look, seconds, told, typed, untaken,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
-use crate::broker::settings::Target;
 use crate::broker::undo::{self, Record, Taking};
-use crate::broker::{Answer, Broker, Overrides};
+use crate::broker::{Answer, Broker};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
-use crate::names::{Actor, Failed, Generation};
+use crate::names::{Actor, Failed};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};
@@ -77,22 +76,13 @@ struct Params {
     timeout: i64,
     run_id: Option<String>,
     restore_after: Option<i64>,
-    broker_url: Option<String>,
-    broker_unit: Option<String>,
-    target: Target,
-    ask_pulp: bool,
-    pulp: Option<Generation>,
+    #[serde(flatten)]
+    broker: BrokerParams,
 }
 
 impl Params {
     fn broker(&self) -> Result<Option<Broker>> {
-        Broker::discover(Overrides {
-            url: self.broker_url.as_deref(),
-            unit: self.broker_unit.as_deref(),
-            target: self.target,
-            may_ask: self.ask_pulp,
-            pulp: self.pulp,
-        })
+        Broker::discover(self.broker.overrides())
     }
 }
 
@@ -136,7 +126,7 @@ fn run(call: &Call) -> Result<Outcome> {
         Some(names) => names.clone(),
         None => PULP
             .iter()
-            .filter(|n| params.pulp.is_none_or(|pulp| pulp.has(n)))
+            .filter(|n| params.broker.pulp.is_none_or(|pulp| pulp.has(n)))
             .map(|n| (*n).to_owned())
             .collect(),
     };

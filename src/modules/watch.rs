@@ -18,12 +18,13 @@ use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, RUN_ID, TARGET, diff, seconds, typed};
+use super::{
+    ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, BrokerParams, RUN_ID, TARGET, diff, seconds, typed,
+};
 use crate::ansible::secrets;
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::Overrides;
-use crate::broker::settings::{self, Target};
+use crate::broker::settings;
 use crate::broker::undo;
 use crate::evidence::redact;
 use crate::host::wait::Deadline;
@@ -79,28 +80,14 @@ struct Params {
     listeners: Option<BTreeMap<String, u64>>,
     name: Option<Vec<String>>,
     run_id: Option<String>,
-    broker_url: Option<String>,
-    broker_unit: Option<String>,
-    target: Target,
-    ask_pulp: bool,
+    #[serde(flatten)]
+    broker: BrokerParams,
     pulp_url: Option<String>,
     pulp_api_root: String,
     ca_path: Option<PathBuf>,
     tls_minimum: TlsMinimum,
     validate_certs: bool,
     evidence: bool,
-}
-
-impl Params {
-    fn broker(&self) -> Overrides<'_> {
-        Overrides {
-            url: self.broker_url.as_deref(),
-            unit: self.broker_unit.as_deref(),
-            target: self.target,
-            may_ask: self.ask_pulp,
-            pulp: None,
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -168,10 +155,10 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
         names: params
             .name
             .unwrap_or_else(|| PULP.iter().map(|n| (*n).to_owned()).collect()),
-        broker_url: params.broker_url,
-        broker_unit: params.broker_unit,
-        target: params.target,
-        ask_pulp: params.ask_pulp,
+        broker_url: params.broker.broker_url,
+        broker_unit: params.broker.broker_unit,
+        target: params.broker.target,
+        ask_pulp: params.broker.ask_pulp,
         pulp,
         listeners: BTreeMap::new(),
     }
@@ -331,7 +318,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             ..observing(&observer, true)
         });
     }
-    settings::mask_secrets(params.ask_pulp);
+    settings::mask_secrets(params.broker.ask_pulp);
     let main_pids = params.main_pids.clone().unwrap_or_default();
     let recovered = params
         .wait_for

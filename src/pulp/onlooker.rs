@@ -292,7 +292,7 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     use std::net::TcpListener;
     use std::path::Path;
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
 
     fn look(url: &str, limit: Duration) -> Glance {
         look_with(None, url, limit)
@@ -398,30 +398,44 @@ mod tests {
         assert_eq!(served(moved, LIMIT).outcome, "302");
     }
 
+    fn openssl(folder: &Path, words: &str) -> Command {
+        let mut command = Command::new("openssl");
+        command.args(words.split(' ')).current_dir(folder);
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// A key or a certificate.
+    fn make(folder: &Path, words: &str) {
+        let made = openssl(folder, words).status().unwrap();
+        assert!(made.success(), "{words}");
+    }
+
+    /// A server that shows `own.pem`, and its URL.
+    fn serve(folder: &Path, options: &str) -> (Child, String) {
+        let words =
+            format!("s_server -accept 127.0.0.1:0 -www -cert own.pem -key own.key {options}");
+        let server = openssl(folder, &words).stdout(Stdio::piped()).spawn();
+        let mut server = server.unwrap();
+        let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
+        let mut lines = lines.map_while(Result::ok);
+        let accepts = lines.find(|line| line.starts_with("ACCEPT")).unwrap();
+        let port = accepts.rsplit_once(':').unwrap().1;
+        (server, format!("https://localhost:{port}"))
+    }
+
     /// The health check is held against more of them: the rules are the same.
     #[test]
     fn an_old_certificate_is_taken_where_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let openssl = |words: &str| {
-            let mut command = Command::new("openssl");
-            command.args(words.split(' ')).current_dir(&folder);
-            command.stdin(Stdio::null()).stderr(Stdio::null());
-            command
-        };
         let old = "req -x509 -nodes -days 2 -subj /CN=localhost -sha1 -newkey rsa:1024";
         for name in ["own", "other"] {
-            let made = openssl(&format!("{old} -keyout {name}.key -out {name}.pem")).status();
-            assert!(made.unwrap().success());
+            make(
+                folder.path(),
+                &format!("{old} -keyout {name}.key -out {name}.pem"),
+            );
         }
-        let serve = "s_server -accept 127.0.0.1:0 -www -cert own.pem -key own.key -cipher \
-                     DEFAULT@SECLEVEL=0";
-        let mut server = openssl(serve).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
-        let accepts = lines
-            .map_while(Result::ok)
-            .find(|l| l.starts_with("ACCEPT"));
-        let port = accepts.unwrap().rsplit_once(':').unwrap().1.to_owned();
-        let url = format!("https://localhost:{port}");
+        let (mut server, url) = serve(folder.path(), "-cipher DEFAULT@SECLEVEL=0");
         let outcome = |name: Option<&str>| {
             let ca_path = name.map(|name| folder.path().join(name));
             look_with(ca_path.as_deref(), &url, LIMIT).outcome
@@ -442,13 +456,7 @@ mod tests {
     #[test]
     fn authorities_between_are_looked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let openssl = |words: &str| {
-            let mut command = Command::new("openssl");
-            command.args(words.split(' ')).current_dir(&folder);
-            command.stdin(Stdio::null()).stderr(Stdio::null());
-            command
-        };
-        let run = |words: &str| assert!(openssl(words).status().unwrap().success(), "{words}");
+        let run = |words: &str| make(folder.path(), words);
         let key = "-nodes -newkey rsa:2048";
         let authority = "-addext basicConstraints=critical,CA:TRUE";
         run(&format!(
@@ -470,14 +478,8 @@ mod tests {
             "x509 -req -days 2 -in own.csr -CA between.pem -CAkey between.key -CAcreateserial -copy_extensions copy -out own.pem",
         );
         for versions in ["-tls1_2", "-tls1_3"] {
-            let serve = format!(
-                "s_server -accept 127.0.0.1:0 -www -cert own.pem -key own.key -cert_chain between.pem {versions}"
-            );
-            let mut server = openssl(&serve).stdout(Stdio::piped()).spawn().unwrap();
-            let lines = BufReader::new(server.stdout.as_mut().unwrap()).lines();
-            let mut lines = lines.map_while(Result::ok);
-            let accepts = lines.find(|l| l.starts_with("ACCEPT")).unwrap();
-            let url = format!("https://localhost:{}", accepts.rsplit_once(':').unwrap().1);
+            let options = format!("-cert_chain between.pem {versions}");
+            let (mut server, url) = serve(folder.path(), &options);
             let outcome =
                 |name: &str| look_with(Some(&folder.path().join(name)), &url, LIMIT).outcome;
             let (trusted, strange) = (outcome("root.pem"), outcome("strange.pem"));

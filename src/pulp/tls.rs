@@ -1,12 +1,12 @@
-//! How TLS is spoken with Pulp: in which version, by what Pulp knows us, and how often a server may begin anew. Pulp 2's own web
-//! server asks for a client's certificate when it has read the request, so by renegotiation, which there is up to TLS 1.2 only.
+//! How TLS is begun with Pulp: in which version, whom to trust, and by what Pulp knows us.
 
+mod connection;
 mod failure;
 mod flaws;
 mod own;
 mod trust;
 
-use std::io::{Error as IoError, ErrorKind, Read, Write};
+use std::io::{Error as IoError, Read, Write};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,17 +14,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use native_tls::{Protocol, TlsConnector};
 use openssl::error::ErrorStack;
-use openssl::ssl::{HandshakeError, Ssl, SslRef, SslStream, SslVerifyMode, SslVersion};
+use openssl::ssl::{HandshakeError, Ssl, SslVerifyMode, SslVersion};
 use openssl::x509::{X509, X509Ref, X509StoreContextRef};
 
 use super::TlsMinimum;
-use crate::host::tls::{Records, context};
+use crate::host::tls::context;
+use connection::Line;
+pub(super) use connection::Secured;
 pub(super) use failure::{Failure, words_of};
 use own::Own;
 use trust::Trust;
-
-/// How often a server may begin TLS anew before it answers a request. A stock Pulp 2's does so once for each, on the same connection too.
-const RENEGOTIATIONS: u32 = 3;
 
 const NO_CERTIFICATE: &str = "the server shows no certificate";
 
@@ -51,9 +50,6 @@ impl std::fmt::Debug for Tls {
             .finish_non_exhaustive()
     }
 }
-
-/// A record that each side sends once a handshake; RFC 5246, section 7.1.
-const CHANGE_CIPHER_SPEC: u8 = 20;
 
 /// What a connection's server has shown; each further handshake has to show the same.
 #[derive(Debug, Default)]
@@ -245,118 +241,6 @@ fn taken(shown: &Mutex<Shown>) -> Option<String> {
         .unwrap_or_else(PoisonError::into_inner)
         .refusal
         .take()
-}
-
-/// Below TLS: ends a connection on which handshakes do not end.
-struct Line<S> {
-    inner: S,
-    sent: Records,
-    /// Since something was last asked.
-    handshakes: u32,
-}
-
-impl<S> Line<S> {
-    fn new(inner: S) -> Self {
-        Self {
-            inner,
-            sent: Records::default(),
-            handshakes: 0,
-        }
-    }
-}
-
-impl<S: Read> Read for Line<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.inner.read(buffer)
-    }
-}
-
-impl<S: Write> Write for Line<S> {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        let handshakes = &mut self.handshakes;
-        self.sent.pass(buffer, |kind, _| {
-            *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC);
-        });
-        if self.handshakes > RENEGOTIATIONS {
-            return Err(Failure::endless(RENEGOTIATIONS).into());
-        }
-        self.inner.write_all(buffer)?;
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// A connection within TLS.
-pub(super) struct Secured<S> {
-    stream: SslStream<Line<S>>,
-    shown: Arc<Mutex<Shown>>,
-    has_own: bool,
-}
-
-impl<S: Read + Write> Secured<S> {
-    pub(super) fn line(&mut self) -> &mut S {
-        &mut self.stream.get_mut().inner
-    }
-
-    /// Those between the server's own certificate and an authority.
-    pub(super) fn between(&self) -> Vec<X509> {
-        let all = self.stream.ssl().peer_cert_chain().into_iter().flatten();
-        all.skip(1).map(ToOwned::to_owned).collect()
-    }
-
-    fn failed(&self, error: IoError) -> IoError {
-        let phase = phase(self.stream.ssl());
-        match error.downcast::<openssl::ssl::Error>() {
-            Ok(inner) => failure::explain(inner, taken(&self.shown), self.has_own, phase),
-            Err(error) if phase == failure::Phase::Renegotiation && is_cut(&error) => {
-                Failure::cut().into()
-            }
-            Err(error) => error,
-        }
-    }
-}
-
-fn is_cut(error: &IoError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
-    )
-}
-
-fn phase(ssl: &SslRef) -> failure::Phase {
-    if ssl.is_init_finished() {
-        failure::Phase::Conversation
-    } else {
-        failure::Phase::Renegotiation
-    }
-}
-
-impl<S: Read + Write> Read for Secured<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self.stream.read(buffer) {
-            Ok(0) if phase(self.stream.ssl()) == failure::Phase::Renegotiation => {
-                Err(Failure::cut().into())
-            }
-            Ok(length) => Ok(length),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-}
-
-impl<S: Read + Write> Write for Secured<S> {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        self.stream.get_mut().handshakes = 0;
-        self.stream
-            .write(buffer)
-            .map_err(|error| self.failed(error))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.stream.flush()
-    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) fn listeners_after(
     now: f64,
 ) -> (BTreeMap<String, u64>, Duration) {
     let begun = Instant::now();
-    let broker = Broker::discover(params.broker());
+    let broker = Broker::discover(params.broker.overrides());
     let broker = broker.ok().flatten();
     let before = &timeline.begin.listeners;
     let since_up = timeline.outage().up_at.map_or(f64::MAX, |up| now - up);
@@ -56,7 +56,7 @@ pub(super) fn listeners_after(
 
 /// One text for a person.
 pub(super) fn evidence(begin: &Begin, params: &Params) -> String {
-    let broker = Broker::discover(params.broker());
+    let broker = Broker::discover(params.broker.overrides());
     let pulp = door(params).ok().flatten();
     evidence::collect(&Wanted {
         units: &begin.units,
