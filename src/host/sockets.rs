@@ -15,6 +15,8 @@ use procfs::ProcError;
 use procfs::net::{TcpNetEntry, TcpState, UnixState};
 use procfs::process::{FDTarget, Process};
 
+use crate::host::processes;
+
 /// A process that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listener {
@@ -307,8 +309,9 @@ fn inodes(process: &Process) -> Result<BTreeSet<u64>> {
             Err(e) => return Err(e.into()),
         }
     }
-    // procfs leaves out what it may not read.
-    if !has_seen_one && process.fd_count().is_ok_and(|count| count > 0) {
+    // procfs leaves out what it may not read. A process that has ended meanwhile has nothing open.
+    let ran = || u32::try_from(process.pid).is_ok_and(processes::runs);
+    if !has_seen_one && process.fd_count().is_ok_and(|count| count > 0) && ran() {
         bail!("failed to read `/proc/{}/fd`: {NEEDS}", process.pid);
     }
     Ok(own)

@@ -48,7 +48,8 @@ pub(crate) fn of(pids: &[u32]) -> Result<BTreeMap<u32, Peers>> {
         let held = inodes(&process)?;
         let namespace = match namespace(&pid.to_string()) {
             Ok(namespace) => namespace,
-            Err(_) if !processes::exists(*pid) => continue,
+            // It has ended; what nobody has waited for yet is still there.
+            Err(_) if !processes::runs(*pid) => continue,
             Err(error) => return Err(error),
         };
         if !tables.contains_key(&namespace) {
@@ -160,5 +161,17 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_is_left_out() {
         assert!(of(&[u32::MAX]).unwrap().is_empty());
+        // One that has ended while it was looked at: nobody has waited for it yet.
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(5));
+        crate::host::wait::until("its end", deadline, crate::host::wait::Pace::QUICK, || {
+            Ok((!processes::runs(child.id())).then_some(()))
+        })
+        .unwrap();
+        assert!(processes::exists(child.id()));
+        let me = std::process::id();
+        let found = of(&[child.id(), me]).unwrap();
+        assert!(found.keys().eq([&me]), "{found:?}");
+        child.wait().unwrap();
     }
 }
