@@ -5,6 +5,7 @@
 //! makes it deletes again; where that fails it says so and names what is left. The states `idle`
 //! and `ready` only ask; `recovered` is three of the others in one call.
 
+mod aged;
 mod clean;
 mod failure;
 mod idle;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::aged::LIES;
 use super::{Leftover, absent, failure, leave, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
@@ -91,19 +92,20 @@ impl Work<'_> {
             let name = format!("{}-{number}", self.wish.name);
             self.repositories.push(name.clone());
             let href = self.pulp.create_repository(&name, self.wish.proof)?;
-            sent.push((
-                self.pulp.begin_deletion(&name, &href, self.wish.proof)?,
-                name,
-            ));
+            let href = self.pulp.begin_deletion(&name, &href, self.wish.proof)?;
+            sent.push((href, name));
         }
+        // Whenever one of them gets on, the others have had to wait their turn.
+        let mut got_on = Instant::now();
         for (href, name) in &sent {
             let patient = self.wish.proof.at_most(PATIENCE);
             if let Err(cause) = self.pulp.follow(href, "delete repository", name, patient) {
-                let failure = self.judge(href, &cause);
+                let failure = self.judge(href, &cause, got_on.elapsed());
                 self.failures.push(failure);
                 return Ok(());
             }
             self.ran += 1;
+            got_on = Instant::now();
         }
         self.find_stuck()
     }
@@ -179,9 +181,11 @@ impl Work<'_> {
     }
 
     /// What it means that a task of ours did not end well.
-    fn judge(&self, href: &str, cause: &anyhow::Error) -> Failure {
+    fn judge(&self, href: &str, cause: &anyhow::Error, waited: Duration) -> Failure {
         let task = self.pulp.tasks.iter().find(|task| task.id == href);
         let name = match task {
+            // It has not had its time: nobody knows whether it would have got on.
+            Some(task) if task.state == TaskState::Open && waited < LIES => "",
             Some(task) if task.state == TaskState::Failed => "health_failed",
             Some(task) if task.state == TaskState::Open && task.started_at.is_some() => {
                 "task_stuck"

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use super::aged::Aged;
 use super::{
     CLEAN_UP, Failure, Leftover, PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, failure,
     feed_port, is_alive, is_of_others, leave, left_behind, leftovers, nonce, refuse_missing,
@@ -79,6 +80,8 @@ struct Work {
     sent: usize,
     /// Pulp refused to send a task; what it keeps of those all the same.
     refused: Option<BTreeSet<String>>,
+    /// Tasks that an earlier round left and that were canceled before the next.
+    canceled: BTreeSet<String>,
     /// When a task of ours was first seen to be where it is.
     since: BTreeMap<String, (u64, Instant)>,
     /// What Pulp last failed to answer, if it did.
@@ -144,6 +147,7 @@ pub(super) fn run(
         rounds: 0,
         sent: 0,
         refused: None,
+        canceled: BTreeSet::new(),
         since: BTreeMap::new(),
         unanswered: None,
         failures: Vec::new(),
@@ -321,6 +325,20 @@ impl Work {
     fn still_for(&self, task: &Task) -> Duration {
         let since = self.since.get(&task.id);
         since.map_or(Duration::ZERO, |(_, at)| at.elapsed())
+    }
+
+    /// A task of ours, and for how long it has been where it is.
+    fn age<'a>(&self, task: &'a Task) -> Aged<'a> {
+        Aged {
+            worker: task.worker.as_deref(),
+            is_open: task.state == TaskState::Open,
+            still: self.still_for(task),
+        }
+    }
+
+    /// All tasks of ours so.
+    fn aged(&self) -> Vec<Aged<'_>> {
+        self.tasks().map(|task| self.age(task)).collect()
     }
 
     /// The one of this kind that is expected, or is listed where nobody is expected.

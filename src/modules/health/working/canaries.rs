@@ -1,7 +1,7 @@
 //! The tasks that are sent: of which repositories, how many at once, and what is done when an answer got
 //! lost.
 
-mod rounds;
+pub(super) mod rounds;
 
 use std::collections::BTreeSet;
 
@@ -37,30 +37,32 @@ impl Work {
             .filter(move |task| !task.tags.contains(&scheduled))
     }
 
-    /// All of ours, but for those that Pulp refused to send.
+    /// All of ours, but for those that Pulp refused to send and those that we canceled ourselves.
     pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
         let is_refused = |task: &&Task| self.refused.iter().any(|ids| ids.contains(&task.id));
-        self.pulp.tasks.iter().filter(move |t| !is_refused(t))
+        let is_canceled =
+            |task: &&Task| task.state != TaskState::Open && self.canceled.contains(&task.id);
+        let tasks = self.pulp.tasks.iter();
+        tasks.filter(move |t| !is_refused(t) && !is_canceled(t))
     }
 
     /// Sends the next tasks, if more of them may show more.
     pub(super) fn send_next(&mut self, deadline: Deadline) -> Result<()> {
-        let unproven = self.unproven();
         if self.is_proven() || self.refused.is_some() {
             return Ok(());
         }
-        let scheduled = self.scheduled();
-        let ids = self.repositories.iter().filter(|id| **id != scheduled);
-        let benches: Vec<rounds::Bench> = ids
-            .map(|id| rounds::Bench {
-                id,
-                held_by: self.holders(id),
-            })
-            .collect();
-        let names = self.status.as_ref().and_then(Status::names);
-        let listed = names.unwrap_or_default();
-        let Some(round) = rounds::next(&benches, &unproven, &listed, self.rounds) else {
-            return Ok(());
+        let round = match self.next_step() {
+            None => return Ok(()),
+            Some(rounds::Step::Send(round)) => round,
+            Some(rounds::Step::Cancel(left)) => {
+                let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
+                for id in left {
+                    // One that cannot be canceled is left where it is, and its repository with it.
+                    let _ = self.pulp.cancel_task(&id, deadline);
+                    self.canceled.insert(id);
+                }
+                return Ok(());
+            }
         };
         let each = round.each;
         let ids: Vec<String> = round.ids.iter().map(|id| (*id).to_owned()).collect();
@@ -75,6 +77,26 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// What is to be done next that more may be seen.
+    fn next_step(&self) -> Option<rounds::Step<'_>> {
+        let scheduled = self.scheduled();
+        let ids = self.repositories.iter().filter(|id| **id != scheduled);
+        let benches: Vec<rounds::Bench> = ids
+            .map(|id| rounds::Bench {
+                id,
+                held_by: self.holders(id),
+            })
+            .collect();
+        let names = self.status.as_ref().and_then(Status::names);
+        let listed = names.unwrap_or_default();
+        rounds::next(&benches, &self.unproven(), &listed, self.rounds)
+    }
+
+    /// More was to be sent.
+    pub(super) fn has_more_to_send(&self) -> bool {
+        self.refused.is_none() && self.next_step().is_some()
     }
 
     /// Nothing more is sent. What was sent before may tell more, and worse; what Pulp keeps of a task that it
@@ -96,12 +118,19 @@ impl Work {
         Ok(())
     }
 
-    /// The workers of the repository's tasks that have not ended; none: no worker was given it yet.
-    fn holders(&self, id: &str) -> Vec<Option<&str>> {
+    /// The repository's tasks that have not ended.
+    fn holders(&self, id: &str) -> Vec<rounds::Held<'_>> {
         let tag = tag(id);
+        let aged = self.aged();
         let open = |t: &&Task| t.state == TaskState::Open && t.tags.contains(&tag);
         let tasks = self.pulp.tasks.iter().filter(open);
-        tasks.map(|task| task.worker.as_deref()).collect()
+        tasks
+            .map(|task| rounds::Held {
+                task: &task.id,
+                worker: task.worker.as_deref(),
+                lies: !self.canceled.contains(&task.id) && self.age(task).has_had_time(&aged),
+            })
+            .collect()
     }
 
     /// Sends one task. When the answer got lost it is looked for before it is sent once more.

@@ -1,6 +1,8 @@
 //! What is wrong when nothing more gets on: for each worker that was not seen to work, and for the
 //! scheduler, what Pulp says of it, where our task lies, and what to do.
 
+#[cfg(test)]
+mod orders;
 mod sentences;
 
 use std::collections::BTreeSet;
@@ -11,15 +13,11 @@ use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
 use crate::names::Actor;
 use crate::pulp::v2::Pulp2;
-use crate::pulp::{self, Status, TaskState};
+use crate::pulp::{self, Status, Task, TaskState};
 use sentences::{Lying, Queues, Seen};
 
 /// How long Pulp may take to tell the details.
 const DETAILS: Duration = Duration::from_secs(10);
-
-/// How long a task of ours must have been in its present state to be held against a worker that has ended
-/// others.
-const LIES: Duration = Duration::from_secs(10);
 
 /// Pulp does not answer.
 pub(super) fn unavailable(cause: &anyhow::Error) -> Failure {
@@ -63,6 +61,10 @@ pub(super) fn all(work: &mut Work) {
         return;
     }
     let deadline = Deadline::for_cleanup(DETAILS);
+    // What was sent last has not been seen yet. What was seen before serves if Pulp does not answer now.
+    if work.look(deadline).is_ok() {
+        work.tell_proven();
+    }
     // The list of a moment ago serves if Pulp does not answer now.
     if let Ok(status) = work.pulp.status(deadline) {
         work.status = Some(status);
@@ -72,33 +74,7 @@ pub(super) fn all(work: &mut Work) {
         Some(_) => BTreeSet::new(),
         None => work.unproven(),
     };
-    let lying = work.tasks().filter(|task| is_open(task.state));
-    let lying = lying
-        .filter(|task| {
-            let is_proof = match task.worker.as_deref() {
-                // Where each worker has worked, a round that is being handed out just now is no evidence.
-                None => !unproven.is_empty(),
-                Some(name) => unproven.contains(name),
-            };
-            is_proof || work.still_for(task) >= LIES
-        })
-        .map(|task| Lying {
-            // Only a task's own answer names its queue.
-            queue: work
-                .pulp
-                .task(&task.id, deadline)
-                .ok()
-                .and_then(|t| t.queue),
-            task: task.clone(),
-            still: work.still_for(task),
-            locks: work
-                .repositories
-                .iter()
-                .find(|id| task.tags.contains(&tag(id)))
-                .cloned()
-                .unwrap_or_default(),
-        })
-        .collect();
+    let (lying, on_the_way) = open(work, deadline);
     let mut others = work.pulp.open_tasks(deadline).unwrap_or_default();
     others.retain(is_of_others);
     let now = work.status.as_ref().and_then(|s| s.at);
@@ -115,6 +91,8 @@ pub(super) fn all(work: &mut Work) {
             alive.cloned().collect()
         }),
         lying,
+        on_the_way,
+        has_more_to_send: work.has_more_to_send(),
         failed: work
             .tasks()
             .filter(|task| task.state == TaskState::Failed)
@@ -136,6 +114,38 @@ pub(super) fn all(work: &mut Work) {
         found.extend(sentences::of_scheduler(&seen, &late));
     }
     work.failures.append(&mut found);
+}
+
+/// Our tasks that have not ended: those that get on no more, and how many have not had their time.
+fn open(work: &Work, deadline: Deadline) -> (Vec<Lying>, usize) {
+    let aged = work.aged();
+    let open: Vec<&Task> = work
+        .tasks()
+        .filter(|task| task.state == TaskState::Open)
+        .collect();
+    let (lying, fresh): (Vec<&Task>, Vec<&Task>) = open
+        .into_iter()
+        .partition(|task| work.age(task).has_had_time(&aged));
+    let lying = lying
+        .into_iter()
+        .map(|task| Lying {
+            // Only a task's own answer names its queue.
+            queue: work
+                .pulp
+                .task(&task.id, deadline)
+                .ok()
+                .and_then(|t| t.queue),
+            task: task.clone(),
+            still: work.still_for(task),
+            locks: work
+                .repositories
+                .iter()
+                .find(|id| task.tags.contains(&tag(id)))
+                .cloned()
+                .unwrap_or_default(),
+        })
+        .collect();
+    (lying, fresh.len())
 }
 
 /// What the broker's own queues hold, where it can be asked from here: only RabbitMQ, and only if it is Pulp's.

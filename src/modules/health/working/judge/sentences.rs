@@ -23,6 +23,10 @@ pub(super) struct Seen<'a> {
     pub(super) alive: Option<Vec<Worker>>,
     /// Our tasks that get on no more.
     pub(super) lying: Vec<Lying>,
+    /// How many of our tasks have not had their time yet.
+    pub(super) on_the_way: usize,
+    /// The time was over before all was sent that may show something.
+    pub(super) has_more_to_send: bool,
     /// Our tasks that ended badly.
     pub(super) failed: Vec<Task>,
     /// Tasks of others that have not ended.
@@ -69,6 +73,7 @@ pub(super) fn of_tasks(seen: &Seen) -> Vec<Failure> {
             Some(lying) => found.push(seen.held(lying, name)),
             // Nothing can be given to it while the one above is not cured.
             None if waiting.is_some() => {}
+            None if seen.is_too_early() => found.push(seen.unseen(name)),
             None => found.push(seen.passed_over(name)),
         }
     }
@@ -305,6 +310,23 @@ impl Seen<'_> {
             task.id,
         );
         self.failure("connected_but_idle", name, &text)
+    }
+
+    /// What was sent, or was to be sent, may still show something.
+    fn is_too_early(&self) -> bool {
+        self.on_the_way > 0 || self.has_more_to_send
+    }
+
+    /// Nobody knows whether the worker works: a round is being handed out.
+    fn unseen(&self, name: &str) -> Failure {
+        let text = format!(
+            "the time was over before `{name}` could show that it works: {} of our {} tasks were being handed out; \
+             set a longer `{}`",
+            self.on_the_way,
+            self.sent,
+            option("timeout")
+        );
+        failure::of_listed("", name, text)
     }
 
     /// The worker was given nothing that is still there.

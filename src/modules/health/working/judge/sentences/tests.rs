@@ -23,6 +23,8 @@ fn seen<'a>() -> Seen<'a> {
         resource_manager: RM,
         alive: Some(alive.into()),
         lying: Vec::new(),
+        on_the_way: 0,
+        has_more_to_send: false,
         failed: Vec::new(),
         others: Vec::new(),
         queues: Err("there is no rabbitmqctl".to_owned()),
@@ -217,6 +219,29 @@ fn a_resource_manager_that_finds_no_free_worker_waits_rightly() {
             "`o1` (running), `o2` (running)",
         ],
     );
+}
+
+#[test]
+fn while_a_round_is_being_handed_out_no_worker_is_accused() {
+    for (on_the_way, has_more_to_send) in [(3, false), (0, true)] {
+        let seen = Seen {
+            unproven: vec![W1],
+            on_the_way,
+            has_more_to_send,
+            ..seen()
+        };
+        let words =
+            format!("{on_the_way} of our 6 tasks were being handed out; set a longer `timeout`");
+        only(&of_tasks(&seen), "", W1, &["the time was over", &words]);
+    }
+    // Who lets a task lie does not work, whatever else is on the way.
+    let seen = Seen {
+        unproven: vec![W1],
+        lying: vec![lying("waiting", Some(W1))],
+        on_the_way: 1,
+        ..seen()
+    };
+    only(&of_tasks(&seen), "connected_but_idle", W1, &["47 s ago"]);
 }
 
 #[test]
