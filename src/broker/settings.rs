@@ -6,6 +6,7 @@ mod ask;
 mod server_conf;
 pub(crate) mod stamps;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use crate::ansible::secrets;
 use crate::names::Generation;
 use crate::names::option;
 use crate::service::{self, PULP, WORKERS};
+use crate::timeline::Retry;
 
 /// What of Pulp's is taken away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,6 +74,8 @@ pub(crate) struct Settings {
     transport: Option<String>,
     /// `[tasks] worker_timeout` of a Pulp 2, in seconds, which it knows from 2.16 on.
     pub(crate) worker_timeout: Option<u32>,
+    /// How a Pulp 2's services try to connect again, as its Celery application says.
+    pub(crate) retry: Option<Retry>,
     /// pulpcore's, as in `3.123.1`.
     pub(crate) version: Option<String>,
     /// `WORKER_TYPE` of a Pulp 3.
@@ -263,9 +267,26 @@ fn ask(generation: Generation, may_ask: bool) -> Result<Settings, String> {
     let settings = settings.map_err(|e| format!("the answer of {whom} makes no sense: {e}"))?;
     Ok(Settings {
         generation: Some(generation),
-        asked: format!("asked {whom}"),
+        asked: format!("asked {whom}{}", settings.retry.map_or("".into(), in_words)),
         ..settings
     })
+}
+
+/// What of the tries is not as Celery has it by itself.
+fn in_words(retry: Retry) -> Cow<'static, str> {
+    match retry {
+        _ if retry == Retry::default() => "".into(),
+        Retry { retries: false, .. } => {
+            "; its services do not try to connect again (`broker_connection_retry`)".into()
+        }
+        Retry { most: None, .. } => {
+            "; its services try to connect again without end (`broker_connection_max_retries`)".into()
+        }
+        Retry { most: Some(most), .. } => format!(
+            "; its services try to connect again {most} times (`broker_connection_max_retries`)"
+        )
+        .into(),
+    }
 }
 
 /// Has what this host's Pulp keeps secret masked from here on, where its words are about to be shown. A Pulp 2 has it in its file; a Pulp 3 is

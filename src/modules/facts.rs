@@ -278,6 +278,7 @@ fn deployment(place: &look::Place<'_>, url: Option<String>) -> Result<Value> {
         "settings": settings.map(|s| &s.asked),
         "settings_files": settings.map(|s| stamps::of(&s.files)),
         "worker_timeout": settings.and_then(|s| s.worker_timeout),
+        "retry": settings.and_then(|s| s.retry),
         "taken": taken()?,
     }))
 }

@@ -33,7 +33,7 @@ use crate::observe::{self, Order, Pulp, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
-use crate::timeline::{ActorState, Entry, Event, Timeline};
+use crate::timeline::{ActorState, Entry, Event, Retry, Timeline};
 use crate::verdict;
 
 pub(super) const MODULE: Module = Module {
@@ -49,6 +49,7 @@ pub(super) const MODULE: Module = Module {
         Opt::new("main_pids", Kind::Dict),
         Opt::list_of("met", Kind::Str),
         Opt::new("listeners", Kind::Dict),
+        Opt::new("retry", Kind::Dict),
         Opt::list_of("name", Kind::Str),
         RUN_ID,
         BROKER_URL,
@@ -78,6 +79,7 @@ struct Params {
     main_pids: Option<BTreeMap<String, u32>>,
     met: Option<Vec<String>>,
     listeners: Option<BTreeMap<String, u64>>,
+    retry: Option<Retry>,
     name: Option<Vec<String>>,
     run_id: Option<String>,
     #[serde(flatten)]
@@ -161,6 +163,7 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
         ask_pulp: params.broker.ask_pulp,
         pulp,
         listeners: BTreeMap::new(),
+        retry: params.retry,
     }
 }
 

@@ -89,6 +89,7 @@ mod tests {
             caches_only: false,
             units: Vec::new(),
             listeners: std::collections::BTreeMap::new(),
+            retry: None,
         };
         journal.write(&begin).unwrap();
         let mut at = 0.0;

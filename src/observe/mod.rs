@@ -34,7 +34,7 @@ pub(crate) use crate::pulp::onlooker::LIMIT;
 use crate::pulp::onlooker::Onlooker;
 use crate::pulp::{Access, TlsMinimum};
 use crate::service::{self, Unit};
-use crate::timeline::{self, Begin, Event};
+use crate::timeline::{self, Begin, Event, Retry};
 use journal::Journal;
 use lease::Lease;
 use place::{Paths, Place};
@@ -64,6 +64,8 @@ pub(crate) struct Order {
     pub(crate) pulp: Option<Pulp>,
     /// See [`Begin::listeners`].
     pub(crate) listeners: BTreeMap<String, u64>,
+    /// See [`Begin::retry`].
+    pub(crate) retry: Option<Retry>,
 }
 
 /// How Pulp's API is reached.
@@ -161,7 +163,7 @@ fn begin() -> Result<()> {
     let wall = SystemTime::now();
     let prepared = prepare(&order);
     let seen = prepared.as_ref().ok();
-    let broker = seen.and_then(|(_, broker, _)| broker.as_ref());
+    let broker = seen.and_then(|seen| seen.broker.as_ref());
     let mut journal = Journal::create(&place.paths.journal())?;
     journal.write(&Begin {
         host: identity::host_name().unwrap_or_default(),
@@ -172,10 +174,11 @@ fn begin() -> Result<()> {
         monotonic: clock,
         broker: broker.map(|b| b.endpoint.to_string()).unwrap_or_default(),
         caches_only: broker.is_some_and(|b| b.caches_only),
-        units: seen.map_or_else(Vec::new, |(units, _, _)| {
-            units.iter().map(|u| u.name.clone()).collect()
+        units: seen.map_or_else(Vec::new, |seen| {
+            seen.units.iter().map(|u| u.name.clone()).collect()
         }),
         listeners: order.listeners.clone(),
+        retry: order.retry,
     })?;
     let scene = Scene {
         begin,
@@ -190,7 +193,11 @@ fn begin() -> Result<()> {
         place,
     };
     match prepared {
-        Ok((units, broker, onlooker)) => {
+        Ok(Prepared {
+            units,
+            broker,
+            onlooker,
+        }) => {
             let scene = Scene {
                 broker: broker.map(Arc::new),
                 ..scene
@@ -210,10 +217,19 @@ fn begin() -> Result<()> {
     }
 }
 
-type Prepared = (Vec<Unit>, Option<Broker>, Option<Onlooker>);
+/// What is found out before the first look.
+struct Prepared {
+    units: Vec<Unit>,
+    broker: Option<Broker>,
+    onlooker: Option<Onlooker>,
+}
 
 fn prepare(order: &Order) -> Result<Prepared> {
-    Ok((order.units()?, order.broker()?, order.onlooker()?))
+    Ok(Prepared {
+        units: order.units()?,
+        broker: order.broker()?,
+        onlooker: order.onlooker()?,
+    })
 }
 
 /// Looks at everything until there is a reason to end.

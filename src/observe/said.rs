@@ -95,8 +95,18 @@ fn entries(line: &Line, begin: f64) -> Vec<Entry> {
         .collect()
 }
 
+/// As Celery writes it: `2.00 seconds...`, and from a minute on `1.07 minutes...`.
 fn seconds(after: &str) -> Option<f64> {
-    after.split_whitespace().next()?.parse().ok()
+    let mut words = after.split_whitespace();
+    let number: f64 = words.next()?.parse().ok()?;
+    let unit = words.next()?.trim_end_matches(['.', 's']);
+    let each = match unit {
+        "second" => 1.0,
+        "minute" => 60.0,
+        "hour" => 3600.0,
+        _ => return None,
+    };
+    Some(number * each).filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
 }
 
 #[cfg(test)]
@@ -128,6 +138,26 @@ mod tests {
                        refused.\nTrying again in 4.00 seconds... (2/100)\n";
         let expected = [(2.5, Said::Refused, None), (2.5, Said::Retries, Some(4.0))];
         assert_eq!(said(message, 12_500_000), expected);
+    }
+
+    #[test]
+    fn the_seconds_until_the_next_try_are_read_as_celery_writes_them() {
+        let next = |words: &str| said(words, 11_000_000).first().and_then(|told| told.2);
+        assert_eq!(
+            next("Trying again in 32.00 seconds... (16/100)"),
+            Some(32.0)
+        );
+        assert_eq!(next("Trying again in 1.50 minutes..."), Some(90.0));
+        let beat = "beat: Connection error: [Errno 111] refused. Trying again in 2.0 seconds...";
+        assert_eq!(said(beat, 11_000_000)[1].2, Some(2.0));
+        // Words that nobody knows name no time.
+        for other in [
+            "Trying again in 2,00 Sekunden...",
+            "Trying again in a while",
+            "Trying again in NaN seconds",
+        ] {
+            assert_eq!(next(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -2,16 +2,16 @@
 //! exited, when it lost its connection and had one again, and whether that stood.
 
 mod listed;
+mod predicted;
 mod supervised;
 
 use std::collections::BTreeMap;
 
+use predicted::Lag;
 use serde::Serialize;
 use supervised::Supervision;
 
-use super::{
-    Connection, Event, Held, Losses, Outage, Prediction, Said, Timeline, answer_at, predict,
-};
+use super::{Connection, Event, Held, Losses, Outage, Said, Timeline, Tried};
 use crate::names::{Actor, Role};
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
@@ -61,8 +61,12 @@ pub(crate) struct ActorState {
     pub(crate) survived_connection: bool,
     /// Its failed tries to connect, as its log has them.
     pub(crate) retries: Vec<f64>,
-    /// The instant of the reconnect that follows from loss and return.
+    /// The instant of the reconnect that follows from its last try, or from its loss, and from the return.
     pub(crate) predicted_at: Option<f64>,
+    /// What that is reckoned from; empty: there is no prediction.
+    pub(crate) predicted_from: &'static str,
+    /// How many seconds later than predicted this host's lag explains.
+    pub(crate) lag: f64,
     /// Why there is no prediction, or what else is to be told of it.
     pub(crate) prediction: String,
     /// Pulp listed it no more.
@@ -77,6 +81,9 @@ pub(crate) struct ActorState {
     /// A connection stands at the end of what was seen, and has for long enough.
     #[serde(skip)]
     stands: bool,
+    /// The last failed try of which its log names the next one.
+    #[serde(skip)]
+    last_try: Option<Tried>,
 }
 
 impl ActorState {
@@ -129,17 +136,19 @@ pub(super) fn tell(
             units.push(unit);
         }
     }
-    units
+    let stories: Vec<Story<'_>> = units
         .into_iter()
-        .map(|unit| {
-            let story = Story {
-                unit,
-                timeline,
-                outage,
-                now,
-            };
-            story.actor(main_pids.get(unit).copied())
+        .map(|unit| Story {
+            unit,
+            timeline,
+            outage,
+            now,
         })
+        .collect();
+    let lag = Lag::of(&stories);
+    stories
+        .iter()
+        .map(|story| story.actor(main_pids.get(story.unit).copied(), lag))
         .collect()
 }
 
@@ -156,7 +165,7 @@ impl Story<'_> {
         entries.map(|entry| (entry.at, &entry.event))
     }
 
-    fn actor(&self, expected: Option<u32>) -> ActorState {
+    fn actor(&self, expected: Option<u32>, lag: Lag) -> ActorState {
         let role = Role::of_unit(self.unit).beside(self.timeline.begin.caches_only);
         let consumes = role.consumes();
         let held = Held::by(self.timeline, self.unit, consumes);
@@ -179,7 +188,7 @@ impl Story<'_> {
         let counts_from = back.map(|at| up.map_or(at, |up| up.max(at)));
         let settled_at = counts_from.and_then(|from| held.settled(from, self.now));
         let retries = self.said(Said::Refused);
-        let prediction = self.prediction(consumes, lost_at, &retries);
+        let predicted = self.predicted(consumes, lost_at, &retries, &mains, lag);
         let (worker, unlisted_at, listed_at) = self.listed();
         let exits = self.exits(&mains, main_pid, expected);
         let met = self.met(lost_at, &held).or_else(|| exits.first().cloned());
@@ -207,13 +216,16 @@ impl Story<'_> {
             settled_at,
             survived_connection: survived,
             retries,
-            predicted_at: prediction.at.map(|at| (at * 1000.0).round() / 1000.0),
-            prediction: prediction.words,
+            predicted_at: predicted.at,
+            predicted_from: predicted.from,
+            lag: predicted.lag,
+            prediction: predicted.words,
             unlisted_at,
             listed_at,
             log: self.log(),
             state: String::new(),
             stands: held.stands(self.now, up),
+            last_try: self.last_try(),
         }
     }
 
@@ -387,30 +399,6 @@ impl Story<'_> {
                 .any(|t| (down + SLACK..up - SLACK).contains(t))
         });
         silent.then(|| seen(down, "its connection was silent"))
-    }
-
-    fn prediction(&self, consumes: bool, lost_at: Option<f64>, retries: &[f64]) -> Prediction {
-        let Outage {
-            down_at: Some(down),
-            up_at: Some(up),
-        } = self.outage
-        else {
-            return Prediction::none("the broker was not seen to go and to come back");
-        };
-        if !consumes {
-            return Prediction::none("it connects when it has something to say");
-        }
-        if self.unit.starts_with("pulpcore-") {
-            return Prediction::none("it does not connect by kombu's backoff");
-        }
-        let tried = retries
-            .iter()
-            .copied()
-            .find(|t| (down - SLACK..up).contains(t));
-        match tried.or(lost_at) {
-            Some(lost) => predict(lost, up, |at| answer_at(self.timeline, at)),
-            None => Prediction::none("neither a loss nor a refused try was seen"),
-        }
     }
 }
 

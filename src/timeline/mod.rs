@@ -14,7 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use actors::ActorState;
-use backoff::{Prediction, next_try, predict};
+pub(crate) use backoff::Retry;
+use backoff::Tried;
 use connections::{Connection, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
@@ -58,6 +59,9 @@ pub(crate) struct Begin {
     /// How many listened for the agents' replies, by queue; empty where nobody could tell.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) listeners: BTreeMap<String, u64>,
+    /// How Pulp's own settings have its services try again; none: nobody could tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry: Option<Retry>,
 }
 
 /// One further line.
@@ -187,11 +191,6 @@ impl Timeline {
         actors::tell(self, self.outage(), main_pids, now)
     }
 
-    /// The instant at which a consumer that lost its connection at `lost` tries next.
-    pub(crate) fn next_try(lost: f64, now: f64) -> Option<f64> {
-        next_try(lost, now)
-    }
-
     /// Why the observer ended; none when it was killed, or observes still.
     pub(crate) fn end(&self) -> Option<&str> {
         self.entries
@@ -239,6 +238,7 @@ mod tests {
                 broker: "b:5672".to_owned(),
                 units: units.map(str::to_owned).to_vec(),
                 listeners: BTreeMap::new(),
+                retry: None,
             },
             entries: seen
                 .into_iter()

@@ -192,7 +192,7 @@ names! {
         "Look at the broker's log for connections that it closes, and at `journalctl -u {unit}`."
     Late "late" Defect ["F04" "F31"]
         "A service came back later than its backoff explains.";
-        "its connection came more than 2 s after the predicted retry or, where none can be predicted, more than 45 s after the broker";
+        "its connection came more than 2 s after the predicted retry, and later than the lag of its host explains: that is learnt from the earlier tries of the same outage. Where no retry can be predicted: more than 45 s after the broker";
         "Look at `journalctl -u {unit}` between the broker's return and its connection."
     CanceledByPulp "canceled_by_pulp" Told ["F41" "F43"]
         "Pulp took workers for lost during the outage, and cancels the tasks that such workers have.";

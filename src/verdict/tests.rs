@@ -339,6 +339,32 @@ fn a_scenario_that_ends_before_a_services_turn_accuses_only_who_failed() {
     );
 }
 
+/// What becomes of a service that was connected so long after its prediction, where the host's lag explains so much.
+fn connected_after(late: f64, lag: Option<f64>) -> String {
+    let mut changes = vec![
+        (at(WORKER, "connected_at"), json!(44.71 + late)),
+        (at(WORKER, "settled_at"), json!(49.71 + late)),
+    ];
+    changes.extend(lag.map(|lag| (at(WORKER, "lag"), json!(lag))));
+    let changes: Vec<(&str, Json)> = changes.iter().map(|(at, v)| (&**at, v.clone())).collect();
+    verdict(&changed(&changes)).0
+}
+
+#[test]
+fn a_service_is_late_only_beyond_what_its_hosts_lag_explains() {
+    let late = format!("survived_with_defects late {UNIT}");
+    // On an idle machine.
+    for lag in [None, Some(0.0), Some(0.05)] {
+        assert_eq!(connected_after(5.0, lag), late, "{lag:?}");
+    }
+    // Seen at a load of 10 on two processors: a healthy worker, each try of which was as late.
+    assert_eq!(connected_after(2.1, Some(2.0)), "survived -");
+    assert_eq!(connected_after(2.1, Some(0.0)), late);
+    assert_eq!(connected_after(5.0, Some(2.0)), late);
+    // What makes no sense explains nothing.
+    assert_eq!(connected_after(5.0, Some(-9.0)), late);
+}
+
 #[test]
 fn a_service_that_settles_is_accused_by_no_wait() {
     let [settled, settling, wait] = [

@@ -250,6 +250,13 @@ def redis(answer):
 SCHEMES = {"amqp": "amqp", "pyamqp": "amqp", "librabbitmq": "amqp", "amqps": "amqp", "qpid": "qpid", "redis": "redis", "rediss": "redis"}
 
 
+def tries(again, most):
+    # Celery tries without end where the number is 0 or None.
+    if not isinstance(again, bool) or not (most is None or isinstance(most, int) and most >= 0):
+        return None
+    return {"retries": again, "most": most or None}
+
+
 def pulp2():
     import importlib
 
@@ -287,8 +294,7 @@ def pulp2():
 
     name, timeout, seeds = option("server", "server_name"), option("tasks", "worker_timeout"), option("database", "seeds") or ""
     answer = {
-        "retry": dict((name, conf("broker_connection_" + name)) for name in ("retry", "max_retries", "timeout")),
-        "heartbeat": conf("broker_heartbeat"),
+        "retry": tries(conf("broker_connection_retry"), conf("broker_connection_max_retries")),
         "messaging_url": option("messaging", "url"),
         "transport": option("messaging", "transport") or "qpid",
         "url": "https://" + name if name else None,

@@ -89,11 +89,14 @@ fn a_pulp_2_has_one_broker_and_nothing_else_that_is_taken_away() {
     let answer = json!({
         "places": {"broker": {"Ok": ["qpids://h:5672/%2F", "Pulp's own Celery application"]}},
         "messaging_url": "tcp://h", "transport": "rabbitmq", "worker_timeout": 30, "seeds": [["db", 27017]],
-        "retry": {"retry": true, "max_retries": 100, "timeout": 4}, "heartbeat": 120,
+        "retry": {"retries": true, "most": null},
     });
     let found = of(Generation::Two, &answer);
     assert_eq!(told(&found, Target::Broker), "qpids://h:5672/%2F");
     assert!(told(&found, Target::Database).contains("Pulp 2's database is no broker"));
     assert_eq!(found.agents_url().as_deref(), Some("amqp://h"));
+    let endless = found.retry.map(in_words).unwrap_or_default();
+    assert!(endless.contains("without end"), "{endless}");
+    assert_eq!(in_words(Retry::default()), "");
     assert_eq!(found.effective(Target::Cache), Target::Cache);
 }

@@ -217,12 +217,7 @@ fn next(actor: &ActorState, timeline: &Timeline, now: f64) -> String {
         return ", which has its connection from before the outage, but nothing moved on it since"
             .to_owned();
     }
-    let tried = actor
-        .retries
-        .first()
-        .copied()
-        .filter(|_| actor.predicted_at.is_some());
-    let coming = tried.and_then(|first| Timeline::next_try(first, now));
+    let coming = actor.predicted_at.and_then(|_| actor.next_try(now));
     // Who has let the try go by that had to succeed does not wait for the next.
     match (coming, actor.predicted_at) {
         (Some(at), Some(predicted)) if predicted >= now => {

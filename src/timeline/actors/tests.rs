@@ -1,6 +1,7 @@
 //! Stories as the observer writes them, from the lab: stopped, killed, frozen and cut brokers.
 
 use super::*;
+use crate::timeline::Retry;
 use crate::timeline::tests::timeline;
 
 const WORKER: &str = "pulp_worker-0.service";
@@ -57,6 +58,19 @@ fn said(what: Said) -> Event {
         what,
         seconds: None,
     }
+}
+
+/// A failed try, as kombu's one message has it.
+fn tried(unit: &str, at: f64, wait: f64) -> [(f64, Event); 2] {
+    let said = |what, seconds| Event::Said {
+        unit: unit.to_owned(),
+        what,
+        seconds,
+    };
+    [
+        (at, said(Said::Refused, None)),
+        (at, said(Said::Retries, Some(wait))),
+    ]
 }
 
 fn begin() -> Vec<(f64, Event)> {
@@ -333,4 +347,107 @@ fn a_service_of_pulp_3_that_is_given_up_is_told_with_its_restart_setting() {
         actor.ending(),
         "exited with status 0 and is not started again (Restart=on-failure, which status 0 is not)"
     );
+}
+
+const BEAT: &str = "pulp_celerybeat.service";
+
+/// An outage from 3.2 to 21.0 s in which these tries failed, and then the worker's new connection.
+fn outage(tries: &[(&str, f64, f64)], connected: f64) -> Vec<(f64, Event)> {
+    let mut seen = begin();
+    seen.extend([(3.0, closed(1)), (3.2, broker("refused"))]);
+    for (unit, at, wait) in tries {
+        seen.extend(tried(unit, *at, *wait));
+    }
+    seen.extend([(21.0, broker("answers")), (connected, opened(2))]);
+    seen.sort_by(|a, b| a.0.total_cmp(&b.0));
+    seen
+}
+
+#[test]
+fn the_last_try_and_the_lag_are_learnt_from_the_log() {
+    let lagged = [(WORKER, 3.1, 2.0), (WORKER, 7.1, 4.0), (WORKER, 13.1, 6.0)];
+    let actor = worker(outage(&lagged, 21.2), 60.0);
+    // The try that was due at 19.1 is under way, because tries are 2 s late on this host.
+    assert_eq!((actor.predicted_at, actor.lag), (Some(20.0), 2.0));
+    assert_eq!(actor.predicted_from, "its log");
+    let prompt = [
+        (WORKER, 3.1, 2.0),
+        (WORKER, 5.1, 4.0),
+        (WORKER, 9.11, 6.0),
+        (WORKER, 15.11, 8.0),
+    ];
+    let actor = worker(outage(&prompt, 28.1), 60.0);
+    assert_eq!((actor.predicted_at, actor.lag), (Some(23.11), 0.01));
+    assert_eq!(actor.next_try(24.0), Some(33.11));
+}
+
+#[test]
+fn one_slow_service_beside_a_prompt_one_is_no_lag_of_the_host() {
+    let both = [
+        (WORKER, 3.1, 2.0),
+        (WORKER, 10.1, 4.0),
+        (WORKER, 19.1, 6.0),
+        (BEAT, 3.1, 2.0),
+        (BEAT, 5.2, 4.0),
+        (BEAT, 9.2, 6.0),
+        (BEAT, 15.2, 8.0),
+    ];
+    assert_eq!(Some(worker(outage(&both, 25.1), 60.0).lag), Some(0.1));
+    // Another process begins anew.
+    let mut again = outage(&[(WORKER, 3.1, 2.0), (WORKER, 10.1, 2.0)], 22.1);
+    again.push((4.0, unit(8, "")));
+    again.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let actor = worker(again, 60.0);
+    assert_eq!((actor.predicted_at, actor.lag), (Some(22.1), 0.0));
+}
+
+#[test]
+fn a_service_whose_log_does_not_serve_is_predicted_from_its_loss_and_that_is_said() {
+    // Its log is empty, or in words that nobody knows; the scheduler's tells the host's lag.
+    let beat = [(BEAT, 3.1, 2.0), (BEAT, 5.2, 4.0), (BEAT, 9.3, 6.0)];
+    let silent = worker(outage(&beat, 30.0), 60.0);
+    assert_eq!(silent.predicted_at, Some(23.0));
+    assert_eq!(
+        silent.predicted_from,
+        "its loss, because its log names no next try"
+    );
+    assert!(
+        (silent.lag - 0.4).abs() < 0.01,
+        "four tries since the loss: {}",
+        silent.lag
+    );
+    // A log without dates tells nobody how far the tries have drifted.
+    let mut undated = outage(&[], 30.0);
+    undated.push((3.0, said(Said::Met)));
+    let actor = worker(undated, 60.0);
+    assert_eq!(
+        actor.predicted_from,
+        "its loss, because its log has no dates"
+    );
+    assert_eq!((actor.predicted_at, actor.lag), (Some(23.0), 10.0));
+    // What nobody can predict has no lag.
+    let beat = timeline(outage(&beat, 30.0))
+        .actors(&BTreeMap::new(), 60.0)
+        .remove(1);
+    assert_eq!(
+        (beat.predicted_at, beat.predicted_from, beat.lag),
+        (None, "", 0.0)
+    );
+}
+
+#[test]
+fn pulps_own_settings_say_how_often_a_service_tries() {
+    let mut seen = timeline(outage(&[], 30.0));
+    let told = |seen: &Timeline| seen.actors(&BTreeMap::new(), 60.0).remove(0).prediction;
+    assert_eq!(told(&seen), "");
+    seen.begin.retry = Some(Retry {
+        retries: true,
+        most: Some(2),
+    });
+    assert!(told(&seen).contains("the 2 tries, 6 s, after which kombu gives up"));
+    seen.begin.retry = Some(Retry {
+        retries: false,
+        most: Some(2),
+    });
+    assert!(told(&seen).contains("not to try again"));
 }

@@ -7,7 +7,7 @@ use crate::verdict::name::Name;
 use crate::verdict::results::{ActorState, Failure, Host, Reply, Run, Watch};
 use crate::verdict::{Finding, Service, shown};
 
-/// A connection later than this after the predicted retry is late.
+/// A connection later than this after the predicted retry is late, and later than the lag of its host explains.
 const LATE_AFTER_PREDICTED: f64 = 2.0;
 
 /// The same, after the broker's return, where nothing can be predicted.
@@ -233,7 +233,7 @@ fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
     // play failed of something else, too little.
     let waited = watch.up_at.map(|up| (watch.known_until() - up).max(0.0));
     let predicted = actor.predicted(watch.up_at);
-    let due = predicted.map_or(LATE_AFTER_BROKER, |s| s + LATE_AFTER_PREDICTED);
+    let due = predicted.map_or(LATE_AFTER_BROKER, |s| s + LATE_AFTER_PREDICTED + actor.lag);
     let looked = watch.ended_at().is_some() && waited.is_some_and(|s| s >= due);
     let accused = accused(seen, actor);
     let wait_failed = seen.recovered.is_some_and(|wait| wait.failed);
@@ -307,7 +307,7 @@ fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {
     let after = actor.recovery(watch.up_at)?;
     let predicted = actor.predicted(watch.up_at);
     let what = match predicted {
-        Some(due) if after > due.max(0.0) + LATE_AFTER_PREDICTED => format!(
+        Some(due) if after > due.max(0.0) + LATE_AFTER_PREDICTED + actor.lag => format!(
             "{name} came back {} after the broker, {} later than its backoff explains",
             shown(after),
             shown(after - due.max(0.0))
@@ -317,11 +317,20 @@ fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {
         }
         _ => return None,
     };
+    let explained = match actor.predicted_from.as_str() {
+        "" => String::new(),
+        from => format!(
+            "predicted from {from}; the lag of its host explains {} more",
+            shown(actor.lag)
+        ),
+    };
     Some(
         Finding::new(Name::Late, what)
             .because(&actor.prediction)
+            .because(explained)
             .with("seconds", after)
-            .with("predicted_seconds", json!(predicted)),
+            .with("predicted_seconds", json!(predicted))
+            .with("lag_seconds", actor.lag),
     )
 }
 

@@ -60,7 +60,7 @@ fn service(service: &Service<'_>) -> Json {
     let since =
         |at: Option<f64>, from: Option<f64>| rounded(at.zip(from).map(|(at, from)| at - from));
     let (recovery, predicted) = (service.recovery(), service.predicted());
-    let difference = recovery.zip(predicted).map(|(r, p)| r - p);
+    let difference = recovery.zip(predicted).map(|(r, p)| r - p.max(0.0));
     json!({
         "host": service.host.name,
         "name": actor.name,
@@ -73,6 +73,8 @@ fn service(service: &Service<'_>) -> Json {
         "recovery_seconds": rounded(recovery),
         "predicted_seconds": rounded(predicted),
         "difference_seconds": rounded(difference),
+        "predicted_from": actor.predicted_from,
+        "lag_seconds": rounded(Some(actor.lag)),
         "no_prediction": actor.prediction,
         "settled_seconds": since(actor.settled_at, up),
         "listed_seconds": since(actor.listed_at, up),

@@ -39,6 +39,10 @@ pub(crate) struct ActorState {
     pub(crate) survived_connection: bool,
     pub(crate) retries: Vec<f64>,
     pub(crate) predicted_at: Option<f64>,
+    /// What the prediction is reckoned from.
+    pub(crate) predicted_from: String,
+    /// How many seconds later than predicted its host's lag explains.
+    pub(crate) lag: f64,
     /// Why there is no prediction.
     pub(crate) prediction: String,
     pub(crate) unlisted_at: Option<f64>,
@@ -101,6 +105,8 @@ impl ActorState {
             survived_connection: flag(&value["survived_connection"]) == Some(true),
             retries: list(&value["retries"]).iter().filter_map(number).collect(),
             predicted_at: number(&value["predicted_at"]),
+            predicted_from: text(&value["predicted_from"]),
+            lag: number(&value["lag"]).unwrap_or_default().max(0.0),
             prediction: text(&value["prediction"]),
             unlisted_at: number(&value["unlisted_at"]),
             listed_at: number(&value["listed_at"]),
@@ -123,6 +129,12 @@ impl ActorState {
     pub(crate) fn recovery(&self, up_at: Option<f64>) -> Option<f64> {
         // One that connects to a frozen broker is connected before that answers.
         Some((self.connected_at? - up_at?).max(0.0))
+    }
+
+    /// What of its prediction is not by its own log.
+    pub(crate) fn predicted_otherwise(&self) -> Option<&str> {
+        let from = self.predicted_from.as_str();
+        (!matches!(from, "" | "its log")).then_some(from)
     }
 
     /// The same, as its backoff predicts it.

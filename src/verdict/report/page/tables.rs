@@ -81,6 +81,12 @@ fn row(service: &Service<'_>, comparison: Option<&Comparison>, hosts: bool) -> S
         }
         words = format!("{words}no prediction: {}", actor.prediction);
     }
+    if let Some(from) = actor.predicted_otherwise().filter(|_| predicted.is_some()) {
+        if !words.is_empty() {
+            words.push_str("; ");
+        }
+        words = format!("{words}predicted from {from}");
+    }
     let grade = match service.name.map(|n| (n, n.grade())) {
         None => "good",
         Some((_, Grade::Failed)) => "bad",
