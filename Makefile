@@ -51,7 +51,7 @@ crash-test: venv build ## kill whoever takes part in an outage, at random instan
 	scripts/bootstrap lab
 	scripts/crash-test
 
-detection-table: venv build ## what the play names on Pulps that are broken in a known way, live (N=20, ONLY=, PULP=3, LABS=, WRITE=, RECORD=)
+detection-table: venv build ## what the play names on Pulps that are broken in a known way, live (N=20, ONLY=, PULP=3, LABS=, LOAD=12, WRITE=, RECORD=)
 	scripts/bootstrap lab
 	scripts/detection-table
 

@@ -22,8 +22,10 @@ from harness.lab import PROJECT, Lab, labs
 from harness.pulp3 import Pulp3Lab
 
 PULP = os.environ.get("PULP", "2")
+# How many processes burn a processor in each lab meanwhile.
+LOAD = int(os.environ.get("LOAD", "0"))
 KIND, CATALOGUE = (Pulp3Lab, subjects3) if PULP == "3" else (Lab, subjects)
-SUBJECTS, healthy = CATALOGUE.SUBJECTS, CATALOGUE.healthy
+SUBJECTS, healthy = CATALOGUE.SUBJECTS, CATALOGUE.burdened if LOAD else CATALOGUE.healthy
 # In the file that it writes.
 TITLE = f"## Pulp {PULP}\n"
 
@@ -34,8 +36,9 @@ def main():
     judged = judge_all([*broken, *(healthy(n) for n in range(number))])
     found, times = judged[: len(broken)], judged[len(broken) :]
     wrong, alarms = [one for one in found if not one.right], [one for one in times if not one.right]
+    burden = f" under a load of {LOAD}" if LOAD else ""
     summary = (
-        f"{len(found) - len(wrong)} of {len(found)} subjects named right; {len(alarms)} false alarms in {number} runs on a healthy lab; "
+        f"{len(found) - len(wrong)} of {len(found)} subjects named right; {len(alarms)} false alarms in {number} runs on a healthy lab{burden}; "
         f"{time.monotonic() - began:.0f} s on {len(inventories)} labs, version {version(PROJECT)}"
     )
     print(f"\n{table(found + alarms)}\n{summary}")

@@ -67,6 +67,10 @@ class Subject:
         return [hook(task, lab.name, [script, "exec", lab.name, "sh", "-c", run]) for task, run in self.hooks.items()]
 
 
+class Burdened(Subject):
+    BASE: typing.ClassVar[dict] = {"connect_hold": 8, "reconnect_hold": 8}
+
+
 def drop_in(unit, text):
     """A setting of a unit by whoever looks after the host, and how it goes again."""
     folder = f"/etc/systemd/system/{unit}.d"
@@ -79,6 +83,12 @@ def drop_in(unit, text):
 def healthy(number):
     scenario = ("reconnect", "connect")[number % 2]
     return Subject(f"healthy {number}", "", "agent_replies_lost", WEB, scenario=scenario)
+
+
+def burdened(number):
+    """A healthy one on a busy machine: with the times that ship, and such that any defect that is named is a false alarm."""
+    scenario = ("reconnect", "connect")[number % 2]
+    return Burdened(f"healthy, under a load {number}", "", "survived", scenario=scenario, replies="reconnect")
 
 
 NO_BROKER_NO_START = drop_in(BEAT, "[Service]\\nExecStartPre=/bin/bash -c \"exec 3<>/dev/tcp/localhost/5672\"\\n")
@@ -204,4 +214,6 @@ SUBJECTS = [
             variables={"recovery_timeout": 60}),
     Subject("a worker that comes back late", "F04", "late", WORKER, defect="worker_reconnects_late", actors="pulp_worker-1",
             replies="reconnect", variables={"recovery_timeout": 120, "reconnect_hold": 5}),
+    Subject("a worker that comes back 5 s late", "F04", "late", WORKER, defect="worker_connects_late", actors="pulp_worker-1",
+            replies="reconnect", variables={"recovery_timeout": 60}),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Why this exists: the defects of a worker's consumer, as small changes of Celery's own. Each lets the worker live and takes something
 from what it does once it has lost its broker, or has had none at its start."""
 
+import functools
 import math
 import socket
 import threading
@@ -42,6 +43,30 @@ class ReconnectsLate(NeverReconnects):
     """The same, with an end that comes later than any retry would (F04)."""
 
     hangs_for = 70
+
+
+class ConnectsLate(Consumer):
+    """Tries again in time each time, and then takes 5 s for the try that finds its broker again (F04)."""
+
+    has_lost = False
+
+    def on_connection_error_after_connected(self, exc):
+        self.has_lost = True
+        super().on_connection_error_after_connected(exc)
+
+    def ensure_connected(self, conn):
+        if self.has_lost:
+            conn._establish_connection = functools.partial(self._late, conn._establish_connection)
+        return super().ensure_connected(conn)
+
+    def _late(self, establish):
+        url = parse_url(settings.BROKER_URL)
+        try:
+            socket.create_connection((url["hostname"], url["port"]), timeout=2).close()
+        except OSError:
+            return establish()
+        time.sleep(5)
+        return establish()
 
 
 class Idle(Consumer):

@@ -18,6 +18,7 @@ from pulp_lab import settings
 CONSUMERS = {
     "worker_never_reconnects": "NeverReconnects",
     "worker_reconnects_late": "ReconnectsLate",
+    "worker_connects_late": "ConnectsLate",
     "worker_never_consumes": "NeverConsumes",
     "worker_cancels_its_queues": "CancelsItsQueues",
     "worker_deaf_after_silence": "DeafAfterSilence",
