@@ -366,6 +366,18 @@ fn a_service_is_late_only_beyond_what_its_hosts_lag_explains() {
 }
 
 #[test]
+fn a_time_that_was_over_in_the_middle_of_a_round_is_no_workers_fault() {
+    let early =
+        "the time was over before `reserved_resource_worker-1@demo` could show that it works";
+    let (told, json) = verdict(&failed_step("working", early));
+    assert_eq!(told, "void not_exercised");
+    assert!(
+        json["sentence"].as_str().unwrap().contains(early),
+        "{json:#}"
+    );
+}
+
+#[test]
 fn a_service_that_settles_is_accused_by_no_wait() {
     let [settled, settling, wait] = [
         at(WORKER, "settled_at"),
