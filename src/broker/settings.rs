@@ -280,9 +280,12 @@ fn in_words(retry: Retry) -> Cow<'static, str> {
             "; its services do not try to connect again (`broker_connection_retry`)".into()
         }
         Retry { most: None, .. } => {
-            "; its services try to connect again without end (`broker_connection_max_retries`)".into()
+            "; its services try to connect again without end (`broker_connection_max_retries`)"
+                .into()
         }
-        Retry { most: Some(most), .. } => format!(
+        Retry {
+            most: Some(most), ..
+        } => format!(
             "; its services try to connect again {most} times (`broker_connection_max_retries`)"
         )
         .into(),
