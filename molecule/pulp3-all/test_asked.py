@@ -25,7 +25,7 @@ class Asked(Pulp3Claims):
     def demand_told(self, facts, *words):
         refusals = {refusal["name"]: refusal["msg"] for refusal in facts["preflight"]["refusals"]}
         self.assertIn("broker_uncertain", refusals)
-        for word in [*words, "pulp_broker_test_broker_url"]:
+        for word in [*words, "`broker_url`"]:
             self.assertIn(word, refusals["broker_uncertain"])
         self.assertIsNone(facts["broker"])
         self.assertNotIn("Sesame", str(facts))

@@ -26,7 +26,7 @@ class Call:
         own = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "MOLECULE_"))}
         own |= {"ANSIBLE_LIBRARY": str(PROJECT / "library"), "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "ANSIBLE_NOCOLOR": "1"}
         self.what = f"{module} {arguments}"
-        command = ["ansible", lab.name, "--inventory", INVENTORY, "--module-name", module, "--args", json.dumps(arguments)]
+        command = ["ansible", lab.name, "--inventory", INVENTORY, "--module-name", module, "--args", json.dumps(arguments) if arguments else ""]
         self.process = subprocess.Popen(
             [*command, *connection], cwd="/", env=own, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True,

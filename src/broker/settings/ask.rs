@@ -61,7 +61,10 @@ fn running(generation: Generation) -> Vec<Candidate> {
     units.retain(|unit| {
         unit.running && !unit.umbrella && unit.name.starts_with(generation.prefix())
     });
-    units.sort_by_key(|unit| !unit.is_worker());
+    // What a unit's environment says may be said to its own processes alone: others are asked only where no worker runs.
+    if units.iter().any(Unit::is_worker) {
+        units.retain(Unit::is_worker);
+    }
     units.iter().flat_map(of_unit).collect()
 }
 
@@ -114,9 +117,13 @@ fn setups(generation: Generation) -> Vec<Setup> {
     }
 }
 
-/// Those of units that would be started.
+/// Those of units that would be started: of the first kind that is here, whose environment may be another than that of the next.
 fn stopped(generation: Generation) -> Vec<Candidate> {
-    let all = setups(generation).into_iter().map(|setup| {
+    let kind = |setup: &Setup| setup.unit.split('@').next().map(str::to_owned);
+    let setups = setups(generation);
+    let first = setups.first().and_then(kind);
+    let all = setups.into_iter().filter(|setup| kind(setup) == first);
+    let all = all.map(|setup| {
         let interpreter = setup.start.map(|start| {
             let (program, options) = (start.interpreter, start.options);
             Interpreter::of_service(program, options, start.user, start.variables)

@@ -16,7 +16,7 @@ import django.db.backends.postgresql.base
 import dynaconf  # noqa: F401
 import redis  # noqa: F401
 
-LIMIT = 20
+LIMIT = 60
 DECOYS = [5432, 6379]
 DEFAULT_FOLDER = "/var/run/postgresql"
 NAMES = ["WORKER_TYPE", "CACHE_ENABLED", "API_ROOT", "CONTENT_ORIGIN"]
@@ -66,6 +66,9 @@ def connect(form):
 
 
 def judge(form, sockets):
+    # Nothing of the one before, which may have connected again before it was killed.
+    while accepted_late(sockets):
+        pass
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -105,6 +108,16 @@ def watch(reading, sockets):
             if not piece:
                 break
     return said, None
+
+
+def accepted_late(sockets):
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        ready = [key.fileobj for key, _ in selector.select(0)]
+    for one in ready:
+        one.accept()[0].close()
+    return ready
 
 
 def accepted(listener):
