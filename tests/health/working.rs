@@ -46,7 +46,7 @@ fn a_worker_that_runs_nothing_is_named() {
         idle: Some(W1),
         ..Wrong::default()
     });
-    let told = working(&server, 6);
+    let told = working(&server, 18);
     told.failed_with(&[
         "FAILED connected_but_idle: ",
         "`reserved_resource_worker-1@h`",
@@ -65,6 +65,21 @@ fn a_worker_that_runs_nothing_is_named() {
         "{}",
         told.raw
     );
+}
+
+#[test]
+fn a_worker_that_has_had_no_time_is_not_accused() {
+    let server = pulp(Wrong {
+        idle: Some(W1),
+        ..Wrong::default()
+    });
+    let told = working(&server, 6);
+    told.failed_with(&[
+        "the time was over before `reserved_resource_worker-1@h` could show that it works",
+        "set a longer `timeout`",
+    ]);
+    assert!(!told.msg().contains("FAILED"), "{}", told.raw);
+    assert_eq!(told.reply["failures"][0]["name"], "", "{}", told.raw);
 }
 
 #[test]
