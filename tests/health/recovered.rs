@@ -112,7 +112,7 @@ fn what_does_not_work_is_not_checked_any_further() {
         },
         beating(None),
     );
-    let told = recovered(&server, 20);
+    let told = recovered(&server, 40);
     told.failed_with(&["FAILED connected_but_idle: ", W1]);
     assert_eq!(told.reply["working"]["failed"], true);
     assert_eq!(told.reply["health"], Value::Null, "{}", told.raw);
