@@ -122,17 +122,18 @@ def pulp3():
     def setting(name):
         return text(getattr(settings, name, None))
 
+    def flag(name):
+        return setting(name) if isinstance(setting(name), bool) else None
+
     origin = word(setting("CONTENT_ORIGIN"))
-    flags = dict((name, setting(name)) for name in ("DOMAIN_ENABLED", "USE_NEW_WORKER_TYPE"))
-    flags = dict((name, value) for name, value in flags.items() if isinstance(value, bool))
     answer = {
         "version": word(version("pulpcore")),
         "url": origin if origin and "://" in origin else None,
         "api_root": word(setting("API_ROOT")),
-        "domains": flags.get("DOMAIN_ENABLED"),
+        "domains": flag("DOMAIN_ENABLED"),
         "caches": bool(setting("CACHE_ENABLED")),
         "worker_type": word(setting("WORKER_TYPE")),
-        "new_worker_type": flags.get("USE_NEW_WORKER_TYPE"),
+        "new_worker_type": flag("USE_NEW_WORKER_TYPE"),
         "other_databases": sorted(text(name) for name in settings.DATABASES if name != "default"),
         "files": [os.path.abspath(path) for path in files()],
         "secrets": [setting("SECRET_KEY"), setting("REDIS_PASSWORD")],

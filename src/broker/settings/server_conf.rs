@@ -67,7 +67,7 @@ fn broker(ini: &Ini) -> Place {
         return Err("[tasks] broker_url is empty".to_owned());
     }
     if !url.is_ascii() {
-        return Err("[tasks] broker_url is not ASCII, which kombu does not take".to_owned());
+        return Err("[tasks] broker_url is not ASCII, which kombu 4 does not take".to_owned());
     }
     let source = if ini.has("tasks", "broker_url") {
         format!("{SERVER_CONF} [tasks] broker_url")
