@@ -14,7 +14,7 @@ SHORT = {"pulp_broker_test_connect_hold": 5, "pulp_broker_test_reconnect_hold": 
 CONNECT = "connect.yml/Hold the broker away"
 RECONNECT = "reconnect.yml/Hold the broker away"
 HEALTH = "health.yml/Check that Pulp does its job end to end"
-PAGE = "set_up.yml/Tell what is there and what would be done"
+PAGE = "set_up.yml/Tell what is there, what would be done, and everything that is in the way"
 RESULT = "report.yml/Tell the result"
 
 

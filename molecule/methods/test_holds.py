@@ -13,7 +13,7 @@ from harness.play import PLAYBOOKS, hook
 TAKE = "take.yml/Take the broker away"
 DOWN = "reconnect.yml/Tell what is down and how it comes back"
 HOLD = "reconnect.yml/Hold the broker away"
-PAGE = "set_up.yml/Tell what is there and what would be done"
+PAGE = "set_up.yml/Tell what is there, what would be done, and everything that is in the way"
 # The hold of 150 s, and what the play does around it.
 LONG = 600
 

@@ -5,7 +5,7 @@ import unittest
 from harness.claims import Claims
 from harness.play import PLAYBOOKS
 
-PAGE = "set_up.yml/Tell what is there and what would be done"
+PAGE = "set_up.yml/Tell what is there, what would be done, and everything that is in the way"
 HTTPD = "httpd.service"
 KEPT = {"pulp_broker_test_keep": ["httpd"], "pulp_broker_test_connect_hold": 5, "pulp_broker_test_final_restart": "always"}
 

@@ -10,7 +10,7 @@ from harness.claims import Claims
 from harness.lab import BROKER, INVENTORY, SHARED, WORKERS
 from harness.play import PLAYBOOKS
 
-PAGE = "set_up.yml/Tell what is there and what would be done"
+PAGE = "set_up.yml/Tell what is there, what would be done, and everything that is in the way"
 SNAPSHOT = SHARED / "harness" / "snapshot.py"
 # What could not be told from a change of ours; each is compared on its own.
 KNOWN_BAD = {

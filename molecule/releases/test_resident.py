@@ -30,8 +30,9 @@ class Resident(OnReleases):
     def test_a_call_is_one_command(self):
         for release in (OLDEST, NEWEST):
             with self.subTest(release):
-                ordinary = self.reached(release, pulp_broker_test_resident=False)
-                resident = self.reached(release)
+                # Words, as `-e` gives them.
+                ordinary = self.reached(release, pulp_broker_test_resident="false")
+                resident = self.reached(release, pulp_broker_test_resident="true")
                 # Three calls and the end of the run, and at the most six for the program itself.
                 self.assertLessEqual(len(resident), 10, resident)
                 self.assertEqual(resident.count("sftp"), 1, resident)

@@ -8,10 +8,10 @@ from harness.lab import SHARED, until
 from harness.module import call
 from harness.play import PLAYBOOKS, hook
 
-BROKER_BACK, SERVICES_BACK = "restore.yml/Give the broker back", "restore.yml/Start what was running before"
-WORKS_AGAIN = "restore.yml/See whether the services work again after a failure"
-RESTART = "restore.yml/Restart the services"
-RESTART_SEEN = "restore.yml/See whether the restarted services work"
+BROKER_BACK, SERVICES_BACK = "after_failure.yml/Give the broker back", "restore.yml/Start what was running before"
+WORKS_AGAIN = "works_again.yml/See whether the services work again after a failure"
+RESTART = "works_again.yml/Restart the services"
+RESTART_SEEN = "works_again.yml/See whether the restarted services work"
 RECONNECT_UP = "recovery.yml/Give the broker back"
 LAST = "restore.yml/Fail if anything failed"
 # connect: each of these finds another part of Pulp gone.

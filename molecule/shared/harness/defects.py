@@ -13,7 +13,7 @@ LIMITS = {
 }
 CONNECT, RECONNECT = PLAYBOOKS / "broker_connect.yml", PLAYBOOKS / "broker_reconnect.yml"
 WORKER, OTHER, MANAGER = "pulp_worker-1.service", "pulp_worker-0.service", "pulp_resource_manager.service"
-EVERYTHING_BACK = ["restore.yml/Give the broker back", "restore.yml/Start what was running before"]
+EVERYTHING_BACK = ["after_failure.yml/Give the broker back", "restore.yml/Start what was running before"]
 
 
 class DefectClaims(Claims):

@@ -1,4 +1,4 @@
-"""Writes files of this run on the controller, all of them in one task that starts nothing. Only who runs the test may read them, and
+"""Writes files of this run on the controller, all of them in one task that starts nothing, and tells a message if there is one. Only who runs the test may read them, and
 what is there is never seen half written. One without content is left out. A file's name may hold a host's, which is whatever the
 inventory calls it."""
 
@@ -29,7 +29,8 @@ class ActionModule(ActionBase):
                 write(os.path.join(place, file_name(str(file["name"]))), str(file["content"]))
         except OSError as cause:
             raise AnsibleActionFail(f"failed to write `{folder}`: {cause}; set pulp_broker_test_report_dir to a folder that can be written") from cause
-        return {**result, "changed": bool(files), "folder": folder}
+        told = {"msg": msg, "_ansible_verbose_always": True} if (msg := self._task.args.get("msg")) else {}
+        return {**result, "changed": bool(files), "folder": folder, **told}
 
 
 def file_name(name):
