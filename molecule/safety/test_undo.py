@@ -34,6 +34,19 @@ class Undo(TakesByHand, Claims):
         self.assertEqual(self.lab.dead(), [])
         self.demand_as_before()
 
+    def test_from_the_controller_of_a_run_that_took_nothing(self):
+        """It may have died before; what it had sent goes with the same playbook."""
+        way = ("-e", "pulp_broker_test_resident=true", "--playbook-dir", str(PLAYBOOKS))
+        call(self.lab, "pulp_facts", connection=way, preflight=False)
+        self.assertNotEqual(self.lab.look("program"), [])
+        heal, tell = PLAYBOOKS / "heal.yml", "heal.yml/Tell what was given back"
+        play = self.demand_pass(self.play(heal, "--check"))
+        self.assertIn("would be removed", play.reply(tell, self.lab.name)["msg"])
+        self.assertNotEqual(self.lab.look("program"), [])
+        play = self.demand_pass(self.play(heal))
+        self.assertRegex(play.reply(tell, self.lab.name)["msg"], "nothing is recorded here.*was removed")
+        self.demand_as_before()
+
     def test_by_its_timer_alone(self):
         # It has to be later than the broker's own start takes.
         self.take(restore_after=30)

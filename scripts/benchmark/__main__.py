@@ -9,12 +9,14 @@ import sys
 
 import calls
 import health
+import hosts
 import observer
 import pulp3
 import recoveries
 import report
 import scenarios
 import table
+import trips
 from lab import Lab, Lost
 
 
@@ -29,6 +31,8 @@ def main():
         "calls": lambda: calls.rows(lab),
         "health": lambda: health.rows(lab),
         "scenarios": plays.rows,
+        "trips": lambda: trips.rows(lab, options.binary, plays),
+        "hosts": lambda: hosts.rows(lab, plays),
         "recoveries": lambda: recoveries.rows(lab, plays.replies),
         "observer": lambda: observer.rows(lab),
         "pulp3": lambda: pulp3.rows(Lab(options.lab, "bench-3", options.inventory_3)),

@@ -42,7 +42,7 @@ class Plays:
             plain = sorted((done for _, done in rounds if done), key=lambda done: done[0])
             if mine and plain:
                 (beyond, calls), (theirs_beyond, script) = mine[len(mine) // 2], plain[len(plain) // 2]
-                rows += compared(scenario, beyond, theirs_beyond) + ours(scenario, beyond, hold, calls) + theirs(scenario, script)
+                rows += compared(scenario, beyond, theirs_beyond, calls) + ours(scenario, beyond, hold, calls) + theirs(scenario, script)
         return rows
 
     def round(self, scenario, hold):
@@ -62,9 +62,9 @@ class Plays:
         plain.clean_up()
         return (wall - hold, calls), (taken - hold, plain)
 
-    def run(self, scenario):
+    def run(self, scenario, *options):
         """Runs one scenario's playbook; returns what the callback wrote, nothing if it failed, and what was printed."""
-        command = ["ansible-playbook", "--inventory", self.lab.inventory, f"playbooks/broker_{scenario}.yml"]
+        command = ["ansible-playbook", "--inventory", self.lab.inventory, f"playbooks/broker_{scenario}.yml", *options]
         callback = {
             "ANSIBLE_CALLBACK_PLUGINS": "scripts/callbacks",
             "ANSIBLE_CALLBACKS_ENABLED": "bench_times",
@@ -78,10 +78,15 @@ class Plays:
             return json.load(times_of_play), run.stdout
 
 
-def compared(scenario, beyond, plain):
+def compared(scenario, beyond, plain, calls):
+    """Of what nobody can shorten, the broker's boot, the backoff and Pulp's tasks, all has to be waited for."""
     hold = f"its {HOLDS[scenario]} s"
+    fixed = sum(call.told("outage", "boot_seconds") + call.pulps_tasks() for call in calls) + max(call.backoff() for call in calls)
+    limit = max(0.6 * plain, fixed + 8)
+    promise = f"<= {limit:.1f} s: 0.6 x the plain script, or what is fixed + 8 s"
     return [
-        (f"{scenario}: beyond {hold}, median of {ROUNDS}", sec(beyond), "<= 1.0 x the plain script", beyond <= plain),
+        (f"{scenario}: beyond {hold}, median of {ROUNDS}", sec(beyond), promise, beyond <= limit),
+        (f"{scenario}: fixed are the broker's boot, the backoff and Pulp's tasks", sec(fixed), "", None),
         (f"{scenario}: beyond {hold}, the plain script, median of {ROUNDS}", sec(plain), "", None),
     ]
 
@@ -101,7 +106,7 @@ def ours(scenario, beyond, hold, calls):
     before = sum(call.pulps_tasks() for call in calls if call not in proofs)
     agents = sum(call.told("queues", "seconds") for call in calls)
     parts = {
-        f"Ansible, {len(calls)} calls of ours": beyond + hold - worked,
+        f"Ansible, {len(calls)} calls of ours, and the way to the host": beyond + hold - worked,
         "the broker's boot": boot,
         "services and broker, stopped and started, proven": control,
         "until each service has met the absent broker": met,
@@ -120,7 +125,9 @@ def ours(scenario, beyond, hold, calls):
         return rows
     # The health check and the scheduler's turn are side by side.
     overhead = beyond + hold - held - boot - backoff - agents - before - max(told.values())
+    ansible = beyond + hold - worked
     return rows + [
+        ("reconnect: Ansible's own time on its one host", sec(ansible), "<= 6 s", ansible <= 6),
         ("reconnect: calls of our modules on its one host, from the first to the report", str(len(calls)), "<= 12", len(calls) <= 12),
         ("reconnect: all but hold, boot, backoff, agents, schedule and Pulp's tasks", sec(overhead), "<= 15 s", overhead <= 15),
     ]

@@ -1,0 +1,1 @@
+pulp_broker.py
