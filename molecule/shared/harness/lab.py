@@ -96,13 +96,6 @@ class Lab:
         if process.returncode:
             raise AssertionError(f"{self.name}: {script}: {process.returncode}: {said}")
 
-    def restart(self):
-        """As a host that boots: what was in its memory is gone."""
-        self.leave()
-        process = self._podman(f"exec podman restart --time 20 pulp-broker-test-{self.name}")
-        process.communicate(timeout=120)
-        self.wait_until_ready()
-
     @property
     def units(self):
         return [BROKER, *self.services] if self.serves else self.services
