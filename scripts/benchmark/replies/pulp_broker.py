@@ -1,4 +1,4 @@
-"""Makes a call of ours as it is made, but with parameters that it refuses, and answers what was recorded of the same call. Only the first
+"""Makes a call of ours as it is made, but with one parameter that it refuses, and answers what was recorded of the same call. Only the first
 host has Pulp's API and its broker; all others have workers. Each file beside this one is a link to it: Ansible finds an action by its
 module's name.
 """
@@ -20,7 +20,7 @@ TOLD_BY = ("state", "hold", "connected", "wait_for")
 class ActionModule(sent.ActionModule):
     def run(self, tmp=None, task_vars=None):
         wanted = self._task.args
-        self._task.args = {"bench": True}
+        self._task.args = wanted | {"bench": True}
         made = super().run(tmp, task_vars)
         if "bench" not in made.get("msg", ""):
             return made
