@@ -20,7 +20,7 @@ class Defects(DefectClaims):
         wish = LIMITS | {"pulp_broker_test_final_restart": "never"}
         play = self.demand_failure(self.play(RECONNECT, variables=wish), "FAILED not_recovered: ", "FAILED services_not_restored: ")
         sentence, verdict, *_ = play.reply("report.yml/Tell the result", self.lab.name)["msg"]
-        self.assertTrue(sentence.startswith("Pulp is as it was before: NO ("), sentence)
+        self.assertTrue(sentence.startswith(f"Pulp is as it was before: NO, {WORKER} does not work as before ("), sentence)
         self.assertTrue(verdict.startswith("FAILED not_recovered: "), verdict)
         self.assertEqual(self.pids()[0][WORKER], before[WORKER])
 

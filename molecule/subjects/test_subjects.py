@@ -39,6 +39,9 @@ class Subjects(Claims):
     def test_an_api_that_does_not_come_back(self):
         self.demand("an API that gives errors after the outage")
 
+    def test_a_broker_that_refuses_pulps_login_is_the_cause_and_not_the_services_that_exit(self):
+        self.demand("real: a password that is another one afterwards")
+
     def test_one_wrong_byte(self):
         self.demand("one byte of a package is wrong")
 

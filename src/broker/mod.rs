@@ -10,6 +10,7 @@ pub(crate) mod outage;
 mod owner;
 pub(crate) mod protocol;
 pub(crate) mod rabbitmqctl;
+pub(crate) mod refusal;
 mod remedy;
 pub(crate) mod settings;
 pub(crate) mod undo;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::host::{identity, process, programs};
 
@@ -82,15 +82,30 @@ pub(crate) fn listeners(virtual_host: &str) -> Result<BTreeMap<String, u64>> {
         .collect())
 }
 
-/// The alarms that stand, such as `memory`: while one does, nobody who publishes gets on.
+/// The alarms that stand, such as `memory`: while one does, nobody who publishes gets on. `process` is the broker's own, as far as it is
+/// known: this host may have two, and its tool tells of one.
 ///
 /// # Errors
-/// As [`connections`].
-pub(crate) fn alarms() -> Result<Vec<String>> {
-    Ok(parse_alarms(&ask(
-        &["eval", "rabbit_alarm:get_alarms()."],
+/// As [`connections`]; or it tells of another RabbitMQ.
+pub(crate) fn alarms(process: Option<i32>) -> Result<Vec<String>> {
+    let text = ask(
+        &["eval", "{os:getpid(), rabbit_alarm:get_alarms()}."],
         LIMIT,
-    )?))
+    )?;
+    of_process(&text, process)?;
+    Ok(parse_alarms(&text))
+}
+
+/// `{"1234",[...]}`
+fn of_process(text: &str, expected: Option<i32>) -> Result<()> {
+    let told = text.split('"').nth(1).and_then(|pid| pid.parse().ok());
+    let told: i32 = told.context("failed to read what `rabbitmqctl eval` says")?;
+    if let Some(expected) = expected.filter(|expected| *expected != told) {
+        bail!(
+            "rabbitmqctl tells of another RabbitMQ: expected process {expected}, which is Pulp's broker, and found {told}"
+        );
+    }
+    Ok(())
 }
 
 /// `[{{resource_limit,memory,rabbit@host},[]}]`
@@ -239,6 +254,16 @@ mod tests {
             parse_alarms("[{file_descriptor_limit,[]}]"),
             ["file_descriptor_limit"]
         );
+    }
+
+    #[test]
+    fn alarms_of_another_rabbitmq_are_none_of_pulps() {
+        let text = "{\"4711\",[{{resource_limit,memory,rabbit@h},[]}]}\n";
+        assert!(of_process(text, Some(4711)).is_ok() && of_process(text, None).is_ok());
+        assert_eq!(parse_alarms(text), ["memory"]);
+        let other = of_process(text, Some(12)).unwrap_err().to_string();
+        assert!(other.contains("another RabbitMQ"), "{other}");
+        assert!(of_process("Error: unable to perform an operation on node", None).is_err());
     }
 
     #[test]

@@ -305,8 +305,15 @@ pub(crate) fn mask_secrets(may_ask: bool) {
 
 /// Pulp 2's virtual host, from its file alone: only what RabbitMQ is asked for is chosen by it.
 pub(crate) fn virtual_host_of_file() -> Option<String> {
-    let (url, _) = server_conf::read("").place(Target::Broker).ok()?;
-    Some(super::url::virtual_host(&url))
+    Some(super::url::virtual_host(&url_of_file()?))
+}
+
+/// The broker's URL in Pulp 2's file. It may hold credentials: never shown.
+pub(super) fn url_of_file() -> Option<String> {
+    let settings = server_conf::read("");
+    settings.mask();
+    let (url, _) = settings.place(Target::Broker).ok()?;
+    Some(url)
 }
 
 #[cfg(test)]

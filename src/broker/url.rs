@@ -155,6 +155,22 @@ pub(super) fn password(url: &str) -> Option<&str> {
     Parts::of(rest).password()
 }
 
+/// The user and the password that kombu logs in with.
+pub(super) fn credentials(url: &str) -> Option<(String, String)> {
+    const GUEST: &str = "guest";
+    let (_, rest) = url.split_once("://")?;
+    let authority = Parts::of(rest).authority;
+    let given = authority.rsplit_once('@').map(|(given, _)| given);
+    let (user, password) = given.map_or(("", ""), |given| {
+        given.split_once(':').unwrap_or((given, ""))
+    });
+    let or_guest = |text: &str| match text {
+        "" => GUEST.to_owned(),
+        text => decoded(text),
+    };
+    Some((or_guest(user), or_guest(password)))
+}
+
 /// The URL of the same broker, spoken with by TLS at the port to which kombu goes then.
 pub(super) fn with_tls(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {

@@ -156,18 +156,29 @@ fn run(call: &Call) -> Result<Outcome> {
         State::Up => {
             let outcome = up::give_back(&broker, run_id, timeout, call.check_mode)?;
             let asked = params.alarms && !call.check_mode;
-            Ok(outcome.with("alarms", asked.then(|| alarms(&broker))))
+            let (alarms, unknown) = asked
+                .then(|| alarms(&broker))
+                .transpose()
+                .map_or_else(|why| (None, Some(why)), |alarms| (alarms, None));
+            Ok(outcome
+                .with("alarms", alarms)
+                .with("alarms_unknown", unknown))
         }
     }
 }
 
-/// The alarms that stand at a RabbitMQ of this host; none where it does not tell.
-fn alarms(broker: &Broker) -> Vec<String> {
-    if broker.has_rabbitmqctl() {
-        rabbitmqctl::alarms().unwrap_or_default()
-    } else {
-        Vec::new()
+/// The alarms that stand at a RabbitMQ of this host; or why that cannot be told.
+fn alarms(broker: &Broker) -> Result<Vec<String>, String> {
+    if !broker.has_rabbitmqctl() {
+        return Ok(Vec::new());
     }
+    let process = broker.listener().ok().flatten().map(|found| found.pid);
+    rabbitmqctl::alarms(process).map_err(|why| {
+        format!(
+            "whether the broker at {} has an alarm cannot be told: {why:#}",
+            broker.endpoint
+        )
+    })
 }
 
 /// The state of a broker that is there, with `--diff`.

@@ -359,7 +359,16 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         Some(Err(error)) => Outcome::of_error(error),
     };
     let reply = seen(judged, &timeline, &actors, api);
-    let evidence = if params.evidence || verdict::fails(&json!(reply.data)) {
+    let failed = params.evidence || verdict::fails(&json!(reply.data));
+    let word = failed.then(|| witness::refusal(params)).flatten();
+    warnings.extend(word.iter().flat_map(|word| word.unknown.clone()));
+    let reply = reply.with("asked", json!(word));
+    let refuses = if failed {
+        verdict::refuses(&json!(reply.data))
+    } else {
+        String::new()
+    };
+    let evidence = if failed {
         witness::evidence(&timeline.begin, params)
     } else {
         String::new()
@@ -374,6 +383,7 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
         "queues",
         json!({ "before": &timeline.begin.listeners, "after": after, "seconds": asked.as_secs_f64() }),
     )
+    .with("refuses", refuses)
     .with("evidence", json!(evidence)))
 }
 
@@ -384,8 +394,10 @@ const LONGEST: usize = 300;
 fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
     let mut said = observe::said(timeline)?;
     for entry in &mut said {
-        if let Event::Logged { line, .. } = &mut entry.event {
-            *line = shown(line);
+        match &mut entry.event {
+            Event::Logged { line, .. } => *line = shown(line),
+            Event::Refused { refusal, .. } => refusal.words = shown(&refusal.words),
+            _ => {}
         }
     }
     Ok(said)

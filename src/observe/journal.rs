@@ -86,6 +86,7 @@ mod tests {
             wall: 1.0,
             monotonic: 1.0,
             broker: String::new(),
+            kind: String::new(),
             caches_only: false,
             units: Vec::new(),
             listeners: std::collections::BTreeMap::new(),

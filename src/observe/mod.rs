@@ -173,6 +173,7 @@ fn begin() -> Result<()> {
             .as_secs_f64(),
         monotonic: clock,
         broker: broker.map(|b| b.endpoint.to_string()).unwrap_or_default(),
+        kind: broker.map(|b| b.kind.to_owned()).unwrap_or_default(),
         caches_only: broker.is_some_and(|b| b.caches_only),
         units: seen.map_or_else(Vec::new, |seen| {
             seen.units.iter().map(|u| u.name.clone()).collect()

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::service::{self, Line};
-use crate::timeline::{Entry, Event, Said, Timeline};
+use crate::timeline::{Entry, Event, Refusal, Said, Timeline};
 
 /// In the words of Celery and kombu; after `Connected to` and `Cannot connect to` comes a URL.
 const WORDS: &[(&str, Said)] = &[
@@ -29,6 +29,9 @@ pub(crate) fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
     let mut told: Vec<Entry> = lines.iter().flat_map(|line| entries(line, begin)).collect();
     let last = |unit| last_failure(&lines, unit, begin);
     told.extend(timeline.begin.units.iter().filter_map(|unit| last(unit)));
+    let kind = &timeline.begin.kind;
+    let refused = |unit| last_refusal(&lines, unit, kind, begin);
+    told.extend(timeline.begin.units.iter().filter_map(|unit| refused(unit)));
     Ok(told)
 }
 
@@ -37,22 +40,49 @@ const LEVELS: [&str; 2] = ["CRITICAL", "ERROR"];
 
 /// The last line of the gravest level that the unit wrote since the observer began.
 fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
-    let instant = |line: &Line| std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
-    let own = || {
-        let own = lines.iter().filter(|line| line.unit == unit);
-        own.filter(|line| line.dated && instant(line) >= 0.0)
-    };
     let line = LEVELS
         .iter()
-        .find_map(|level| own().rfind(|line| has_level(&line.message, level)))?;
+        .find_map(|level| own(lines, unit, begin).rfind(|line| has_level(&line.message, level)))?;
     let first = line.message.lines().next().unwrap_or_default();
     Some(Entry {
-        at: (instant(line) * 1000.0).round() / 1000.0,
+        at: instant(line, begin),
         event: Event::Logged {
             unit: unit.to_owned(),
             line: first.to_owned(),
         },
     })
+}
+
+/// The last line in which a broker of this kind says why it refuses the unit.
+fn last_refusal(lines: &[Line], unit: &str, kind: &str, begin: f64) -> Option<Entry> {
+    let told = |line: &Line| {
+        let mut each = line.message.lines().rev();
+        let refusal = each.find_map(|text| Refusal::of(kind, text))?;
+        Some(Entry {
+            at: instant(line, begin),
+            event: Event::Refused {
+                unit: unit.to_owned(),
+                refusal,
+            },
+        })
+    };
+    own(lines, unit, begin).rev().find_map(told)
+}
+
+/// The unit's lines since the observer began; those without an instant are left out.
+fn own<'a>(
+    lines: &'a [Line],
+    unit: &'a str,
+    begin: f64,
+) -> impl DoubleEndedIterator<Item = &'a Line> {
+    let own = lines.iter().filter(move |line| line.unit == unit);
+    own.filter(move |line| line.dated && instant(line, begin) >= 0.0)
+}
+
+/// When a line was written, in seconds since the observer began.
+fn instant(line: &Line, begin: f64) -> f64 {
+    let at = std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
+    (at * 1000.0).round() / 1000.0
 }
 
 /// As Pulp writes it (`celery.worker:CRITICAL: …`) and as Celery itself does (`ERROR/MainProcess`).
@@ -202,6 +232,54 @@ mod tests {
         assert_eq!(told("a.service"), died);
         assert_eq!(told("b.service"), "[x: ERROR/MainProcess] more");
         assert!(last_failure(&lines, "c.service", 10.0).is_none());
+    }
+
+    #[test]
+    fn the_last_refusal_of_a_unit_is_told_in_the_brokers_words() {
+        let line = |unit: &str, message: &str, at_us, dated| Line {
+            unit: unit.to_owned(),
+            message: message.to_owned(),
+            at_us,
+            dated,
+        };
+        let refused = "x: CRITICAL\nAccessRefused(403, 'ACCESS_REFUSED - Login was refused using PLAIN')\nmore";
+        let lines = [
+            line(
+                "a.service",
+                "NOT_ALLOWED - vhost / not found",
+                11_000_000,
+                true,
+            ),
+            line("a.service", refused, 12_000_000, true),
+            line(
+                "a.service",
+                "celery:ERROR: something else",
+                13_000_000,
+                true,
+            ),
+            line("b.service", refused, 9_000_000, true),
+            line("c.service", refused, 12_000_000, false),
+        ];
+        let told = |unit| last_refusal(&lines, unit, "rabbitmq", 10.0);
+        let Some(Entry {
+            at,
+            event: Event::Refused { refusal, .. },
+        }) = told("a.service")
+        else {
+            panic!("{:?}", told("a.service"))
+        };
+        assert_eq!(
+            (at.to_bits(), refusal.reason),
+            (2.0_f64.to_bits(), crate::timeline::Reason::Login)
+        );
+        assert!(
+            refusal.words.starts_with("AccessRefused(403"),
+            "{}",
+            refusal.words
+        );
+        // Before the observation, and in a log without instants, nothing is known to be of this outage.
+        assert!(told("b.service").is_none() && told("c.service").is_none());
+        assert!(last_refusal(&lines, "a.service", "redis", 10.0).is_none());
     }
 
     #[test]

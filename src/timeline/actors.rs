@@ -11,7 +11,7 @@ use predicted::Lag;
 use serde::Serialize;
 use supervised::Supervision;
 
-use super::{Connection, Event, Held, Losses, Outage, Said, Timeline, Tried};
+use super::{Connection, Event, Held, Losses, Outage, Refusal, Said, Timeline, Tried};
 use crate::names::{Actor, Role};
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
@@ -26,6 +26,14 @@ const EXIT_SLACK: f64 = 0.3;
 pub(crate) struct Seen {
     pub(crate) at: f64,
     pub(crate) how: String,
+}
+
+/// A refusal, and when it was.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Refused {
+    pub(crate) at: f64,
+    #[serde(flatten)]
+    pub(crate) refusal: Refusal,
 }
 
 /// One service's story. Instants are seconds since the observer began; null: not seen.
@@ -75,6 +83,8 @@ pub(crate) struct ActorState {
     pub(crate) listed_at: Option<f64>,
     /// The last CRITICAL line of its log, or else the last ERROR line; empty: there is none.
     pub(crate) log: String,
+    /// Why the broker refused it last, since the outage began, by its log.
+    pub(crate) refused: Option<Refused>,
     /// What its main process does at the end, where that is out of the ordinary: `T (stopped)`. Whoever
     /// collects it looks.
     pub(crate) state: String,
@@ -223,6 +233,7 @@ impl Story<'_> {
             unlisted_at,
             listed_at,
             log: self.log(),
+            refused: self.refused(),
             state: String::new(),
             stands: held.stands(self.now, up),
             last_try: self.last_try(),
@@ -339,6 +350,19 @@ impl Story<'_> {
             _ => None,
         });
         lines.last().unwrap_or_default()
+    }
+
+    /// What came before the outage is none of its.
+    fn refused(&self) -> Option<Refused> {
+        let down = self.outage.down_at?;
+        let refused = self.events().filter_map(|(at, event)| match event {
+            Event::Refused { unit, refusal } if unit == self.unit && at >= down => Some(Refused {
+                at,
+                refusal: refusal.clone(),
+            }),
+            _ => None,
+        });
+        refused.last()
     }
 
     fn lost_at(&self, losses: &Losses) -> Option<f64> {

@@ -7,6 +7,7 @@ mod backoff;
 mod connections;
 pub(crate) mod missing;
 mod outage;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,6 +20,7 @@ use backoff::Tried;
 use connections::{Connection, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
+pub(crate) use refusals::{Reason, Refusal};
 
 /// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
 pub(crate) const DIR: &str = "/run/pulp_broker_watch";
@@ -51,6 +53,9 @@ pub(crate) struct Begin {
     pub(crate) monotonic: f64,
     /// The broker's endpoint; empty when none is known here.
     pub(crate) broker: String,
+    /// What it is: `rabbitmq`, `redis` and the like; empty where nobody told.
+    #[serde(default)]
+    pub(crate) kind: String,
     /// It only keeps published content: no worker connects to it.
     #[serde(default)]
     pub(crate) caches_only: bool,
@@ -135,6 +140,12 @@ pub(crate) enum Event {
     },
     /// The last line of a unit's log that tells of a failure, of the highest level.
     Logged { unit: String, line: String },
+    /// The last line of a unit's log that says why the broker refuses it.
+    Refused {
+        unit: String,
+        #[serde(flatten)]
+        refusal: Refusal,
+    },
     /// The observer's last line: why it ended. Without it, it was killed.
     End { why: String },
 }
@@ -235,6 +246,7 @@ mod tests {
                 wall: 1_000_000.0,
                 monotonic: 500.0,
                 caches_only: false,
+                kind: "rabbitmq".to_owned(),
                 broker: "b:5672".to_owned(),
                 units: units.map(str::to_owned).to_vec(),
                 listeners: BTreeMap::new(),

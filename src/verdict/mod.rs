@@ -28,13 +28,27 @@ pub(crate) struct Wishes {
 
 /// Whether what was seen of one host is a failure by itself, by the reply to its observation.
 pub(crate) fn fails(watch: &Json) -> bool {
-    // Which of them it was is the same to the judge; that the broker was held away is known, or nothing was seen.
+    judge::judge(&of_one_host(watch)).value == Value::Failed
+}
+
+/// The same of a broker that refuses its host's services: what it does, in words; empty where it does not, or nobody can tell.
+pub(crate) fn refuses(watch: &Json) -> String {
+    let run = of_one_host(watch);
+    let judgement = judge::judge(&run);
+    let refused = judgement
+        .findings
+        .iter()
+        .find(|f| f.name == Name::BrokerRefuses);
+    refused.map(|f| f.what.clone()).unwrap_or_default()
+}
+
+/// Which scenario it was is the same to the judge; that the broker was held away is known, or nothing was seen.
+fn of_one_host(watch: &Json) -> Run {
     let scenario = "reconnect";
-    let run = Run::read(&json!({
+    Run::read(&json!({
         "run": { "scenarios": [scenario] },
         "hosts": { "here": { "scenarios": { scenario: { "watch": watch, "held": {} } } } },
-    }));
-    judge::judge(&run).value == Value::Failed
+    }))
 }
 
 /// The four values.

@@ -114,6 +114,10 @@ names! {
         "The broker did not come back after the outage.";
         "the broker does not answer its protocol although it was given back and waited for";
         "Start the broker by hand and look at its log; `sudo sh /run/pulp_broker/heal` on its host gives back what was taken."
+    BrokerRefuses "broker_refuses" Failed ["F21"]
+        "The broker is back and does not serve Pulp: it refuses its services, or blocks them.";
+        "the broker's own words: its answer to Pulp's login or to a write of nothing, its alarms, or the same refusal as the last word in the log of each consumer that did not come back";
+        "Cure at the broker what its words say (`journalctl -u {unit}`), then restart Pulp's services; what they did is the consequence."
     ServiceDidNotStart "service_did_not_start" Failed ["F03" "F26" "F28"]
         "A service gave up its start because its broker was away.";
         "the service manager reports the unit as failed, or it has no main process, although it was started";

@@ -2,7 +2,8 @@
 //! felt; and what to do next.
 
 use super::name::Name;
-use super::{Api, Finding, Judgement, Run, Value, Watch, shown};
+use super::{Api, Finding, Judgement, Run, Value, Watch, judge, shown};
+use crate::names::Actor;
 
 /// Everything that was taken away is there again, as far as anybody looked.
 pub(super) fn is_restored(run: &Run) -> bool {
@@ -31,7 +32,7 @@ pub(super) fn as_before(run: &Run, findings: &[Finding]) -> String {
             _ if !of_hosts.is_empty() => of_hosts.join("; "),
             _ => "nobody told whether everything was given back".to_owned(),
         };
-        return format!("{BEGIN} NO ({why})");
+        return format!("{BEGIN} NO, {} ({why})", what_is_not(run));
     }
     let mut how = if run.restored_at.is_empty() {
         "nothing was taken away".to_owned()
@@ -55,6 +56,35 @@ pub(super) fn as_before(run: &Run, findings: &[Finding]) -> String {
         None => String::new(),
     };
     format!("{BEGIN} yes ({how}){but}")
+}
+
+/// The gravest of what is not as before, in few words.
+fn what_is_not(run: &Run) -> String {
+    let found = judge::not_restored(run);
+    let Some(gravest) = found.iter().map(|f| f.name).min() else {
+        return "nobody knows what is not".to_owned();
+    };
+    let of_it = || found.iter().filter(|f| f.name == gravest);
+    let mut actors: Vec<&str> = of_it().map(Finding::actor_word).collect();
+    actors.retain(|actor| !actor.is_empty());
+    actors.dedup();
+    let broker = judge::broker(run);
+    let broker = broker.as_ref().map_or("the broker", Actor::word);
+    let services = actors.join(", ");
+    let (services, does) = match actors.len() {
+        0 => ("not every service of Pulp".to_owned(), "works"),
+        1 => (services, "does not work"),
+        _ => (services, "do not work"),
+    };
+    match gravest {
+        Name::BrokerNotRestored => format!("{broker} is not back"),
+        Name::BrokerRefuses => format!("{broker} is back and does not serve Pulp"),
+        Name::HostUnreachable => "a host could not be reached".to_owned(),
+        Name::WorkerMissing | Name::SchedulerDead if !actors.is_empty() => {
+            format!("Pulp has not heard of {}", actors.join(", "))
+        }
+        _ => format!("{services} {does} as before"),
+    }
 }
 
 /// The verdict in one sentence.

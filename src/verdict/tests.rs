@@ -2,6 +2,7 @@
 //! symptoms, and what is missing or broken never makes a survivor.
 
 mod recorded;
+mod refused;
 
 use serde_json::{Value as Json, json};
 

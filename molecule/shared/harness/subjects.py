@@ -108,6 +108,16 @@ ALL = "https://localhost/pulp/api/v2/repositories/"
 DISPATCH = f"for n in $(seq 16); do {API} -X DELETE -m 60 {ALL}lab-$n/ >/dev/null 2>&1 & done; sleep 1"
 REPOSITORIES = f"for n in $(seq 16); do printf '{{\"id\":\"lab-%s\"}}' $n | {API} -d @- {ALL}; done"
 
+# What a RabbitMQ is told while packets to it are cut. Connections from before are closed by it, so nobody is served any more.
+RABBITMQ = "rabbitmqctl --quiet"
+ALL_CLOSED = f"{RABBITMQ} close_all_connections subject"
+
+
+def refuses(name, says, told, repair, catalogue="", **more):
+    """A broker that is back and does not serve Pulp."""
+    return Subject(name, catalogue, "broker_refuses", BROKER, says=says, method="partition", hooks={HELD["reconnect"]: told}, repair=repair, **more)
+
+
 SUBJECTS = [
     # What is not to be called a failure.
     Subject("a Pulp as it should be", "", "survived", replies="reconnect"),
@@ -205,8 +215,21 @@ SUBJECTS = [
     # What is not given back.
     Subject("a broker that does not start again", "", "broker_not_restored", variables={"broker_timeout": 30},
             prepare=NEVER_BACK[0], repair=f"rm /run/lab-broken; {NEVER_BACK[1]}; systemctl start {BROKER}"),
-    Subject("a broker whose memory alarm stands", "F21", "broker_not_restored", says="alarm stands: memory", hooks={UP: ALARMED},
+    Subject("a broker whose memory alarm stands", "F21", "broker_refuses", BROKER, says="alarm stands: memory", hooks={UP: ALARMED},
             repair=f"sed -i '/vm_memory/d' /etc/rabbitmq/rabbitmq.conf; systemctl restart {BROKER}"),
+    # The broker is back and does not serve Pulp.
+    refuses("real: a password that is another one afterwards", "ACCESS_REFUSED - Login was refused",
+            f"{RABBITMQ} change_password pulp Sesame-changed-7f3a; {ALL_CLOSED}", f"{RABBITMQ} change_password pulp Sesame-broker-7f3a"),
+    refuses("real: a user that has lost its permissions", "NOT_ALLOWED - access to vhost",
+            f"{RABBITMQ} clear_permissions -p / pulp; {ALL_CLOSED}", f"{RABBITMQ} set_permissions -p / pulp '.*' '.*' '.*'"),
+    refuses("real: a virtual host that is gone", "NOT_ALLOWED - vhost / not found", f"{RABBITMQ} delete_vhost /",
+            f"{RABBITMQ} add_vhost /; {RABBITMQ} set_permissions -p / pulp '.*' '.*' '.*'"),
+    refuses("real: a limit of connections", "connection limit (0) is reached",
+            f"{RABBITMQ} set_vhost_limits -p / '{{\"max-connections\": 0}}'; {ALL_CLOSED}", f"{RABBITMQ} clear_vhost_limits -p /"),
+    refuses("real: a memory alarm", "alarm stands: memory", f"{RABBITMQ} set_vm_memory_high_watermark absolute 1MB",
+            f"{RABBITMQ} set_vm_memory_high_watermark 0.4", catalogue="F21"),
+    refuses("real: a disk alarm", "alarm stands: disk", f"{RABBITMQ} set_disk_free_limit mem_relative 9999.0", f"{RABBITMQ} set_disk_free_limit 50MB",
+            catalogue="F21"),
     Subject("a scheduler that somebody breaks meanwhile", "F30", "services_not_restored", BEAT,
             hooks={RESTORED: f"{NEVER_STARTS[0]}; systemctl stop {BEAT}"}, repair=f"{NEVER_STARTS[1]}; systemctl start {BEAT}"),
     # Survived, with a defect.

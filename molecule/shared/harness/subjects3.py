@@ -4,8 +4,8 @@ for each. See subjects.py; `pulp-lab` in the lab makes them, and `pulp-lab healt
 import dataclasses
 import typing
 
-from harness.pulp3 import CONTENT, OTHER, WORKER
-from harness.subjects import HELD, TAKEN, Subject
+from harness.pulp3 import CONTENT, DATABASE, OTHER, REDIS, WORKER
+from harness.subjects import HELD, TAKEN, UP, Subject
 
 # As short as a healthy lab passes with.
 LIMITS = {
@@ -50,6 +50,32 @@ OTHER_REDIS = (
 )
 NO_OTHER_REDIS = "systemctl stop redis-server@innocent; rm /etc/redis/redis-innocent.conf; sed -i '/localhost:6380/d' /etc/pulp/settings.py"
 
+# In PostgreSQL and Redis while they are stopped, so that they begin with it.
+MAIN = "/etc/postgresql/15/main"
+SINGLE = f"runuser -u postgres -- /usr/lib/postgresql/15/bin/postgres --single -D /var/lib/postgresql/15/main -c config_file={MAIN}/postgresql.conf postgres"
+STANDBY = "/var/lib/postgresql/15/main/standby.signal"
+SQL = "runuser -u postgres -- psql --quiet --command"
+REDIS_CONF = "/etc/redis/redis.conf"
+
+
+def refuses(name, told, done, repair):
+    """A PostgreSQL that is back and does not serve Pulp."""
+    return Subject3(name, "", "broker_refuses", DATABASE, hooks={UP: done}, repair=repair, told=told)
+
+
+def configured(name, told, line):
+    """The same, by a line of its configuration."""
+    file = f"{MAIN}/conf.d/subject.conf"
+    return refuses(name, told, f"printf '{line}\\n' >{file}", f"rm {file}; systemctl restart {DATABASE}")
+
+
+def redis(name, told, *lines):
+    """A Redis that hands out the tasks, and takes no writes afterwards."""
+    done = "; ".join(f"echo '{line}' >>{REDIS_CONF}" for line in lines)
+    repair = f"cp /run/lab-redis.conf {REDIS_CONF}; systemctl restart {REDIS}"
+    return Subject3(name, "", "broker_refuses", REDIS, prepare=f"cp {REDIS_CONF} /run/lab-redis.conf; {REDIS_WORKERS}", hooks={UP: done}, repair=repair, told=told)
+
+
 SUBJECTS = [
     *each(),
     taken("database", "stop", "reconnect", REDIS_WORKERS),
@@ -75,7 +101,18 @@ SUBJECTS = [
              hooks={HELD["reconnect"]: f"pulp-lab disable {OTHER}"}),
     Subject3("a content app that is disabled meanwhile", "", "service_exited", CONTENT,
              hooks={HELD["reconnect"]: f"pulp-lab disable {CONTENT}"}),
-    Subject3("a database password that is another one afterwards", "", "not_recovered", WORKER, prepare="pulp-lab password-changes"),
+    # What is back does not serve Pulp.
+    Subject3("a database password that is another one afterwards", "", "broker_refuses", DATABASE, prepare="pulp-lab password-changes",
+             told=("password authentication failed for user",)),
+    configured("a database that is read-only afterwards", ("in a read-only transaction",), "default_transaction_read_only = on"),
+    refuses("a database that is a standby afterwards", ("in a read-only transaction",), f"touch {STANDBY}; chown postgres: {STANDBY}",
+            f"rm {STANDBY}; systemctl restart {DATABASE}"),
+    refuses("a role that has no connection left", ("too many connections for role",), f"cd /; echo 'ALTER ROLE pulp CONNECTION LIMIT 0' | {SINGLE}",
+            f"cd /; {SQL} 'ALTER ROLE pulp CONNECTION LIMIT -1'"),
+    configured("a database with fewer connections than Pulp needs", ("remaining connection slots are reserved",), "max_connections = 5"),
+    redis("a Redis that is a replica afterwards", ("You can't write against a read only replica",), "replicaof 127.0.0.1 1"),
+    redis("a Redis that cannot save", ("unable to persist to disk",), "save 1 1", "dir /usr"),
+    redis("a Redis whose memory is full", ("command not allowed when used memory",), "maxmemory 1mb"),
     # It begins when the outage does. A worker that has crashed is there until its task's child has done its download.
     Subject3("a long sync whose worker dies", "", "task_stuck", hooks={TAKEN["reconnect"]: "pulp-lab task 45; sleep 3"},
              variables={"accept_task_loss": True}, told=("locks repository `lab-", "clean-up is due between")),

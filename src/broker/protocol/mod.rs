@@ -5,6 +5,7 @@
 mod amqp_0_10;
 mod amqp_0_9_1;
 mod line;
+mod login;
 mod postgresql;
 mod redis;
 mod tls;
@@ -160,6 +161,54 @@ impl Kept {
         }
         best
     }
+}
+
+/// Who logs in, and to which virtual host.
+pub(super) struct Login<'a> {
+    pub(super) user: &'a str,
+    pub(super) password: &'a str,
+    pub(super) virtual_host: &'a str,
+}
+
+/// Logs in as a client of AMQP 0-9-1 does, and leaves again. What it is refused with, in the broker's words; none: it is served.
+///
+/// # Errors
+/// Nothing can be told: no connection, no answer in time, or one that is not understood.
+pub(super) fn log_in(
+    addresses: &[SocketAddr],
+    login: &Login<'_>,
+    limit: Duration,
+) -> io::Result<Option<String>> {
+    login::log_in(&mut first_line(addresses, limit)?, login)
+}
+
+/// Has a Redis do a write that writes nothing. What it is refused with, in its words; none: it is done.
+///
+/// # Errors
+/// As [`log_in`].
+pub(super) fn write_nothing(
+    addresses: &[SocketAddr],
+    socket: Option<&Path>,
+    limit: Duration,
+) -> io::Result<Option<String>> {
+    let mut line = match socket {
+        Some(path) => Line::to_socket(path, Instant::now() + limit)?,
+        None => first_line(addresses, limit)?,
+    };
+    redis::write_nothing(&mut line)
+}
+
+/// To the first address that accepts one.
+fn first_line(addresses: &[SocketAddr], limit: Duration) -> io::Result<Line> {
+    let end = Instant::now() + limit;
+    let mut last = io::Error::from(ErrorKind::NotFound);
+    for address in addresses {
+        match Line::to_address(*address, end) {
+            Ok(line) => return Ok(line),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// Asks at one place, or listens on where it has asked before; with the connection on which nobody has said a word.

@@ -62,7 +62,7 @@ pub(in crate::modules) fn wait_recovered(
     for deadline in [Some(deadline), None] {
         let settles = deadline.is_none();
         let deadline = deadline.unwrap_or_else(|| Deadline::after(SETTLES));
-        let mut last: Option<(Timeline, f64)> = None;
+        let mut last: Option<(Box<Timeline>, f64)> = None;
         let what = "every consumer to hold a standing connection to the broker";
         let reached = until(what, deadline, PACE, || {
             let (timeline, at) = match look(main_pids, until_when)? {
@@ -89,7 +89,7 @@ pub(in crate::modules) fn wait_recovered(
 /// What was seen so far.
 enum Look {
     Recovered,
-    NotYet(Timeline, f64),
+    NotYet(Box<Timeline>, f64),
 }
 
 fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
@@ -116,7 +116,7 @@ fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
             timeline.end().unwrap_or("it was killed")
         );
     }
-    Ok(Look::NotYet(timeline, at))
+    Ok(Look::NotYet(Box::new(timeline), at))
 }
 
 /// Whether a Pulp 3 has had the time to show what became of it, and all of it runs.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::Params;
-use crate::broker::{self, Broker, rabbitmqctl};
+use crate::broker::{self, Broker, rabbitmqctl, refusal};
 use crate::evidence::{self, Wanted};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::observe::LIMIT;
@@ -52,6 +52,12 @@ pub(super) fn listeners_after(
         Ok(after.iter().all(listens).then_some(()))
     });
     (after, begun.elapsed())
+}
+
+/// Why the broker does not serve Pulp, by its own word; none where no broker is known here.
+pub(super) fn refusal(params: &Params) -> Option<refusal::Asked> {
+    let broker = Broker::discover(params.broker.overrides()).ok().flatten()?;
+    Some(refusal::ask(&broker))
 }
 
 /// One text for a person.

@@ -4,6 +4,7 @@ mod advice;
 mod api;
 mod database;
 mod missing;
+mod refused;
 mod services;
 mod steps;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     findings.extend(missing::unreachable(run));
     findings.extend(not_restored(run));
     database::judge(run, &mut findings);
+    refused::judge(run, &mut findings);
     for finding in &mut findings {
         name_unit(run, finding);
     }
@@ -52,6 +54,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
         findings.extend(missing::not_known(run, &services));
     }
     advice::give(run, &mut findings);
+    refused::tell_consequences(&mut findings);
     findings.sort_by_key(|f| rank(run, f));
     name_services(&mut services, &findings);
     conclude(run, findings, services)
@@ -119,7 +122,10 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
 fn name_unit(run: &Run, finding: &mut Finding) {
     let of_broker = matches!(
         finding.name,
-        Name::BrokerNotRestored | Name::OutageNotProven | Name::OutageInterrupted
+        Name::BrokerNotRestored
+            | Name::BrokerRefuses
+            | Name::OutageNotProven
+            | Name::OutageInterrupted
     );
     if of_broker && finding.actor.is_none() {
         finding.actor = broker(run);
@@ -149,7 +155,7 @@ fn name_unit(run: &Run, finding: &mut Finding) {
 }
 
 /// The broker's own unit, as the host that took it away names it, or the one where it is.
-fn broker(run: &Run) -> Option<Actor> {
+pub(super) fn broker(run: &Run) -> Option<Actor> {
     let scenes = run.outages().flat_map(|scenario| run.scenes(scenario));
     let replies = scenes.flat_map(|(_, scene)| [&scene.held, &scene.down]);
     let outages = replies.flatten().filter_map(|reply| reply.outage.as_ref());
@@ -162,7 +168,8 @@ fn broker(run: &Run) -> Option<Actor> {
     })
 }
 
-fn not_restored(run: &Run) -> Vec<Finding> {
+/// What is not as before, as the play tells it.
+pub(super) fn not_restored(run: &Run) -> Vec<Finding> {
     let mut found = Vec::new();
     let of_hosts = run.hosts.iter().map(|h| {
         let failures = h.not_restored_by.as_slice();

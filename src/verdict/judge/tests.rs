@@ -146,6 +146,10 @@ fn subjects() -> Vec<(Json, String)> {
             of("failed", "services_not_restored"),
         ),
         (
+            left("demo: FAILED broker_refuses: the broker answers, and its alarm stands: memory"),
+            "failed broker_refuses rabbitmq-server.service".to_owned(),
+        ),
+        (
             changed(&[(
                 &at(SCENE, "health/leftovers"),
                 json!([{"kind": "repository", "id": "x", "cause": "403", "remedy": "delete it"}]),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{flag, list, number, text};
 use crate::names::{Actor, Role};
+use crate::timeline::Refusal;
 
 /// The end of a main process.
 #[derive(Debug, PartialEq)]
@@ -49,6 +50,8 @@ pub(crate) struct ActorState {
     pub(crate) listed_at: Option<f64>,
     /// The last CRITICAL or ERROR line of its log.
     pub(crate) log: String,
+    /// When the broker refused it last, and in which words.
+    pub(crate) refused: Option<(f64, Refusal)>,
     /// Such as `T (stopped)`; empty where its process is as others are.
     pub(crate) state: String,
 }
@@ -78,6 +81,11 @@ pub(super) fn actor(value: &Value) -> Option<Actor> {
         _ => Role::of_unit(&name),
     };
     Some(Actor { name, role, worker })
+}
+
+/// A reason of a later version is none.
+pub(super) fn refusal(value: &Value) -> Option<Refusal> {
+    Refusal::deserialize(value).ok()
 }
 
 impl ActorState {
@@ -111,6 +119,7 @@ impl ActorState {
             unlisted_at: number(&value["unlisted_at"]),
             listed_at: number(&value["listed_at"]),
             log: text(&value["log"]),
+            refused: number(&value["refused"]["at"]).zip(refusal(&value["refused"])),
             state: text(&value["state"]),
         })
     }

@@ -57,10 +57,14 @@ pub(crate) struct Host {
     pub(crate) lost: bool,
     /// The broker's unit there, where it is, and that of Pulp's database.
     pub(crate) broker_unit: String,
+    /// What the broker is, such as `rabbitmq`.
+    pub(crate) broker_kind: String,
     pub(crate) database_unit: String,
     /// How many listened for the agents' replies before the run, by queue.
     pub(crate) listeners: BTreeMap<String, f64>,
     pub(crate) not_restored: String,
+    /// Whether an alarm stands at the broker could not be told: why.
+    pub(crate) alarms_unknown: String,
     /// Who is not as before.
     pub(crate) not_restored_by: Vec<Failure>,
     /// The consumers that ran there before; None: nobody told what is there.
@@ -178,6 +182,7 @@ impl Host {
         Self {
             name: text(&name.into()),
             lost: flag(&host["lost"]) == Some(true),
+            broker_kind: text(&deployment["broker"]["kind"]),
             broker_unit: text(&deployment["broker"]["unit"]),
             database_unit: text(&deployment["database"]["unit"]),
             listeners: deployment["broker"]["listeners"]
@@ -186,6 +191,7 @@ impl Host {
                 .flatten()
                 .filter_map(|(name, count)| Some((name.clone(), number(count)?)))
                 .collect(),
+            alarms_unknown: text(&host["alarms_unknown"]),
             not_restored: text(&host["not_restored"]),
             not_restored_by: not_restored_by(&host["not_restored_by"]),
             consumers,

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{ActorState, Reply, flag, list, number, text};
-use crate::timeline::{Entry, Event};
+use super::actor::refusal;
+use super::{ActorState, Reply, flag, list, number, text, texts};
+use crate::timeline::{Entry, Event, Refusal};
 
 /// One host's observation of one scenario.
 #[derive(Debug)]
@@ -18,6 +19,10 @@ pub(crate) struct Watch {
     pub(crate) unread: usize,
     pub(crate) torn: bool,
     pub(crate) actors: Vec<ActorState>,
+    /// Why the broker does not serve Pulp, by what it said itself.
+    pub(crate) asked: Option<Refusal>,
+    /// What could not be told of that, and why.
+    pub(crate) unknown: Vec<String>,
     /// The outage as seen from this host.
     pub(crate) down_at: Option<f64>,
     pub(crate) up_at: Option<f64>,
@@ -45,6 +50,8 @@ impl Watch {
                 .iter()
                 .filter_map(ActorState::read)
                 .collect(),
+            asked: refusal(&value["asked"]["refusal"]),
+            unknown: texts(&value["asked"]["unknown"]),
             down_at,
             // A return before the loss is of another outage.
             up_at: number(&broker["up_at"]).filter(|up| down_at.is_none_or(|down| *up >= down)),

@@ -21,12 +21,15 @@ pub(super) fn of(judgement: &Judgement<'_>) -> String {
             if let Some(watch) = &scene.watch {
                 notes.extend(clocks(host, watch, &mut reference));
                 notes.extend(unread(scenario, host, watch));
+                notes.extend(watch.unknown.iter().map(|why| format!("{scenario}: {why}")));
             }
             if let Some(reply) = &scene.health {
                 steps += &health(scenario, host, reply);
             }
         }
     }
+    let alarms = run.hosts.iter().map(|host| &host.alarms_unknown);
+    notes.extend(alarms.filter(|why| !why.is_empty()).cloned());
     notes.dedup();
     if notes.is_empty() && steps.is_empty() {
         return String::new();
