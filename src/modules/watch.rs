@@ -297,11 +297,8 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             ..Outcome::default()
         });
     };
-    if params
-        .run_id
-        .as_ref()
-        .is_some_and(|run_id| *run_id != observer.run_id)
-    {
+    let is_another = |run_id: &String| *run_id != observer.run_id;
+    if params.run_id.as_ref().is_some_and(is_another) {
         return Ok(Outcome {
             msg: Some(format!(
                 "run `{}` observes this host, by process {}; its observer is left alone",
@@ -310,10 +307,10 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
             ..Outcome::default()
         });
     }
-    let diff = diff(OBSERVER, &whose(Some(&observer)), NOBODY);
+    let diff = Some(diff(OBSERVER, &whose(Some(&observer)), NOBODY));
     if call.check_mode {
         return Ok(Outcome {
-            diff: Some(diff),
+            diff,
             msg: Some(format!(
                 "WOULD COLLECT the observer of run `{}`",
                 observer.run_id
@@ -323,12 +320,25 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     }
     settings::mask_secrets(params.broker.ask_pulp);
     let main_pids = params.main_pids.clone().unwrap_or_default();
-    let recovered = params
-        .wait_for
-        .is_some()
-        .then(|| wait_recovered(&main_pids, Until::Recovered, Deadline::after(timeout)));
+    let waits = params.wait_for.is_some();
+    let recovered =
+        waits.then(|| wait_recovered(&main_pids, Until::Recovered, Deadline::after(timeout)));
+    Ok(Outcome {
+        changed: true,
+        diff,
+        ..collected(params, &observer, &main_pids, recovered)?
+    })
+}
+
+/// Ends the observer, and tells what it has seen.
+fn collected(
+    params: &Params,
+    observer: &Standing,
+    main_pids: &BTreeMap<String, u32>,
+    recovered: Option<Result<()>>,
+) -> Result<Outcome> {
     let now = judge::now();
-    observe::end(&observer)?;
+    observe::end(observer)?;
     let Some(mut timeline) = observe::read()? else {
         observe::remove()?;
         let words = "the observer left nothing that can be read: expected at least its first line";
@@ -352,39 +362,37 @@ fn collect(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     let now = now.map_or(timeline.last_at(), |now| now.max(timeline.last_at()));
     let (after, asked) = witness::listeners_after(params, &timeline, now);
     timeline.seen_met = params.met.clone().unwrap_or_default();
-    let actors = actors(&timeline, &main_pids, now);
+    let actors = actors(&timeline, main_pids, now);
     let judged = match &recovered {
         None => told("COLLECTED what was observed".to_owned()),
         Some(Ok(())) => told(judge::told(&actors, &timeline)),
         Some(Err(error)) => Outcome::of_error(error),
     };
-    let reply = seen(judged, &timeline, &actors, api);
+    let queues = json!({ "before": &timeline.begin.listeners, "after": after, "seconds": asked.as_secs_f64() });
+    let reply = seen(judged, &timeline, &actors, api).with("queues", queues);
+    Ok(with_causes(reply, params, &timeline, warnings))
+}
+
+/// Where something failed: what the broker says to it, and what this host shows.
+fn with_causes(
+    reply: Outcome,
+    params: &Params,
+    timeline: &Timeline,
+    mut warnings: Vec<String>,
+) -> Outcome {
     let failed = params.evidence || verdict::fails(&json!(reply.data));
     let word = failed.then(|| witness::refusal(params)).flatten();
     warnings.extend(word.iter().flat_map(|word| word.unknown.clone()));
-    let reply = reply.with("asked", json!(word));
-    let refuses = if failed {
-        verdict::refuses(&json!(reply.data))
-    } else {
-        String::new()
-    };
-    let evidence = if failed {
-        witness::evidence(&timeline.begin, params)
-    } else {
-        String::new()
-    };
-    Ok(Outcome {
-        changed: true,
-        diff: Some(diff),
-        warnings,
-        ..reply
+    let mut reply = reply.with("asked", json!(word));
+    reply.warnings = warnings;
+    if !failed {
+        return reply.with("refuses", "").with("evidence", "");
     }
-    .with(
-        "queues",
-        json!({ "before": &timeline.begin.listeners, "after": after, "seconds": asked.as_secs_f64() }),
-    )
-    .with("refuses", refuses)
-    .with("evidence", json!(evidence)))
+    let refuses = verdict::refuses(&json!(reply.data));
+    let evidence = witness::evidence(&timeline.begin, params);
+    reply
+        .with("refuses", refuses)
+        .with("evidence", json!(evidence))
 }
 
 /// No line of a log is told at greater length.
