@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{self, Endpoint};
 use super::protocol::{self, Login};
 use super::{Broker, Protocol, settings, url};
+use crate::ansible::secrets;
 use crate::timeline::{Reason, Refusal};
 
 /// RabbitMQ takes a second for a login that it refuses.
@@ -72,6 +73,9 @@ fn log_in(broker: &Broker) -> Result<Option<String>, String> {
     let Some(url) = settings::url_of_file() else {
         return Ok(None);
     };
+    for secret in endpoint::secrets(&url) {
+        secrets::add(&secret);
+    }
     if broker.endpoint.tls {
         return Err("it is spoken with by TLS, and a password goes to nobody whose certificate was not proven".to_owned());
     }
