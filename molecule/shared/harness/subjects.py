@@ -68,7 +68,8 @@ class Subject:
 
 
 class Burdened(Subject):
-    BASE: typing.ClassVar[dict] = {"connect_hold": 8, "reconnect_hold": 8}
+    # A broker that took 100 s to start under the load is refused by the default, which says so.
+    BASE: typing.ClassVar[dict] = {"connect_hold": 8, "reconnect_hold": 8, "restore_after": 600, "broker_timeout": 300}
 
 
 def drop_in(unit, text):
