@@ -24,6 +24,7 @@ use super::{
 use crate::ansible::secrets;
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
+use crate::broker::Broker;
 use crate::broker::settings;
 use crate::broker::undo;
 use crate::evidence::redact;
@@ -207,18 +208,7 @@ fn begin(
         order.listeners = listeners.unwrap_or_else(|| witness::listeners(broker.as_ref()));
     }
     let named: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
-    let at = broker.map_or_else(
-        || "no broker, for none is known here".to_owned(),
-        |broker| format!("the broker at {}", broker.endpoint),
-    );
-    let what = format!(
-        "{}; {at}",
-        if named.is_empty() {
-            "no unit".to_owned()
-        } else {
-            named.join(", ")
-        }
-    );
+    let what = what(&named, broker.as_ref());
     let outcome = if call.check_mode {
         Outcome {
             changed: true,
@@ -237,6 +227,19 @@ fn begin(
     Ok(outcome
         .with("units", json!(named))
         .with("main_pids", json!(main_pids)))
+}
+
+/// The units and the broker that are observed.
+fn what(units: &[&str], broker: Option<&Broker>) -> String {
+    let at = broker.map_or_else(
+        || "no broker, for none is known here".to_owned(),
+        |broker| format!("the broker at {}", broker.endpoint),
+    );
+    if units.is_empty() {
+        format!("no unit; {at}")
+    } else {
+        format!("{}; {at}", units.join(", "))
+    }
 }
 
 fn observing(observer: &Standing, changed: bool) -> Outcome {

@@ -207,12 +207,8 @@ fn begin() -> Result<()> {
             look(&Rc::new(scene), onlooker, &order)
         }
         Err(error) => {
-            scene.note(
-                Instant::now(),
-                Event::End {
-                    why: format!("it could not begin: {error:#}"),
-                },
-            );
+            let why = format!("it could not begin: {error:#}");
+            scene.note(Instant::now(), Event::End { why });
             Err(error)
         }
     }

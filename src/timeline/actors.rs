@@ -203,10 +203,6 @@ impl Story<'_> {
         let exits = self.exits(&mains, main_pid, expected);
         let met = self.met(lost_at, &held).or_else(|| exits.first().cloned());
         let met = met.or_else(|| self.seen_met());
-        let further_losses = connected_at.map_or(0, |at| {
-            let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
-            losses.after(at).max(logged)
-        });
         ActorState {
             actor: Actor {
                 name: self.unit.to_owned(),
@@ -222,7 +218,7 @@ impl Story<'_> {
             lost_at,
             connected_at,
             settling: connected_at.is_some() && held.settles(self.now),
-            further_losses,
+            further_losses: connected_at.map_or(0, |at| self.losses_after(&losses, at)),
             settled_at,
             survived_connection: survived,
             retries,
@@ -238,6 +234,12 @@ impl Story<'_> {
             stands: held.stands(self.now, up),
             last_try: self.last_try(),
         }
+    }
+
+    /// How often it lost a connection after this instant, by the kernel or by its log.
+    fn losses_after(&self, losses: &Losses, at: f64) -> usize {
+        let logged = self.said(Said::Lost).iter().filter(|t| **t > at).count();
+        losses.after(at).max(logged)
     }
 
     /// The connections from before the outage that stand.

@@ -194,12 +194,7 @@ pub(super) fn predict(
         .filter_map(answer_at)
         .find(|answer| answer != "refused");
     if let Some(answer) = unlike {
-        return Prediction::none(match answer.as_str() {
-            "silent" | "starting" => {
-                "the broker accepted connections without serving them, so how long a try takes is not known"
-            }
-            _ => "connections were not refused but timed out, so how long a try takes is not known",
-        });
+        return Prediction::none(unlike_words(&answer));
     }
     let before = from.following().take_while(failed).count();
     let mut coming = from.following().skip(before);
@@ -229,6 +224,16 @@ pub(super) fn predict(
         }
     } else {
         predicted
+    }
+}
+
+/// Why nobody knows how long a try takes where the broker did this instead of refusing it.
+fn unlike_words(answer: &str) -> &'static str {
+    match answer {
+        "silent" | "starting" => {
+            "the broker accepted connections without serving them, so how long a try takes is not known"
+        }
+        _ => "connections were not refused but timed out, so how long a try takes is not known",
     }
 }
 

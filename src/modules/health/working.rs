@@ -133,26 +133,9 @@ pub(super) fn run(
         return Ok(tasked::run(&mut three, &door, &wish, now));
     }
     let mut work = Work {
-        pulp: Pulp2::new(door),
-        begun: now,
-        name,
-        feed_host: params.feed_host.clone(),
         feed_port,
-        expected: params.expected.clone().unwrap_or_default(),
-        workers: Vec::new(),
-        repositories: Vec::new(),
-        story: Story::None("it was not asked for".to_owned()),
-        status: None,
-        asked_status: now,
-        rounds: 0,
-        sent: 0,
-        refused: None,
-        canceled: BTreeSet::new(),
-        since: BTreeMap::new(),
-        unanswered: None,
-        failures: Vec::new(),
-        leftovers: Vec::new(),
         waits,
+        ..Work::of(params, Pulp2::new(door), name, now)
     };
     if let Err(cause) = work.prove(ready, proof) {
         work.failures.push(failure::of_cause(&cause));
@@ -163,6 +146,32 @@ pub(super) fn run(
 }
 
 impl Work {
+    /// Nothing of it is done yet.
+    fn of(params: &Params, pulp: Pulp2, name: String, begun: Instant) -> Self {
+        Self {
+            pulp,
+            begun,
+            name,
+            feed_host: params.feed_host.clone(),
+            feed_port: 0,
+            expected: params.expected.clone().unwrap_or_default(),
+            workers: Vec::new(),
+            repositories: Vec::new(),
+            story: Story::None("it was not asked for".to_owned()),
+            status: None,
+            asked_status: begun,
+            rounds: 0,
+            sent: 0,
+            refused: None,
+            canceled: BTreeSet::new(),
+            since: BTreeMap::new(),
+            unanswered: None,
+            failures: Vec::new(),
+            leftovers: Vec::new(),
+            waits: None,
+        }
+    }
+
     fn prove(&mut self, ready: Duration, deadline: Deadline) -> Result<()> {
         if !self.await_status(ready, deadline)? {
             return Ok(());

@@ -107,17 +107,7 @@ fn exit(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
         Some(exit) if !exit.how.is_empty() => exit.how.clone(),
         _ => "has no main process".to_owned(),
     };
-    let first_at = actor.exits.first().and_then(|exit| exit.at);
-    let when = match (first_at, seen.watch.down_at, seen.watch.up_at) {
-        (Some(at), Some(down), _) if at < down => {
-            format!(", {} before the broker was lost", shown(down - at))
-        }
-        (Some(at), Some(down), up) if up.is_none_or(|up| at < up) => {
-            format!(", {} after the broker was lost", shown(at - down))
-        }
-        (Some(at), _, Some(up)) => format!(", {} after the broker was back", shown(at - up)),
-        _ => String::new(),
-    };
+    let when = when(seen.watch, actor);
     let restarted = !gone && actor.running.is_some();
     let comes = gone && actor.given_up == Some(false);
     let times = actor.exits.len().max(1);
@@ -156,6 +146,21 @@ fn exit(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
         let at = exit.at.map_or("?".to_owned(), |at| format!("{at:.2}"));
         finding.because(format!("at {at} s of the observation {name} {}", exit.how))
     }))
+}
+
+/// When it exited first, as seen from the outage.
+fn when(watch: &Watch, actor: &ActorState) -> String {
+    let first_at = actor.exits.first().and_then(|exit| exit.at);
+    match (first_at, watch.down_at, watch.up_at) {
+        (Some(at), Some(down), _) if at < down => {
+            format!(", {} before the broker was lost", shown(down - at))
+        }
+        (Some(at), Some(down), up) if up.is_none_or(|up| at < up) => {
+            format!(", {} after the broker was lost", shown(at - down))
+        }
+        (Some(at), _, Some(up)) => format!(", {} after the broker was back", shown(at - up)),
+        _ => String::new(),
+    }
 }
 
 /// The status with which it exited last; none where it was killed.
@@ -276,27 +281,33 @@ fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
         ),
         None => format!("{name} did not connect to the broker again{waited_words}{expected}"),
     };
-    let pid = actor.main_pid.map_or(String::new(), |pid| {
-        let state = match actor.state.as_str() {
-            "" => "runs".to_owned(),
-            state => format!("is in state {state}"),
-        };
-        format!("its main process {pid} {state}")
-    });
-    let retries = match actor.retries.as_slice() {
+    Some(
+        Finding::new(Name::NotRecovered, what)
+            .because(process(actor))
+            .because(tries(actor))
+            .with("seconds", json!(waited))
+            .with("predicted_seconds", json!(predicted)),
+    )
+}
+
+fn process(actor: &ActorState) -> String {
+    let Some(pid) = actor.main_pid else {
+        return String::new();
+    };
+    match actor.state.as_str() {
+        "" => format!("its main process {pid} runs"),
+        state => format!("its main process {pid} is in state {state}"),
+    }
+}
+
+fn tries(actor: &ActorState) -> String {
+    match actor.retries.as_slice() {
         [] => "its log shows no try to connect".to_owned(),
         [.., last] => format!(
             "its log shows {} tries to connect, the last at {last:.1} s of the observation",
             actor.retries.len()
         ),
-    };
-    Some(
-        Finding::new(Name::NotRecovered, what)
-            .because(pid)
-            .because(retries)
-            .with("seconds", json!(waited))
-            .with("predicted_seconds", json!(predicted)),
-    )
+    }
 }
 
 fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {

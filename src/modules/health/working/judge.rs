@@ -61,14 +61,7 @@ pub(super) fn all(work: &mut Work) {
         return;
     }
     let deadline = Deadline::for_cleanup(DETAILS);
-    // What was sent last has not been seen yet. What was seen before serves if Pulp does not answer now.
-    if work.look(deadline).is_ok() {
-        work.tell_proven();
-    }
-    // The list of a moment ago serves if Pulp does not answer now.
-    if let Ok(status) = work.pulp.status(deadline) {
-        work.status = Some(status);
-    }
+    look_once_more(work, deadline);
     // Who was sent nothing is not held to have done nothing.
     let unproven = match work.refused {
         Some(_) => BTreeSet::new(),
@@ -114,6 +107,16 @@ pub(super) fn all(work: &mut Work) {
         found.extend(sentences::of_scheduler(&seen, &late));
     }
     work.failures.append(&mut found);
+}
+
+/// What was sent last has not been seen yet. What was seen before serves if Pulp does not answer now.
+fn look_once_more(work: &mut Work, deadline: Deadline) {
+    if work.look(deadline).is_ok() {
+        work.tell_proven();
+    }
+    if let Ok(status) = work.pulp.status(deadline) {
+        work.status = Some(status);
+    }
 }
 
 /// Our tasks that have not ended: those that get on no more, and how many have not had their time.

@@ -266,16 +266,11 @@ impl Seen<'_> {
                     "{waits}, although Pulp at `{}` heard of `{manager}` at {heard}; {state}",
                     self.base
                 );
-                failure::of_listed(
-                    "task_lost",
-                    manager,
-                    format!(
-                        "{text}; cancel it with `pulp-admin tasks cancel --task-id {}`, and see `journalctl -u {} \
-                         -u httpd`",
-                        task.id,
-                        (self.unit)(manager)
-                    ),
-                )
+                let (id, unit) = (&task.id, (self.unit)(manager));
+                let cure = format!(
+                    "cancel it with `pulp-admin tasks cancel --task-id {id}`, and see `journalctl -u {unit} -u httpd`"
+                );
+                failure::of_listed("task_lost", manager, format!("{text}; {cure}"))
             }
         }
     }
