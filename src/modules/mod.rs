@@ -232,6 +232,26 @@ mod tests {
         }
     }
 
+    /// Of several wrong options Ansible tells the first, as its documentation has them.
+    #[test]
+    fn the_documentation_has_the_options_in_the_order_of_the_spec() {
+        for module in ALL {
+            let file = library().join(module.name).with_extension("yml");
+            let yaml = std::fs::read_to_string(&file).unwrap();
+            let documented: Vec<&str> = yaml
+                .lines()
+                .skip_while(|line| *line != "  options:")
+                .skip(1)
+                .take_while(|line| line.is_empty() || line.starts_with("    "))
+                .filter_map(|line| line.strip_prefix("    ")?.split_once(':'))
+                .map(|(name, _)| name)
+                .filter(|name| !name.starts_with([' ', '#']))
+                .collect();
+            let names: Vec<&str> = module.spec.iter().map(|opt| opt.name).collect();
+            assert_eq!(documented, names, "{}", file.display());
+        }
+    }
+
     #[test]
     fn every_documentation_is_of_a_module() {
         let names: BTreeSet<_> = ALL.iter().map(|module| module.name.to_owned()).collect();
