@@ -4,6 +4,7 @@ settings as a service does, and connects; the listener that it reaches is the an
 import json
 import os
 import pwd
+import resource
 import selectors
 import signal
 import socket
@@ -31,6 +32,9 @@ def listeners(forms):
     for form in forms:
         for path in [f"{form['folder']}/.s.PGSQL.{form['port']}", f"{form['folder']}/redis.sock", f"{DEFAULT_FOLDER}/.s.PGSQL.{form['port']}"]:
             one = socket.socket(socket.AF_UNIX)
+            # A judge that was killed has left its own.
+            if os.path.exists(path):
+                os.unlink(path)
             one.bind(path)
             os.chmod(path, 0o777)
             one.listen()
@@ -132,6 +136,9 @@ def accepted(listener):
 
 def main():
     forms = json.load(sys.stdin)
+    # Each form has four listeners.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     sockets = listeners(forms)
     try:
         for form in forms:
