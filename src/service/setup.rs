@@ -21,6 +21,8 @@ const NAME_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setup {
     pub(crate) unit: String,
+    /// What its own settings put into its environment, whatever it starts.
+    pub(crate) variables: Result<BTreeMap<String, String>, String>,
     pub(crate) start: Result<Start, String>,
 }
 
@@ -46,6 +48,7 @@ pub(super) fn all(text: &str, prefixes: &[&str]) -> Vec<Setup> {
             let id = value(block, "Id");
             let setup = Setup {
                 unit: id.to_owned(),
+                variables: own_variables(block),
                 start: start(block),
             };
             (place(id), setup)
@@ -76,6 +79,20 @@ fn start(block: &str) -> Result<Start, String> {
     let program = program(command).ok_or("its unit names no program")?;
     let mut variables = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
     let user = user(value(block, "User"), value(block, "Group"), &mut variables)?;
+    variables.extend(own_variables(block)?);
+    let path = variables.get("PATH").map_or(PATH, String::as_str);
+    let (interpreter, options) = interpreter(&program, path)?;
+    Ok(Start {
+        interpreter,
+        options,
+        user,
+        variables,
+    })
+}
+
+/// Of `Environment=` and `EnvironmentFile=`.
+fn own_variables(block: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut variables = BTreeMap::new();
     for word in words(value(block, "Environment"))? {
         let (name, value) = word
             .split_once('=')
@@ -85,14 +102,7 @@ fn start(block: &str) -> Result<Start, String> {
     for file in values(block, "EnvironmentFiles") {
         variables.extend(environment_file(file)?);
     }
-    let path = variables.get("PATH").map_or(PATH, String::as_str);
-    let (interpreter, options) = interpreter(&program, path)?;
-    Ok(Start {
-        interpreter,
-        options,
-        user,
-        variables,
-    })
+    Ok(variables)
 }
 
 fn values<'a>(block: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {

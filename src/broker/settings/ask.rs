@@ -94,8 +94,8 @@ fn of_unit(unit: &Unit) -> Vec<Candidate> {
 pub(super) fn unit_that_names_broker() -> Option<String> {
     let names_broker = |variable: &String| variable.starts_with("CELERY_BROKER_");
     let found = setups(Generation::Two).into_iter().find(|setup| {
-        let start = setup.start.as_ref();
-        start.is_ok_and(|start| start.variables.keys().any(names_broker))
+        let variables = setup.variables.as_ref();
+        variables.is_ok_and(|variables| variables.keys().any(names_broker))
     });
     found.map(|setup| setup.unit)
 }
