@@ -46,10 +46,11 @@ pub(super) fn all(text: &str, prefixes: &[&str]) -> Vec<Setup> {
         .filter(|block| value(block, "LoadState") == "loaded")
         .map(|block| {
             let id = value(block, "Id");
+            let variables = own_variables(block);
             let setup = Setup {
                 unit: id.to_owned(),
-                variables: own_variables(block),
-                start: start(block),
+                start: start(block, variables.clone()),
+                variables,
             };
             (place(id), setup)
         })
@@ -58,7 +59,7 @@ pub(super) fn all(text: &str, prefixes: &[&str]) -> Vec<Setup> {
     all.into_iter().map(|(_, setup)| setup).collect()
 }
 
-fn start(block: &str) -> Result<Start, String> {
+fn start(block: &str, own: Result<BTreeMap<String, String>, String>) -> Result<Start, String> {
     for key in [
         "RootDirectory",
         "RootImage",
@@ -79,7 +80,7 @@ fn start(block: &str) -> Result<Start, String> {
     let program = program(command).ok_or("its unit names no program")?;
     let mut variables = BTreeMap::from([("PATH".to_owned(), PATH.to_owned())]);
     let user = user(value(block, "User"), value(block, "Group"), &mut variables)?;
-    variables.extend(own_variables(block)?);
+    variables.extend(own?);
     let path = variables.get("PATH").map_or(PATH, String::as_str);
     let (interpreter, options) = interpreter(&program, path)?;
     Ok(Start {
@@ -314,7 +315,10 @@ mod tests {
             Ok(Vec::new())
         );
         let text = "ExecStart={ path=/bin/x ; }\nDynamicUser=yes\n";
-        assert_eq!(start(text), Err("its unit has DynamicUser=".to_owned()));
+        assert_eq!(
+            start(text, own_variables(text)),
+            Err("its unit has DynamicUser=".to_owned())
+        );
     }
 
     #[test]

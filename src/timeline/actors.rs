@@ -180,10 +180,8 @@ impl Story<'_> {
         let consumes = role.consumes();
         let held = Held::by(self.timeline, self.unit, consumes);
         let mains = self.mains();
-        let main_pid = mains
-            .last()
-            .filter(|m| m.until.is_none())
-            .map_or(0, |m| m.pid);
+        let runs = mains.last().filter(|main| main.until.is_none());
+        let main_pid = runs.map_or(0, |main| main.pid);
         let losses = held.losses(|pid, at| !self.was_ended(&mains, pid, at));
         let lost_at = self.lost_at(&losses);
         let up = self.outage.up_at;
@@ -198,7 +196,8 @@ impl Story<'_> {
         let counts_from = back.map(|at| up.map_or(at, |up| up.max(at)));
         let settled_at = counts_from.and_then(|from| held.settled(from, self.now));
         let retries = self.said(Said::Refused);
-        let predicted = self.predicted(consumes, lost_at, &retries, &mains, lag);
+        let prediction = self.prediction(consumes, lost_at, &retries, &mains, lag);
+        let predicted = self.predicted(prediction, lag);
         let (worker, unlisted_at, listed_at) = self.listed();
         let exits = self.exits(&mains, main_pid, expected);
         let met = self.met(lost_at, &held).or_else(|| exits.first().cloned());

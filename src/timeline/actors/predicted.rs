@@ -89,15 +89,7 @@ impl Story<'_> {
         lateness(&tried, refused).into_iter().max_by(f64::total_cmp)
     }
 
-    pub(super) fn predicted(
-        &self,
-        consumes: bool,
-        lost_at: Option<f64>,
-        retries: &[f64],
-        mains: &[Main],
-        lag: Lag,
-    ) -> Predicted {
-        let prediction = self.prediction(consumes, lost_at, retries, mains, lag);
+    pub(super) fn predicted(&self, prediction: Prediction, lag: Lag) -> Predicted {
         let met = || !self.said(Said::Met).is_empty();
         let from = match (prediction.at, prediction.by_log) {
             (None, _) => "",
@@ -113,7 +105,7 @@ impl Story<'_> {
         }
     }
 
-    fn prediction(
+    pub(super) fn prediction(
         &self,
         consumes: bool,
         lost_at: Option<f64>,

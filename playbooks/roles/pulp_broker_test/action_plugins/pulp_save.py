@@ -1,6 +1,6 @@
-"""Writes files of this run on the controller, all of them in one task that starts nothing, and tells a message if there is one. Only who runs the test may read them, and
-what is there is never seen half written. One without content is left out. A file's name may hold a host's, which is whatever the
-inventory calls it."""
+"""Writes files of this run on the controller, all of them in one task that starts nothing, and reports a message if there is one. Only
+the user of the test may read them, and none is ever seen half written. One without content is left out. A file's name may hold a host's,
+which is whatever the inventory calls it."""
 
 import hashlib
 import os
