@@ -341,7 +341,7 @@ pub(crate) fn pulps_virtual_host() -> String {
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -393,6 +393,7 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let url = format!("amqp://127.0.0.1:{}//", address.port());
         let broker = broker("rabbitmq", &url, vec![address]);
+        let (tell, leave) = std::sync::mpsc::channel();
         let server = std::thread::spawn(move || {
             // What it is asked first it answers late, and who asks anew is answered at once.
             let (mut late, _) = socket.accept().unwrap();
@@ -401,12 +402,19 @@ mod tests {
                 .read(&mut [0; 64])
                 .and_then(|_| late.read(&mut [0; 64]));
             late.write_all(b"\x01").unwrap();
-            let (mut stream, _) = socket.accept().unwrap();
-            stream
-                .write_all(b"\x01\0\0\0\0\0\x04\0\x0a\0\x0a\xce")
-                .unwrap();
+            loop {
+                let (mut stream, _) = socket.accept().unwrap();
+                if leave.try_recv().is_ok() {
+                    return;
+                }
+                // Who asks may have given up meanwhile.
+                let _ = stream.read(&mut [0; 64]);
+                let _ = stream.write_all(b"\x01\0\0\0\0\0\x04\0\x0a\0\x0a\xce");
+            }
         });
         assert!(broker.ask_patiently().is_up());
+        tell.send(()).unwrap();
+        drop(TcpStream::connect(address).unwrap());
         server.join().unwrap();
         assert_eq!(broker.ask_patiently(), Answer::Refused);
     }

@@ -220,17 +220,20 @@ fn one(
     begin: Instant,
     limit: Duration,
 ) -> (Answer, Option<Silent>) {
+    let has_waited = kept.is_some();
     let still = kept.and_then(|mut silent| {
         let is_still = silent.line.stays_silent(begin + limit);
         is_still.then_some(silent)
     });
-    let (begin, is_second) = match still {
+    let is_second = match still {
         Some(silent) if silent.is_confirmed || silent.since.elapsed() < CONFIRMED_AFTER => {
             return (Answer::Silent, Some(silent));
         }
-        Some(_) => (Instant::now(), true),
-        None => (begin, false),
+        Some(_) => true,
+        None => false,
     };
+    // What was waited for on the connection of before is not taken from the time of the one that is made now.
+    let begin = if has_waited { Instant::now() } else { begin };
     let end = begin + limit;
     let line = match place {
         Place::Address(address) => Line::to_address(*address, end),
