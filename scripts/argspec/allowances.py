@@ -5,10 +5,8 @@ Two kinds: what we do otherwise than every Ansible, on purpose, and what ansible
 ours. An answer is held against both, so what is allowed against 2.16 still has to be what 2.19 says.
 """
 
-import ast
 import json
 import re
-import warnings
 from decimal import Decimal, InvalidOperation
 
 ERROR = re.compile(
@@ -29,7 +27,7 @@ class Both:
     def values(self, option):
         """What was given for an option: its value, or the elements that its value is read as."""
         words = self.spec[option]
-        value = next((self.given[name] for name in [*reversed(words.get("aliases", [])), option] if name in self.given), None)
+        value = self.given.get(option)
         if "elements" not in words:
             return [value]
         return value if isinstance(value, list) else str(value).split(",")
@@ -109,51 +107,23 @@ def foreign_digits(both):
     return any(any(c.isdecimal() and not c.isascii() for c in text) and read(text) is not None for text in texts)
 
 
-def beyond_json(both):
-    """A dictionary given as text in which Python finds what JSON and so no reply can hold is refused: bytes, sets, complex numbers,
-    `...`, a tuple as a key, half a surrogate pair, NaN and Infinity as words."""
+def json_alone(both):
+    """A dictionary given as text is JSON: no play sends Python's literals or `key=value` pairs."""
     at = both.own
-    if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict" or at["cause"] != "unable to evaluate string as dictionary":
+    if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict":
         return False
-    return any(isinstance(value, str) and value.startswith("{") and holds_more_than_json(value) for value in both.values(at["option"]))
+    told = "unable to evaluate string as dictionary", "dictionary requested, could not parse JSON or key=value"
+    texts = [value for value in both.values(at["option"]) if isinstance(value, str)]
+    expected = {told[0] if text.startswith("{") else told[1] for text in texts if not is_json(text) and ("=" in text or text.startswith("{"))}
+    return at["cause"] in expected
 
 
-def blank_last_line(both):
-    """A dictionary given as text is taken though its last line is nothing but blanks; Python calls that an indentation."""
-    at = both.other
-    if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict" or at["cause"] != "unable to evaluate string as dictionary":
-        return False
-    texts = [value for value in both.values(at["option"]) if isinstance(value, str) and value.startswith("{")]
-    return any(re.search(r"[\r\n][ \t]+$", text) and isinstance(literal(text.rstrip()), dict) for text in texts)
-
-
-def holds_more_than_json(text):
-    """Whether this is a dictionary in which something stands that is not JSON, also where a later entry takes its place."""
+def is_json(text):
+    """As every reader of JSON takes it, which half a surrogate pair and `NaN` are not."""
     try:
-        return not is_json(json.loads(text, object_pairs_hook=list, parse_constant=str.encode))
+        return bool(json.dumps(json.loads(text, parse_constant=float), ensure_ascii=False, allow_nan=False).encode())
     except ValueError:
-        if not isinstance(literal(text), dict):
-            return False
-    nodes = ast.walk(ast.parse(text, mode="eval"))
-    entries = (entry for node in nodes if isinstance(node, ast.Dict) for entry in zip(node.keys, node.values, strict=True))
-    return any(not is_json({literal(key): literal(value)}) for key, value in entries)
-
-
-def literal(text):
-    """The value of a Python literal, None where it is none."""
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            return ast.literal_eval(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            return None
-
-
-def is_json(value):
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (TypeError, ValueError):
         return False
-    return True
 
 
 # What ansible-core 2.16 does otherwise.
@@ -176,14 +146,6 @@ def boolean_blanks(both):
         return False
     heads = ours["head"].replace(f"is of type {both.own['of']} ", f"is of type {both.other['of']} ", 1), theirs["head"]
     return heads[0] == heads[1] and sorted(ours["words"].split(", ")) == sorted(theirs["words"].split(", "))
-
-
-def pairs_cause(both):
-    """2.16 tells of a word without `=` among pairs in Python's words."""
-    raised = re.compile(r"dictionary update sequence element #\d+ has length 1; 2 is required")
-    named = 'unable to evaluate string in the "key=value" format as dictionary'
-    at, other = both.own, both.other
-    return bool(at and other and at["option"] == other["option"] and at["cause"] == named and raised.fullmatch(other["cause"]))
 
 
 def whole_number(both):
@@ -210,16 +172,6 @@ def null_text(both):
     return None in both.values(at["option"])
 
 
-def safe_eval(both):
-    """2.16 reads a dictionary in Python's spelling by rules of its own: what begins as one may be a set or a tuple, and a text in which
-    something looks like a method call or an import is taken as it is."""
-    at = both.own
-    if not at or at["to"] != "dict" or both.kind(at["option"]) != "dict" or at["cause"] != "unable to evaluate string as dictionary":
-        return False
-    texts = [value for value in both.values(at["option"]) if isinstance(value, str) and value.startswith("{")]
-    return any(re.search(r"\w\.\w+\(|import \w+", text) or not isinstance(literal(text), (dict, type(None))) for text in texts)
-
-
 def same_but(both, of, cause, to=None):
     at, other = both.own, both.other
     if not at or not other or (to and at["to"] != to):
@@ -228,8 +180,8 @@ def same_but(both, of, cause, to=None):
     return expected == (other["option"], other["of"], other["to"], other["cause"])
 
 
-ALWAYS = [boolean_words, wide_integer, infinite_integer, not_finite, foreign_digits, beyond_json, blank_last_line]
-OLD = [type_names, integer_cause, boolean_blanks, pairs_cause, whole_number, null_text, safe_eval]
+ALWAYS = [boolean_words, wide_integer, infinite_integer, not_finite, foreign_digits, json_alone]
+OLD = [type_names, integer_cause, boolean_blanks, whole_number, null_text]
 
 # Of accepted values; compare.py has these rules.
 IN_VALUES = {

@@ -1,5 +1,5 @@
 """Holds our answer to a case against that of Ansible's validator: the verdict, the message, each accepted value as the module reads it
-and as the reply shows it, the warnings, and which values became secrets.
+and as the reply shows it, and which values became secrets.
 """
 
 import json
@@ -27,15 +27,13 @@ class Comparison:
             self.mismatches.append({"module": self.name, "core": self.core, "why": differences, "given": params, "ours": ours, "theirs": theirs})
 
     def differences(self, given, ours, theirs):
-        if (ours["ok"], ours.get("msg")) != (theirs["ok"], theirs.get("msg")) or "beyond_json" in theirs:
+        if (ours["ok"], ours.get("msg")) != (theirs["ok"], theirs.get("msg")):
             return self.disallowed(given, ours, theirs)
         found = []
         if not theirs.get("crash") and (secrets := {*ours["secrets"]} - {""} ^ {*theirs["secrets"]}):
             found.append(f"secrets: {sorted(secrets)}")
         if ours["ok"]:
             found += self.values(ours, theirs["params"])
-            if ours["warnings"] != theirs["warnings"]:
-                found.append("warnings")
         return found
 
     def disallowed(self, given, ours, theirs):
@@ -77,8 +75,6 @@ class Comparison:
 
         if words.get("type") == "int":
             return counted(value)
-        if words.get("elements") == "int" and value is not None:
-            return [counted(item) for item in value]
         return value
 
     def is_same(self, ours, theirs):
@@ -92,7 +88,7 @@ class Comparison:
         return self.is_nearest(ours, theirs)
 
     def is_nearest(self, ours, theirs):
-        """Inside a dictionary or an untyped list an integer beyond 64 bits is read as the nearest float, and what is not finite as null."""
+        """Inside a dictionary an integer beyond 64 bits is read as the nearest float, and what is not finite as null."""
         if isinstance(theirs, int) and isinstance(ours, float):
             allowed = theirs not in allowances.WIDEST and ours == float(theirs)
         else:

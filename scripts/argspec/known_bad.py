@@ -22,10 +22,9 @@ WRONG = [
     ("pulp_services", "main_pids", {"default": {}}),
     ("pulp_watch", "wait_for", {"choices": None}),
     ("pulp_watch", "run_id", {"no_log": True}),
-    ("vocabulary", "text", {"aliases": ["words"]}),
-    ("vocabulary", "colours", {"choices": ["red", "green"]}),
-    ("vocabulary", "ratio", {"type": "int"}),
-    ("vocabulary", "flags", {"elements": "str"}),
+    ("vocabulary", "switch", {"choices": ["on", "off"]}),
+    ("vocabulary", "share", {"type": "int"}),
+    ("vocabulary", "tables", {"elements": "str"}),
 ]
 
 

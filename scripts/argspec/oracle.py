@@ -31,13 +31,7 @@ def verdict(name, validator, params):
             # As AnsibleModule words it.
             msg = f"Unsupported parameters for ({name}) module: {msg}"
         return json.dumps({"ok": False, "msg": msg, "secrets": secrets})
-    told = {"ok": True, "params": result.validated_parameters, "secrets": secrets}
-    told["warnings"] = [f"Both option {it['option']} and its alias {it['alias']} are set." for it in result._warnings]
-    try:
-        return json.dumps(told)
-    except TypeError:
-        # Bytes, sets and complex numbers of Python's literals: no module could pass them on.
-        return json.dumps({"ok": True, "beyond_json": True, "secrets": secrets})
+    return json.dumps({"ok": True, "params": result.validated_parameters, "secrets": secrets}, default=repr)
 
 
 main(*sys.argv[1:])

@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parent.parent / "library"
 
 # The words of a documented option that are words of an argument spec.
-WORDS = ("type", "elements", "required", "default", "choices", "aliases")
+WORDS = ("type", "elements", "required", "default", "choices")
 
 # `no_log`: what is kept secret.
 SECRET = {

@@ -56,8 +56,6 @@ pub(crate) struct Call {
     pub(crate) check_mode: bool,
     /// The user asked for a diff.
     pub(crate) diff: bool,
-    /// What the validation had to say, such as an option given under two names.
-    pub(crate) warnings: Vec<String>,
     /// The task has `no_log: true`: nothing of its parameters is to be told.
     no_log: bool,
     /// The parameters as a Python module would show them in `invocation`, secrets still in them.
@@ -128,7 +126,6 @@ impl Call {
             params: RefCell::new(valid.params),
             check_mode,
             diff,
-            warnings: valid.warnings,
             no_log,
             module_args: valid.module_args,
             started_as,
@@ -205,7 +202,6 @@ pub(crate) fn reply(call: &Call, outcome: Outcome) -> Reply {
     // Nothing to show: before and after say the same, as where nothing was to do.
     let shows = |diff: &Value| call.diff && outcome.changed && diff["before"] != diff["after"];
     let mut map = reply::of(Outcome {
-        warnings: [call.warnings.as_slice(), &outcome.warnings].concat(),
         diff: outcome.diff.filter(shows),
         ..outcome
     });

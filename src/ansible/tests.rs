@@ -8,7 +8,7 @@ use super::*;
 const MODULE: Module = Module {
     name: "sample",
     spec: &[
-        Opt::new("url", Kind::Str).required().aliases(&["base_url"]),
+        Opt::new("url", Kind::Str).required(),
         Opt::new("password", Kind::Str).secret(),
         Opt::new("hold", Kind::Int).default(Default::Int(30)),
     ],
@@ -46,15 +46,15 @@ fn reply_to(params: &Value) -> Value {
 #[test]
 fn the_reply_tells_everything_but_secrets() {
     let params = json!({
-        "url": "a", "base_url": "b", "password": "hunter2", "_ansible_diff": true, "_ansible_x": 1,
+        "url": "b", "password": "hunter2", "_ansible_diff": true, "_ansible_x": 1,
     });
     let secret = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
     let expected = json!({
         "changed": true,
         "failed": false,
         "diff": {"before": secret, "after": "b"},
-        "warnings": ["Both option url and its alias base_url are set.", "******** is weak"],
-        "invocation": {"module_args": {"url": "b", "base_url": "b", "password": secret, "hold": 30}},
+        "warnings": ["******** is weak"],
+        "invocation": {"module_args": {"url": "b", "password": secret, "hold": 30}},
     });
     assert_eq!(reply_to(&params), expected);
 }
@@ -113,7 +113,7 @@ fn a_call_that_does_not_fit_the_spec_is_refused() {
         &json!({"_ansible_module_name": "my.pulp.sample", "url": "a", "x": 1}),
     );
     let expected = "Unsupported parameters for (my.pulp.sample) module: x. Supported parameters include: \
-                    hold, password, url (base_url).";
+                    hold, password, url.";
     assert_eq!(refused.err().as_deref(), Some(expected));
 }
 

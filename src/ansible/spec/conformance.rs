@@ -20,7 +20,6 @@ pub(crate) fn verdict(module: &Module, params: &str) -> Value {
             "ok": true,
             "params": valid.params,
             "shown": valid.module_args,
-            "warnings": valid.warnings,
             "secrets": secrets,
         }),
         Err(msg) => json!({"ok": false, "msg": msg, "secrets": secrets}),

@@ -4,7 +4,8 @@
 //! The order of the checks, the coercions and the wording are those of `AnsibleModule` in ansible-core
 //! 2.19. Of several errors it tells the first, so the order is part of the contract. Wider integers
 //! than 64 bits, infinity and not-a-number are refused where an option is a number: Python can hold
-//! them, but no option of ours means anything by them.
+//! them, but no option of ours means anything by them. Of Ansible's vocabulary it has the words that our options use: no
+//! aliases, no choices within lists, and a dictionary given as text is JSON.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -20,10 +21,6 @@ use serde_json::{Map, Value};
 
 /// The type of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(
-    dead_code,
-    reason = "Ansible's vocabulary, whichever words the modules use"
-)]
 pub(crate) enum Kind {
     Str,
     Int,
@@ -51,18 +48,11 @@ impl Kind {
 
 /// The value an option has when the user says nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[allow(
-    dead_code,
-    reason = "Ansible's vocabulary, whichever words the modules use"
-)]
 pub(crate) enum Default {
     None,
     Str(&'static str),
     Int(i64),
-    Float(f64),
     Bool(bool),
-    /// A list of strings.
-    List(&'static [&'static str]),
 }
 
 /// One option of a module.
@@ -74,19 +64,14 @@ pub(crate) struct Opt {
     pub(crate) elements: Option<Kind>,
     pub(crate) required: bool,
     pub(crate) default: Default,
-    /// The only values accepted, of a string or of each string in a list; empty: any.
+    /// The only values accepted; empty: any.
     pub(crate) choices: &'static [&'static str],
-    pub(crate) aliases: &'static [&'static str],
     /// The value is a secret.
     pub(crate) no_log: bool,
     /// The value may be megabytes: the reply does not repeat it.
     pub(crate) bulky: bool,
 }
 
-#[allow(
-    dead_code,
-    reason = "Ansible's vocabulary, whichever words the modules use"
-)]
 impl Opt {
     /// An optional option without default.
     pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
@@ -97,7 +82,6 @@ impl Opt {
             required: false,
             default: Default::None,
             choices: &[],
-            aliases: &[],
             no_log: false,
             bulky: false,
         }
@@ -122,11 +106,6 @@ impl Opt {
 
     pub(crate) const fn choices(mut self, choices: &'static [&'static str]) -> Self {
         self.choices = choices;
-        self
-    }
-
-    pub(crate) const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
         self
     }
 
@@ -163,10 +142,8 @@ pub(super) enum Given {
 pub(super) struct Valid {
     /// Every option of the spec and no other key.
     pub(super) params: Map<String, Value>,
-    /// The same as a Python module would show it: with aliases, and a boolean for an integer stays one.
-    /// What is bulky is named only.
+    /// The same as a Python module would show it: a boolean for an integer stays one. What is bulky is named only.
     pub(super) module_args: Map<String, Value>,
-    pub(super) warnings: Vec<String>,
 }
 
 /// Sets a key, in its old place if there is one.

@@ -9,9 +9,9 @@ const MODULE: Module = Module {
         Opt::new("state", Kind::Str)
             .required()
             .choices(&["up", "down"]),
-        Opt::new("hold", Kind::Float).default(Default::Float(1.0)),
-        Opt::new("password", Kind::Str).secret().aliases(&["pw"]),
-        Opt::list_of("units", Kind::Str).default(Default::List(&["a"])),
+        Opt::new("hold", Kind::Int).default(Default::Int(1)),
+        Opt::new("password", Kind::Str).secret(),
+        Opt::list_of("units", Kind::Str),
     ],
     work: |_| Ok(Outcome::default()),
 };
@@ -30,9 +30,9 @@ DOCUMENTATION:
       type: str
       required: true
       choices: {down: Not there., up: There.}
-    hold: {description: Seconds., type: float, default: 1}
-    password: {description: A secret., type: str, aliases: [pw]}
-    units: {description: [Names.], type: list, elements: str, default: [a], required: false}
+    hold: {description: Seconds., type: int, default: 1}
+    password: {description: A secret., type: str}
+    units: {description: [Names.], type: list, elements: str, required: false}
 EXAMPLES: |
   - name: Play
     hosts: all
@@ -40,7 +40,7 @@ EXAMPLES: |
       - name: Block
         block:
           - name: Call it
-            my.pulp.sample: {state: up, pw: "{{ it }}"}
+            my.pulp.sample: {state: up, password: "{{ it }}"}
 RETURN:
   outage:
     description: What happened.
@@ -93,9 +93,9 @@ const WRONG: &[(&str, &str, &str)] = &[
         "options.units is missing",
     ),
     (
-        "type: float",
-        "type: int",
-        r#"options.hold.type is "int", in the spec it is "float""#,
+        "type: int, default",
+        "type: float, default",
+        r#"options.hold.type is "float", in the spec it is "int""#,
     ),
     (
         "elements: str",
@@ -110,22 +110,12 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "default: 1}",
         "default: 2}",
-        "options.hold.default is 2, in the spec it is 1.0",
-    ),
-    (
-        "default: [a]",
-        "default: []",
-        r#"options.units.default is [], in the spec it is ["a"]"#,
+        "options.hold.default is 2, in the spec it is 1",
     ),
     (
         "up: There.",
         "off: There.",
         r#"options.state.choices is ["down","off"], in the spec it is ["up","down"]"#,
-    ),
-    (
-        "aliases: [pw]",
-        "aliases: [pass]",
-        r#"options.password.aliases is ["pass"], in the spec it is ["pw"]"#,
     ),
     ("The state.", "''", "options.state.description is empty"),
     (
@@ -139,13 +129,13 @@ const WRONG: &[(&str, &str, &str)] = &[
         "EXAMPLES never call the module",
     ),
     (
-        "{state: up, pw",
+        "{state: up, password",
         "{state: up, pass",
         "EXAMPLES use `pass`, which is not in the spec",
     ),
     (
-        "{state: up, pw",
-        "{pw",
+        "{state: up, password",
+        "{password",
         "EXAMPLES leave out `state`, which is required",
     ),
     (

@@ -1,5 +1,4 @@
-//! The checks of `ArgumentSpecValidator`, in its order: aliases, secrets, defaults, required, types,
-//! choices, and unknown options last.
+//! The checks of `ArgumentSpecValidator`, in its order: secrets, defaults, required, types, choices, and unknown options last.
 
 mod coerce;
 #[cfg(test)]
@@ -29,7 +28,6 @@ pub(crate) fn validate(
     ignore_unknown: bool,
     learn: &mut impl FnMut(&str),
 ) -> Result<Valid, String> {
-    let warnings = resolve_aliases(spec, &mut given);
     let unknown = unknown_names(spec, &given);
     set_defaults(spec, &mut given);
     for opt in spec.iter().filter(|opt| opt.no_log) {
@@ -53,47 +51,24 @@ pub(crate) fn validate(
     Ok(Valid {
         params,
         module_args: Given::object(given),
-        warnings,
     })
 }
 
-/// An alias beats the option's own name, and stays beside it.
-fn resolve_aliases(spec: &[Opt], given: &mut Vec<(String, Given)>) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for opt in spec {
-        for alias in opt.aliases {
-            if let Some(value) = get(given, alias).cloned() {
-                if get(given, opt.name).is_some() {
-                    let name = opt.name;
-                    warnings.push(format!("Both option {name} and its alias {alias} are set."));
-                }
-                set(given, opt.name, value);
-            }
-        }
-    }
-    warnings
-}
-
 fn unknown_names(spec: &[Opt], given: &[(String, Given)]) -> BTreeSet<String> {
-    let knows = |opt: &Opt, name: &str| opt.name == name || opt.aliases.contains(&name);
     given
         .iter()
-        .filter(|(name, _)| !spec.iter().any(|opt| knows(opt, name)))
+        .filter(|(name, _)| !spec.iter().any(|opt| opt.name == name))
         .map(|(name, _)| name.clone())
         .collect()
 }
 
 fn unsupported(spec: &[Opt], unknown: &BTreeSet<String>, name: &str) -> String {
     let names: BTreeSet<_> = spec.iter().map(|opt| opt.name).collect();
-    let aliases: BTreeSet<_> = spec.iter().flat_map(|opt| opt.aliases).copied().collect();
     let list = |items: &mut dyn Iterator<Item = &str>| items.collect::<Vec<_>>().join(", ");
-    let mut supported = list(&mut names.into_iter());
-    if !aliases.is_empty() {
-        supported = format!("{supported} ({})", list(&mut aliases.into_iter()));
-    }
     format!(
-        "Unsupported parameters for ({name}) module: {}. Supported parameters include: {supported}.",
+        "Unsupported parameters for ({name}) module: {}. Supported parameters include: {}.",
         list(&mut unknown.iter().map(String::as_str)),
+        list(&mut names.into_iter()),
     )
 }
 
@@ -106,14 +81,11 @@ fn set_defaults(spec: &[Opt], given: &mut Vec<(String, Given)>) {
 }
 
 fn default_of(opt: &Opt) -> Option<Given> {
-    let string = |text: &&str| Given::Str((*text).to_owned());
     match opt.default {
         Default::None => None,
-        Default::Str(text) => Some(string(&text)),
+        Default::Str(text) => Some(Given::Str(text.to_owned())),
         Default::Int(value) => Some(Given::Int(value.to_string())),
-        Default::Float(value) => Some(Given::Float(value)),
         Default::Bool(value) => Some(Given::Bool(value)),
-        Default::List(items) => Some(Given::List(items.iter().map(string).collect())),
     }
 }
 
@@ -210,17 +182,6 @@ fn choose(opt: &Opt, value: &Given) -> Result<Given, String> {
         |value: &Given| matches!(value, Given::Str(text) if opt.choices.contains(&text.as_str()));
     let name = opt.name;
     let choices = opt.choices.join(", ");
-    if let Given::List(items) = value {
-        let others = items.iter().filter(|item| !is_choice(item));
-        let others: Vec<_> = others.map(Given::str).collect();
-        if others.is_empty() {
-            return Ok(value.clone());
-        }
-        let others = others.join(", ");
-        return Err(format!(
-            "value of {name} must be one or more of: {choices}. Got no match for: {others}"
-        ));
-    }
     if is_choice(value) {
         return Ok(value.clone());
     }
@@ -258,13 +219,9 @@ fn param(opt: &Opt, given: &mut [(String, Given)]) -> (String, Value) {
         }
     });
     let value = value.into_value();
-    let counted = |value: Value| value.as_bool().map_or(value, |flag| i64::from(flag).into());
-    let value = match (opt.kind, opt.elements, value) {
-        (Kind::Int, _, value) => counted(value),
-        (Kind::List, Some(Kind::Int), Value::Array(items)) => {
-            items.into_iter().map(counted).collect()
-        }
-        (_, _, value) => value,
+    let value = match (opt.kind, value) {
+        (Kind::Int, Value::Bool(flag)) => i64::from(flag).into(),
+        (_, value) => value,
     };
     (opt.name.to_owned(), value)
 }

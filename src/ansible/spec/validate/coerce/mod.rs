@@ -1,12 +1,10 @@
 //! From what was given to the type an option has, as `AnsibleModule` coerces; the error is the text
 //! after its colon.
 
-mod dict;
-mod literal;
 mod number;
 mod path;
 
-use super::{Given, Kind, set};
+use super::{Given, Kind};
 
 /// The words and numbers that Ansible takes for a boolean; its own list comes in random order.
 const BOOLEANS: &str =
@@ -94,12 +92,9 @@ fn list(value: &Given) -> Result<Given, String> {
 fn dictionary(value: &Given) -> Result<Given, String> {
     match value {
         Given::Dict(_) => Ok(value.clone()),
+        // Ansible takes Python's literals and `key=value` pairs too. A play sends neither.
         Given::Str(text) if text.starts_with('{') => Given::parse(text)
-            .ok()
-            .or_else(|| literal::parse(text))
-            .filter(|value| matches!(value, Given::Dict(_)))
-            .ok_or_else(|| "unable to evaluate string as dictionary".to_owned()),
-        Given::Str(text) if text.contains('=') => dict::from_pairs(number::trim(text)),
+            .map_err(|_| "unable to evaluate string as dictionary".to_owned()),
         Given::Str(_) => Err("dictionary requested, could not parse JSON or key=value".to_owned()),
         other => Err(not_a(other, "dict")),
     }
