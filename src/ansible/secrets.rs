@@ -4,7 +4,7 @@
 //!
 //! A password may be a word that a reply says anyway: `pulp`, the name of a unit, a number. Such a word is
 //! no secret where a name stands, and a mask there would both blind the reader and tell the password. So
-//! each secret has a [`Class`], and each string of a reply a [`Place`]:
+//! each secret has a [`Class`], and each string of a reply a [`TextOrigin`]:
 //!
 //! | secret | is masked |
 //! |---|---|
@@ -26,7 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Number, Value};
 
-use places::Place;
+use places::TextOrigin;
 pub(crate) use places::is_named;
 
 /// What stands for a string that is a secret.
@@ -183,20 +183,20 @@ impl Secrets {
         for (key, value) in map {
             let place = match key.as_str() {
                 // Ours: the sentences of a verdict, and the last line of the play.
-                "evidence" if value.is_array() => Place::Own,
-                "line" if !is_event => Place::Own,
-                key => Place::of(key),
+                "evidence" if value.is_array() => TextOrigin::Own,
+                "line" if !is_event => TextOrigin::Own,
+                key => TextOrigin::of(key),
             };
             self.mask_value(value, place);
         }
     }
 
-    fn mask_value(&self, value: &mut Value, place: Place) {
+    fn mask_value(&self, value: &mut Value, place: TextOrigin) {
         match value {
             Value::String(text) => self.mask_text(text, place),
             Value::Array(items) => items.iter_mut().for_each(|i| self.mask_value(i, place)),
             Value::Object(map) => self.mask_map(map),
-            Value::Number(number) if place == Place::Secret && self.has(number) => {
+            Value::Number(number) if place == TextOrigin::Secret && self.has(number) => {
                 *value = WHOLE.into();
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -212,7 +212,7 @@ impl Secrets {
             .any(|secret| secret.text == text || is_same(&secret.text))
     }
 
-    fn mask_text(&self, text: &mut String, place: Place) {
+    fn mask_text(&self, text: &mut String, place: TextOrigin) {
         for form in &self.forms {
             let hides = |before: &str, after: &str| self.hides(form, place, before, after);
             if *text == form.text {
@@ -234,15 +234,18 @@ impl Secrets {
     }
 
     /// Whether it is masked where this stands before and after it.
-    fn hides(&self, form: &Form, place: Place, before: &str, after: &str) -> bool {
+    fn hides(&self, form: &Form, place: TextOrigin, before: &str, after: &str) -> bool {
         let secret = &self.all[form.of];
-        if form.is_encoded || place == Place::Secret || places::is_known(before, after, &form.text)
+        if form.is_encoded
+            || place == TextOrigin::Secret
+            || places::is_known(before, after, &form.text)
         {
             return true;
         }
         match (secret.class, place) {
             (Class::Anywhere, _) => true,
-            (Class::Alone, Place::Rendered) | (Class::Said, Place::Rendered | Place::Own) => false,
+            (Class::Alone, TextOrigin::Rendered)
+            | (Class::Said, TextOrigin::Rendered | TextOrigin::Own) => false,
             (Class::Alone | Class::Said, _) => {
                 secret.text.chars().count() > VERY_SHORT && places::stands_alone(before, after)
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What came of asking a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ProbeAnswer {
     /// It speaks its protocol, after this long.
     Answers(Duration),
     /// It speaks its protocol and says, in these words, that it cannot serve yet.
@@ -21,7 +21,7 @@ pub(crate) enum Answer {
     Unreachable(String),
 }
 
-impl Answer {
+impl ProbeAnswer {
     /// It can be used.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self, Self::Answers(_))
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for ProbeAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Answers(after) => write!(f, "it answers after {} ms", after.as_millis()),

@@ -24,32 +24,36 @@ const NOT_REDIS: NotOf = &["rabbitmq", "qpid", "postgresql"];
 
 /// What was found, and what it was seen by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Found {
+pub(crate) struct ClusterManager {
     pub(crate) name: &'static str,
     pub(crate) evidence: String,
 }
 
-impl std::fmt::Display for Found {
+impl std::fmt::Display for ClusterManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.name, self.evidence)
     }
 }
 
 /// The cluster managers that a broker of this kind may have, each once.
-pub(crate) fn judge(kind: &str, programs: &[Program], other_nodes: &[String]) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
+pub(crate) fn judge(
+    kind: &str,
+    programs: &[Program],
+    other_nodes: &[String],
+) -> Vec<ClusterManager> {
+    let mut found: Vec<ClusterManager> = Vec::new();
     for program in programs {
         if let Some(name) = manager(kind, program)
             && !found.iter().any(|f| f.name == name)
         {
-            found.push(Found {
+            found.push(ClusterManager {
                 name,
                 evidence: format!("process {}", program.pid),
             });
         }
     }
     if !other_nodes.is_empty() {
-        found.push(Found {
+        found.push(ClusterManager {
             name: "a RabbitMQ cluster",
             evidence: format!("with {}", other_nodes.join(", ")),
         });

@@ -13,7 +13,7 @@ use super::Broker;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
 use crate::names::{self, Failed};
-use crate::service::{self, Line, PULP3_PREFIX, Unit};
+use crate::service::{self, LogLine, PULP3_PREFIX, Unit};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ pub(crate) struct Expectation<'a> {
 
 /// One consumer that is connected.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Actor {
+pub(crate) struct ConnectedUnit {
     pub(crate) name: String,
     pub(crate) main_pid: u32,
     /// Seconds from the call until the connection that then stood was first seen.
@@ -65,7 +65,10 @@ pub(crate) struct Actor {
 /// # Errors
 /// `FAILED service_exited` as soon as a service's main process is gone, `FAILED not_recovered` when
 /// the deadline finds a consumer without a standing connection; both name it.
-pub(crate) fn wait_connected(expected: &Expectation<'_>, deadline: Deadline) -> Result<Vec<Actor>> {
+pub(crate) fn wait_connected(
+    expected: &Expectation<'_>,
+    deadline: Deadline,
+) -> Result<Vec<ConnectedUnit>> {
     let begin = Instant::now();
     let mut ages = Ages::default();
     let mut seen = service::observe(expected.names)?;
@@ -192,7 +195,7 @@ fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-fn tells_of_outage(unit: &Unit, line: &Line) -> bool {
+fn tells_of_outage(unit: &Unit, line: &LogLine) -> bool {
     line.unit == unit.name
         && line.at_us >= unit.active_since_us
         && MET.iter().any(|words| line.message.contains(words))
@@ -311,14 +314,14 @@ impl Ages {
     }
 
     /// The consumers with a connection that has stood long enough.
-    fn actors(&self, units: &[Unit], begin: Instant) -> Vec<Actor> {
+    fn actors(&self, units: &[Unit], begin: Instant) -> Vec<ConnectedUnit> {
         units
             .iter()
             .filter(|u| u.consumes())
             .filter_map(|unit| {
                 let first = self.standing_since(unit.main_pid)?;
                 let after = first.saturating_duration_since(begin).as_secs_f64();
-                Some(Actor {
+                Some(ConnectedUnit {
                     name: unit.name.clone(),
                     main_pid: unit.main_pid,
                     connected_after_seconds: (after * 1000.0).round() / 1000.0,

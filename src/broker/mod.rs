@@ -32,10 +32,10 @@ use crate::host::sockets;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::names::Generation;
 use crate::names::{option, source_of_url};
-pub(crate) use answer::Answer;
+pub(crate) use answer::ProbeAnswer;
 use endpoint::Endpoint;
 use outage::methods::{COMMAND_LIMIT, Command, Method};
-use owner::Owner;
+use owner::BrokerOwner;
 pub(crate) use protocol::Kept;
 pub(crate) use remedy::remedy;
 use settings::{Settings, Target};
@@ -182,9 +182,9 @@ impl Broker {
         let local =
             endpoint.socket().is_some() || addresses.iter().any(|a| sockets::is_local(a.ip()));
         let owner = if local {
-            Owner::of(&endpoint, &addresses, said.unit)?
+            BrokerOwner::of(&endpoint, &addresses, said.unit)?
         } else {
-            Owner::default()
+            BrokerOwner::default()
         };
         Ok(Some(Self {
             kind: owner
@@ -204,23 +204,23 @@ impl Broker {
     }
 
     /// Asks it for its protocol, once.
-    pub(crate) fn ask(&self) -> Answer {
+    pub(crate) fn ask(&self) -> ProbeAnswer {
         self.ask_again(&mut Kept::default())
     }
 
     /// The same again and again: where nobody has said a word the connection is kept, and listened to by the next question.
-    pub(crate) fn ask_again(&self, kept: &mut Kept) -> Answer {
+    pub(crate) fn ask_again(&self, kept: &mut Kept) -> ProbeAnswer {
         ask(&self.endpoint, &self.addresses, kept)
     }
 
     /// The same for as long as a busy broker may need: on a busy machine one probe may be too short. Who refuses is not busy.
-    pub(crate) fn ask_patiently(&self) -> Answer {
+    pub(crate) fn ask_patiently(&self) -> ProbeAnswer {
         let mut kept = Kept::default();
         let mut answer = self.ask_again(&mut kept);
         let deadline = Deadline::after(PATIENCE);
         // In vain or not: what it said last is judged.
         let _ = until("the broker to answer", deadline, Pace::QUICK, || {
-            if answer.is_up() || answer == Answer::Refused {
+            if answer.is_up() || answer == ProbeAnswer::Refused {
                 return Ok(Some(()));
             }
             answer = self.ask_again(&mut kept);
@@ -287,7 +287,7 @@ impl Broker {
 }
 
 /// Asks for the protocol at an endpoint, once.
-fn ask(endpoint: &Endpoint, addresses: &[SocketAddr], kept: &mut Kept) -> Answer {
+fn ask(endpoint: &Endpoint, addresses: &[SocketAddr], kept: &mut Kept) -> ProbeAnswer {
     let Endpoint { protocol, tls, .. } = *endpoint;
     match endpoint.socket() {
         Some(path) => protocol::ask_socket(protocol, path, PROBE_LIMIT, kept),
@@ -416,6 +416,6 @@ mod tests {
         tell.send(()).unwrap();
         drop(TcpStream::connect(address).unwrap());
         server.join().unwrap();
-        assert_eq!(broker.ask_patiently(), Answer::Refused);
+        assert_eq!(broker.ask_patiently(), ProbeAnswer::Refused);
     }
 }

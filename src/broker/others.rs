@@ -43,7 +43,7 @@ pub(crate) struct Named {
 
 /// What was seen in one look.
 #[derive(Debug, Default)]
-pub(crate) struct Seen<'a> {
+pub(crate) struct CallersSeen<'a> {
     /// Everybody on this host.
     pub(crate) callers: Vec<Caller>,
     /// Everybody who comes to the broker on this host, wherever they are.
@@ -101,7 +101,7 @@ pub(crate) struct Others {
 }
 
 /// Tells those apart who are not Pulp. `is_own` says whether an address is this host's.
-pub(crate) fn judge(seen: &Seen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Others {
+pub(crate) fn judge(seen: &CallersSeen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Others {
     Others {
         users: users(seen),
         peers: peers(seen, is_own),
@@ -109,7 +109,7 @@ pub(crate) fn judge(seen: &Seen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Others 
     }
 }
 
-fn users(seen: &Seen<'_>) -> Vec<Neighbour> {
+fn users(seen: &CallersSeen<'_>) -> Vec<Neighbour> {
     let mut found: BTreeMap<(Option<i32>, Option<String>), Neighbour> = BTreeMap::new();
     for caller in seen.callers.iter().filter(|c| !belongs(c, seen)) {
         let named = seen.named.iter().find(|n| is_of(n, caller.client.from));
@@ -133,7 +133,7 @@ fn users(seen: &Seen<'_>) -> Vec<Neighbour> {
 }
 
 /// Whether a caller is Pulp, the broker's own, this module, or the observer of a run that died.
-fn belongs(caller: &Caller, seen: &Seen<'_>) -> bool {
+fn belongs(caller: &Caller, seen: &CallersSeen<'_>) -> bool {
     let unit = caller.client.unit.as_deref();
     caller.client.pid == Some(seen.own_pid)
         || (unit.is_some() && unit == seen.broker_unit)
@@ -174,7 +174,7 @@ fn is_of(named: &Named, from: SocketAddr) -> bool {
     named.port == from.port() && address.is_none_or(|a| a.to_canonical() == from.ip())
 }
 
-fn peers(seen: &Seen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Vec<Peer> {
+fn peers(seen: &CallersSeen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Vec<Peer> {
     let mut found: BTreeMap<IpAddr, Peer> = BTreeMap::new();
     for far in seen.far_ends.iter().filter(|far| !is_own(far.ip())) {
         let peer = found.entry(far.ip()).or_insert_with(|| Peer {
@@ -190,7 +190,7 @@ fn peers(seen: &Seen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Vec<Peer> {
     found.into_values().collect()
 }
 
-fn strangers(seen: &Seen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Vec<Stranger> {
+fn strangers(seen: &CallersSeen<'_>, is_own: &dyn Fn(IpAddr) -> bool) -> Vec<Stranger> {
     let mut found: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     let is_here = |named: &Named| {
         seen.callers.iter().any(|c| is_of(named, c.client.from))

@@ -15,7 +15,7 @@ use crate::service::{self, Manager, Unit, full_name};
 
 /// Whose the broker's endpoint is.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Owner {
+pub(super) struct BrokerOwner {
     pub(super) unit: Option<String>,
     /// Its kind, as facts name it, where unit or program say one.
     pub(super) kind: Option<&'static str>,
@@ -25,7 +25,7 @@ pub(super) struct Owner {
     pub(super) several: Vec<String>,
 }
 
-impl Owner {
+impl BrokerOwner {
     /// The user's word, else who listens, else the unit that it must be.
     pub(super) fn of(
         endpoint: &Endpoint,
@@ -100,7 +100,7 @@ struct Heard {
 
 impl Heard {
     /// `serves` says whether it answers in Pulp's protocol by itself; it is asked only where nothing is known.
-    fn owner(&self, protocol: Protocol, serves: impl FnOnce() -> bool) -> Owner {
+    fn owner(&self, protocol: Protocol, serves: impl FnOnce() -> bool) -> BrokerOwner {
         let unit = self.listener.unit.as_deref().unwrap_or_default();
         let by_name = units::kind(unit).filter(|kind| units::speaks(kind, protocol));
         let is_relay = self.programs.iter().any(|name| units::is_relay(name));
@@ -115,14 +115,14 @@ impl Heard {
             (None, None) => (kind.is_none() && !self.is_contained && serves()).then_some(None),
         };
         if let Some(kind) = found {
-            return Owner::unit(unit, kind);
+            return BrokerOwner::unit(unit, kind);
         }
         let of = if unit.is_empty() { "no unit" } else { unit };
         let program = self.programs.first();
         let program = program.map_or_else(String::new, |name| format!(" ({name})"));
-        Owner {
+        BrokerOwner {
             foreign: Some(format!("process {}{program} of {of}", self.listener.pid)),
-            ..Owner::default()
+            ..BrokerOwner::default()
         }
     }
 }
@@ -217,7 +217,7 @@ pub(super) fn named_by_units(said: Option<&str>) -> Result<Option<String>> {
     }
     let mut found = Candidate::all(&units::defaults())?;
     found.iter_mut().for_each(Candidate::look_at_log);
-    let owner = Owner::judge(&found);
+    let owner = BrokerOwner::judge(&found);
     if !owner.several.is_empty() {
         bail!(
             "VOID broker_uncertain: nothing says which of {} is Pulp's; set `{}`",

@@ -28,7 +28,7 @@ pub(crate) struct Queue {
 
 /// One connection of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Connection {
+pub(crate) struct BrokerConnection {
     pub(crate) user: String,
     pub(crate) virtual_host: String,
     pub(crate) peer_host: String,
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
 ///
 /// # Errors
 /// The program is not there, fails, or does not answer in time.
-pub(crate) fn connections() -> Result<Vec<Connection>> {
+pub(crate) fn connections() -> Result<Vec<BrokerConnection>> {
     let columns = [
         "list_connections",
         "user",
@@ -192,14 +192,14 @@ fn ask(question: &[&str], limit: Duration) -> Result<String> {
 }
 
 /// One connection a line, its columns parted by tabs. Newer versions print the columns' names first.
-fn parse_connections(text: &str) -> Vec<Connection> {
+fn parse_connections(text: &str) -> Vec<BrokerConnection> {
     text.lines()
         .filter_map(|line| {
             let fields: Vec<&str> = line.trim_end().split('\t').collect();
             let [user, virtual_host, peer_host, peer_port] = fields[..] else {
                 return None;
             };
-            Some(Connection {
+            Some(BrokerConnection {
                 user: user.to_owned(),
                 virtual_host: virtual_host.to_owned(),
                 peer_host: peer_host.to_owned(),

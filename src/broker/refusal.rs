@@ -9,7 +9,7 @@ use super::endpoint::{self, Endpoint};
 use super::protocol::{self, Login};
 use super::{Broker, Protocol, settings, url};
 use crate::ansible::secrets;
-use crate::timeline::{Reason, Refusal};
+use crate::timeline::{BrokerRefusal, Reason};
 
 /// RabbitMQ takes a second for a login that it refuses.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Asked {
     /// None: it serves, or it cannot be told.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<BrokerRefusal>,
     /// What cannot be told, and why.
     pub(crate) unknown: Vec<String>,
 }
@@ -53,7 +53,7 @@ fn judge(broker: &Broker, words: Result<Option<String>, String>) -> Asked {
         Ok(None) => return Asked::default(),
         Err(why) => return unknown(why),
     };
-    let refusal = Refusal::of(broker.kind, &words).filter(|r| r.reason != Reason::Limit);
+    let refusal = BrokerRefusal::of(broker.kind, &words).filter(|r| r.reason != Reason::Limit);
     match refusal {
         // We have no password of Redis.
         Some(refusal) if broker.endpoint.protocol == Protocol::Redis && refusal.is_of_user() => {

@@ -31,7 +31,7 @@ const STATUS_LIMIT: Duration = Duration::from_secs(10);
 const STATUS_CAP: u64 = 1024 * 1024;
 
 /// Of what evidence is wanted.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct EvidenceScope<'a> {
     /// Pulp's services on this host.
     pub(crate) units: &'a [String],
     /// Microseconds of the monotonic clock from which on logs are of interest.
@@ -49,7 +49,7 @@ enum Keep {
 }
 
 /// Reads all of it.
-pub(crate) fn collect(wanted: &Wanted) -> String {
+pub(crate) fn collect(wanted: &EvidenceScope) -> String {
     let units = all_units(wanted);
     let mut text = format!(
         "Evidence of this host, taken at {}\n",
@@ -92,7 +92,7 @@ pub(crate) fn collect(wanted: &Wanted) -> String {
 }
 
 /// Each worker's own unit, and the broker's.
-fn all_units(wanted: &Wanted) -> Vec<String> {
+fn all_units(wanted: &EvidenceScope) -> Vec<String> {
     let mut names = wanted.units.to_vec();
     names.extend(wanted.broker.and_then(|broker| broker.unit.clone()));
     let Ok(units) = service::observe(&names) else {
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_host_without_anything_gives_a_text_all_the_same() {
-        let wanted = Wanted {
+        let wanted = EvidenceScope {
             units: &["pulp_nonsuch.service".to_owned()],
             since_us: 0,
             broker: None,

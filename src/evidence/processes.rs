@@ -23,7 +23,7 @@ pub(super) fn tree(units: &[String]) -> String {
         };
         let none = if pids.is_empty() { " no process" } else { "" };
         let _ = writeln!(text, "{unit}:{none}");
-        let rows: Vec<processes::Row> =
+        let rows: Vec<processes::ProcessRow> =
             pids.iter().filter_map(|pid| processes::row(*pid)).collect();
         // The first of a tree has its parent elsewhere.
         for row in rows.iter().filter(|row| !pids.contains(&row.parent)) {
@@ -33,7 +33,12 @@ pub(super) fn tree(units: &[String]) -> String {
     text
 }
 
-fn branch(text: &mut String, row: &processes::Row, rows: &[processes::Row], depth: usize) {
+fn branch(
+    text: &mut String,
+    row: &processes::ProcessRow,
+    rows: &[processes::ProcessRow],
+    depth: usize,
+) {
     let command = command_lines::of(row.pid)
         .map(|program| redact::command(&program.arguments))
         .filter(|command| !command.trim().is_empty())

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::redact;
 use crate::broker::Broker;
 use crate::host::command_lines;
-use crate::host::sockets::rows::{self, Row};
+use crate::host::sockets::rows::{self, SocketRow};
 
 /// More lines than these say nothing new.
 const MOST: usize = 5_000;
@@ -25,7 +25,7 @@ pub(super) fn table(broker: &Broker) -> Result<String> {
     Ok(lines(&rows::tcp(&is_brokers)?))
 }
 
-fn lines(rows: &[Row]) -> String {
+fn lines(rows: &[SocketRow]) -> String {
     if rows.is_empty() {
         return "none".to_owned();
     }

@@ -17,7 +17,7 @@ pub(crate) struct Process {
 
 /// What has become of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ProcessState {
     Runs,
     /// By SIGSTOP or its like.
     Stopped,
@@ -35,11 +35,11 @@ impl Process {
     }
 
     /// What has become of it by now.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> ProcessState {
         let stat = Entry::new(self.pid).and_then(|entry| entry.stat());
         match stat {
             Ok(stat) if stat.starttime == self.start => state_of(stat.state),
-            _ => State::Gone,
+            _ => ProcessState::Gone,
         }
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn in_group(group: &str) -> Result<Vec<Process>> {
                 .is_ok_and(|groups| groups.0.iter().any(|g| is_below(&g.pathname, group)))
         })
         .filter_map(|entry| entry.stat().ok())
-        .filter(|stat| state_of(stat.state) != State::Gone)
+        .filter(|stat| state_of(stat.state) != ProcessState::Gone)
         .map(Process::of)
         .collect())
 }
@@ -73,7 +73,7 @@ pub(crate) fn below(pid: i32) -> Result<Vec<Process>> {
     let stats: Vec<Stat> = all
         .flatten()
         .filter_map(|entry| entry.stat().ok())
-        .filter(|stat| state_of(stat.state) != State::Gone)
+        .filter(|stat| state_of(stat.state) != ProcessState::Gone)
         .collect();
     let mut family = vec![pid];
     let mut next = 0;
@@ -112,7 +112,7 @@ pub(crate) fn exists(pid: u32) -> bool {
 
 /// What a process does at this moment, for a person.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct ProcessRow {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
     /// A letter of proc(5).
@@ -139,7 +139,7 @@ pub(crate) fn odd_state(pid: u32) -> &'static str {
 }
 
 /// The process of this number; none when it is gone.
-pub(crate) fn row(pid: i32) -> Option<Row> {
+pub(crate) fn row(pid: i32) -> Option<ProcessRow> {
     let stat = Entry::new(pid).and_then(|entry| entry.stat()).ok()?;
     let place = std::fs::read_to_string(format!("/proc/{pid}/wchan")).ok();
     #[allow(
@@ -147,7 +147,7 @@ pub(crate) fn row(pid: i32) -> Option<Row> {
         reason = "ticks since the boot do not reach 2^52"
     )]
     let started = stat.starttime as f64 / procfs::ticks_per_second() as f64;
-    Some(Row {
+    Some(ProcessRow {
         pid,
         parent: stat.ppid,
         state: stat.state,
@@ -165,7 +165,7 @@ pub(crate) fn runs(pid: u32) -> bool {
         .ok()
         .filter(|pid| *pid > 0)
         .and_then(|pid| Entry::new(pid).ok()?.stat().ok())
-        .is_some_and(|stat| state_of(stat.state) != State::Gone)
+        .is_some_and(|stat| state_of(stat.state) != ProcessState::Gone)
 }
 
 fn is_below(path: &str, group: &str) -> bool {
@@ -174,11 +174,11 @@ fn is_below(path: &str, group: &str) -> bool {
 }
 
 /// The letters are those of proc(5).
-fn state_of(letter: char) -> State {
+fn state_of(letter: char) -> ProcessState {
     match letter {
-        'T' | 't' => State::Stopped,
-        'Z' | 'X' | 'x' => State::Gone,
-        _ => State::Runs,
+        'T' | 't' => ProcessState::Stopped,
+        'Z' | 'X' | 'x' => ProcessState::Gone,
+        _ => ProcessState::Runs,
     }
 }
 
@@ -190,9 +190,9 @@ mod tests {
     fn another_process_under_the_same_number_is_not_the_same() {
         let me = Entry::myself().and_then(|entry| entry.stat()).unwrap();
         let mut process = Process::of(me);
-        assert_eq!(process.state(), State::Runs);
+        assert_eq!(process.state(), ProcessState::Runs);
         process.start += 1;
-        assert_eq!(process.state(), State::Gone);
+        assert_eq!(process.state(), ProcessState::Gone);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::outage::methods::wanted::Wanted;
+use crate::broker::outage::methods::wanted::OutageOptions;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::stamps::{self, Stamps};
 use crate::broker::{Broker, rabbitmqctl};
@@ -86,7 +86,7 @@ enum State {
 
 /// One outage to be made on this host.
 struct Outage<'a> {
-    wanted: Wanted<'a>,
+    wanted: OutageOptions<'a>,
     run_id: &'a str,
     timeout: Duration,
     /// See [`PULP_GENERATION`].
@@ -140,7 +140,7 @@ fn run(call: &Call) -> Result<Outcome> {
     match params.state {
         State::Down => {
             let outage = Outage {
-                wanted: Wanted {
+                wanted: OutageOptions {
                     broker: &broker,
                     method: params.method,
                     apply_at: params.apply_at,

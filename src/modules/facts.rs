@@ -24,13 +24,13 @@ use super::{
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::cluster::Found;
+use crate::broker::cluster::ClusterManager;
 use crate::broker::others::Others;
-use crate::broker::outage::methods::wanted::Wanted;
+use crate::broker::outage::methods::wanted::OutageOptions;
 use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Settings, Target, stamps};
 use crate::broker::witness::Witness;
-use crate::broker::{Answer, Broker, settings, undo, url};
+use crate::broker::{Broker, ProbeAnswer, settings, undo, url};
 use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
@@ -126,7 +126,7 @@ struct Sight {
     settings_asked: Option<String>,
     /// Databases of Pulp's beside the one that it is tested with.
     other_databases: Vec<String>,
-    cluster: Vec<Found>,
+    cluster: Vec<ClusterManager>,
     spaces: Vec<Space>,
     /// What an undo of this kind needs and is not there.
     missing: Vec<&'static str>,
@@ -160,7 +160,7 @@ struct BrokerSight {
     local: bool,
     unit: Option<String>,
     foreign: Option<String>,
-    answer: Answer,
+    answer: ProbeAnswer,
     heard: Heard,
     /// Addresses of its name that are not this host's, although another is.
     elsewhere: Vec<IpAddr>,
@@ -232,7 +232,7 @@ fn run(call: &Call) -> Result<Outcome> {
     let (units, beside) = pulp_units(None)?
         .into_iter()
         .partition(|unit: &Unit| meant.is_none_or(|pulp| pulp.has(&unit.name)));
-    let place = look::Place {
+    let place = look::KnownSoFar {
         settings,
         broker: broker.as_ref().map(|broker| (broker, broker.ask())),
         url,
@@ -257,7 +257,7 @@ fn broker(params: &Params, url: &UrlSight, settings: Option<&Settings>) -> Resul
 }
 
 /// What is here.
-fn deployment(place: &look::Place<'_>, url: Option<String>) -> Result<Value> {
+fn deployment(place: &look::KnownSoFar<'_>, url: Option<String>) -> Result<Value> {
     let own = addresses::reachable();
     let (settings, units) = (place.settings, &place.units);
     let broker = place.broker.as_ref();
@@ -286,7 +286,7 @@ fn deployment(place: &look::Place<'_>, url: Option<String>) -> Result<Value> {
 /// Whether an outage can be tested here, and who would feel it.
 fn add_preflight(
     deployment: &mut Value,
-    place: look::Place<'_>,
+    place: look::KnownSoFar<'_>,
     params: &Params,
     (hold, restore_after): (Duration, Duration),
 ) -> Result<()> {
@@ -296,7 +296,7 @@ fn add_preflight(
         accept_shared: params.accept_shared,
     };
     let outage = place.broker.as_ref().map(|(broker, _)| {
-        let wanted = Wanted {
+        let wanted = OutageOptions {
             broker,
             method: params.method,
             apply_at: params.apply_at,
@@ -409,9 +409,9 @@ fn taken() -> Result<Option<Value>> {
     }))
 }
 
-fn describe(broker: &Broker, answer: &Answer, own: &[IpAddr]) -> Value {
+fn describe(broker: &Broker, answer: &ProbeAnswer, own: &[IpAddr]) -> Value {
     let mut value = json!(broker);
-    value["answers"] = matches!(answer, Answer::Answers(_)).into();
+    value["answers"] = matches!(answer, ProbeAnswer::Answers(_)).into();
     value["answer"] = answer.to_string().into();
     value["addresses"] = json!(seen_from_outside(
         broker.addresses().iter().map(SocketAddr::ip),

@@ -33,10 +33,10 @@ use crate::host::wait::{Deadline, Pace};
 use crate::names::{Failure, Generation};
 use crate::pulp::others::{is_of_others, listed, named, task};
 use crate::pulp::repodata::Listed;
-use crate::pulp::steps::{self, Kind, Step};
+use crate::pulp::steps::{self, Step, StepKind};
 use crate::pulp::{self, Pulp, Task};
 use names::{RESOURCE_MANAGER, SCHEDULER, WORKER, absent, host, is_alive, unit};
-use params::{Params, State, feed_port, refuse_missing, seconds, seconds_or_none};
+use params::{HealthState, Params, feed_port, refuse_missing, seconds, seconds_or_none};
 use ready::Heartbeats;
 
 /// The module, as the binary lists it.
@@ -124,14 +124,14 @@ struct Check {
 fn work(call: &Call) -> Result<Outcome> {
     let params = Params::of(call)?;
     match params.state {
-        State::Healthy => healthy(call, &params),
-        State::Idle => idle::run(call, &params),
-        State::Ready => ready::run(call, &params),
-        State::Working => {
+        HealthState::Healthy => healthy(call, &params),
+        HealthState::Idle => idle::run(call, &params),
+        HealthState::Ready => ready::run(call, &params),
+        HealthState::Working => {
             let timeout = seconds("timeout", params.timeout)?;
             working::run(call, &params, timeout, None)
         }
-        State::Recovered => recovered::run(call, &params),
+        HealthState::Recovered => recovered::run(call, &params),
     }
 }
 
@@ -196,9 +196,9 @@ impl Check {
         let mut steps: VecDeque<_> = steps.collect();
         while let Some(mut step) = steps.pop_front() {
             // Pulp 3 distributes what is published.
-            if step.kind == Kind::Distributor && self.pulp.is_three() {
+            if step.kind == StepKind::Distributor && self.pulp.is_three() {
                 step = match steps.pop_front() {
-                    Some(publish) if publish.kind == Kind::Publish => {
+                    Some(publish) if publish.kind == StepKind::Publish => {
                         steps.push_front(step);
                         publish
                     }

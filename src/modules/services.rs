@@ -23,7 +23,7 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
 use crate::broker::undo::{self, Record, Taking};
-use crate::broker::{Answer, Broker};
+use crate::broker::{Broker, ProbeAnswer};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
@@ -315,7 +315,8 @@ impl Set<'_> {
 
 /// Whether the broker is there, if this run took it away.
 fn answers(record: &Record, broker: &dyn Fn() -> Result<Option<Broker>>) -> Result<bool> {
-    Ok(record.broker.is_none() || broker()?.is_some_and(|b| matches!(b.ask(), Answer::Answers(_))))
+    Ok(record.broker.is_none()
+        || broker()?.is_some_and(|b| matches!(b.ask(), ProbeAnswer::Answers(_))))
 }
 
 /// A unit that its manager has given up will not run, however long one waits.
@@ -382,7 +383,7 @@ fn judge(call: &Call, params: &Params, units: &[Unit], deadline: Deadline) -> Re
     let after = service::observe(&names)?;
     // Every recorded service may be back only now.
     if let Some(record) = undo::record_of(params.run_id.as_deref())? {
-        undo::settle(&record, matches!(broker.ask(), Answer::Answers(_)))?;
+        undo::settle(&record, matches!(broker.ask(), ProbeAnswer::Answers(_)))?;
     }
     Ok(Outcome {
         msg: Some(format!("CONNECTED: {}", listed(&told))),

@@ -30,7 +30,7 @@ use crate::broker::undo;
 use crate::evidence::redact;
 use crate::host::wait::Deadline;
 use crate::host::{identity, processes, sockets};
-use crate::observe::{self, Order, Pulp, Standing};
+use crate::observe::{self, ObservedPulp, Order, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
 use crate::service::{self, PULP};
@@ -144,7 +144,7 @@ fn whose(observer: Option<&Standing>) -> String {
 
 /// What is to be observed, but for what is looked at right before it begins.
 fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
-    let pulp = params.pulp_url.map(|url| Pulp {
+    let pulp = params.pulp_url.map(|url| ObservedPulp {
         url,
         ca_path: params.ca_path,
         tls_minimum: params.tls_minimum,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Change, Scene};
-use crate::broker::{Answer, Broker, Kept};
+use crate::broker::{Broker, Kept, ProbeAnswer};
 use crate::host::wait;
 use crate::timeline::Event;
 
@@ -52,7 +52,7 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
         }
         scene.looked(NAME);
         asked_before = asked;
-        let pace = if answer == Answer::Refused {
+        let pace = if answer == ProbeAnswer::Refused {
             REFUSED
         } else {
             PACE
@@ -61,14 +61,16 @@ pub(super) async fn sample(scene: Rc<Scene>, broker: Arc<Broker>) {
     }
 }
 
-fn told(answer: &Answer) -> (&'static str, String) {
+fn told(answer: &ProbeAnswer) -> (&'static str, String) {
     let (word, words) = match answer {
-        Answer::Answers(_) => ("answers", ""),
-        Answer::Starting(words) => ("starting", words.as_str()),
-        Answer::Refused => ("refused", ""),
-        Answer::Silent => ("silent", ""),
-        Answer::NoConnection => ("no_connection", ""),
-        Answer::Other(words) | Answer::Unreachable(words) => ("unreachable", words.as_str()),
+        ProbeAnswer::Answers(_) => ("answers", ""),
+        ProbeAnswer::Starting(words) => ("starting", words.as_str()),
+        ProbeAnswer::Refused => ("refused", ""),
+        ProbeAnswer::Silent => ("silent", ""),
+        ProbeAnswer::NoConnection => ("no_connection", ""),
+        ProbeAnswer::Other(words) | ProbeAnswer::Unreachable(words) => {
+            ("unreachable", words.as_str())
+        }
     };
     (word, words.to_owned())
 }

@@ -37,7 +37,7 @@ use crate::service::{self, Unit};
 use crate::timeline::{self, Begin, Event, Retry};
 use journal::Journal;
 use lease::Lease;
-use place::{Paths, Place};
+use place::{LockedPaths, Paths};
 
 pub(crate) use launch::{api, end, launch, read, remove};
 pub(crate) use lease::attend;
@@ -61,7 +61,7 @@ pub(crate) struct Order {
     pub(crate) target: Target,
     /// Pulp itself may be asked for its settings.
     pub(crate) ask_pulp: bool,
-    pub(crate) pulp: Option<Pulp>,
+    pub(crate) pulp: Option<ObservedPulp>,
     /// See [`Begin::listeners`].
     pub(crate) listeners: BTreeMap<String, u64>,
     /// See [`Begin::retry`].
@@ -70,7 +70,7 @@ pub(crate) struct Order {
 
 /// How Pulp's API is reached.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Pulp {
+pub(crate) struct ObservedPulp {
     pub(crate) url: String,
     pub(crate) ca_path: Option<std::path::PathBuf>,
     pub(crate) tls_minimum: TlsMinimum,
@@ -158,7 +158,7 @@ fn begin() -> Result<()> {
     let order: Order =
         serde_json::from_reader(std::io::stdin()).context("failed to read the order")?;
     process::detach()?;
-    let place = Place::take(&order.run_id)?;
+    let place = LockedPaths::take(&order.run_id)?;
     let (begin, clock) = (Instant::now(), monotonic());
     let wall = SystemTime::now();
     let prepared = prepare(&order);
@@ -306,7 +306,7 @@ struct Scene {
     awaited: RefCell<BTreeSet<&'static str>>,
     /// What could not be looked at, by sampler.
     troubles: RefCell<BTreeMap<&'static str, String>>,
-    place: Place,
+    place: LockedPaths,
 }
 
 /// The broker answered differently from before.

@@ -30,7 +30,7 @@ pub(crate) struct Standing {
 
 /// Where everything is, with the lock held.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct LockedPaths {
     pub(super) paths: Paths,
     _lock: File,
 }
@@ -73,7 +73,7 @@ impl Paths {
     }
 }
 
-impl Place {
+impl LockedPaths {
     /// Takes it, for as long as this process lives.
     pub(super) fn take(run_id: &str) -> Result<Self> {
         let paths = Paths::here();

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::service::{self, Line};
-use crate::timeline::{Entry, Event, Refusal, Said, Timeline};
+use crate::service::{self, LogLine};
+use crate::timeline::{BrokerRefusal, Entry, Event, Said, Timeline};
 
 /// In the words of Celery and kombu; after `Connected to` and `Cannot connect to` comes a URL.
 const WORDS: &[(&str, Said)] = &[
@@ -39,7 +39,7 @@ pub(crate) fn said(timeline: &Timeline) -> Result<Vec<Entry>> {
 const LEVELS: [&str; 2] = ["CRITICAL", "ERROR"];
 
 /// The last line of the gravest level that the unit wrote since the observer began.
-fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
+fn last_failure(lines: &[LogLine], unit: &str, begin: f64) -> Option<Entry> {
     let line = LEVELS
         .iter()
         .find_map(|level| own(lines, unit, begin).rfind(|line| has_level(&line.message, level)))?;
@@ -54,10 +54,10 @@ fn last_failure(lines: &[Line], unit: &str, begin: f64) -> Option<Entry> {
 }
 
 /// The last line in which a broker of this kind says why it refuses the unit.
-fn last_refusal(lines: &[Line], unit: &str, kind: &str, begin: f64) -> Option<Entry> {
-    let told = |line: &Line| {
+fn last_refusal(lines: &[LogLine], unit: &str, kind: &str, begin: f64) -> Option<Entry> {
+    let told = |line: &LogLine| {
         let mut each = line.message.lines().rev();
-        let refusal = each.find_map(|text| Refusal::of(kind, text))?;
+        let refusal = each.find_map(|text| BrokerRefusal::of(kind, text))?;
         Some(Entry {
             at: instant(line, begin),
             event: Event::Refused {
@@ -71,16 +71,16 @@ fn last_refusal(lines: &[Line], unit: &str, kind: &str, begin: f64) -> Option<En
 
 /// The unit's lines since the observer began; those without an instant are left out.
 fn own<'a>(
-    lines: &'a [Line],
+    lines: &'a [LogLine],
     unit: &'a str,
     begin: f64,
-) -> impl DoubleEndedIterator<Item = &'a Line> {
+) -> impl DoubleEndedIterator<Item = &'a LogLine> {
     let own = lines.iter().filter(move |line| line.unit == unit);
     own.filter(move |line| line.dated && instant(line, begin) >= 0.0)
 }
 
 /// When a line was written, in seconds since the observer began.
-fn instant(line: &Line, begin: f64) -> f64 {
+fn instant(line: &LogLine, begin: f64) -> f64 {
     let at = std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
     (at * 1000.0).round() / 1000.0
 }
@@ -94,7 +94,7 @@ fn has_level(message: &str, level: &str) -> bool {
     })
 }
 
-fn entries(line: &Line, begin: f64) -> Vec<Entry> {
+fn entries(line: &LogLine, begin: f64) -> Vec<Entry> {
     let at = std::time::Duration::from_micros(line.at_us).as_secs_f64() - begin;
     if at < 0.0 {
         return Vec::new();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn said_by(message: &str, at_us: u64, dated: bool) -> Vec<(f64, Said, Option<f64>)> {
-        let line = Line {
+        let line = LogLine {
             unit: "pulp_worker-0.service".to_owned(),
             message: message.to_owned(),
             at_us,
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_last_critical_line_of_a_unit_is_told_or_else_its_last_error() {
-        let line = |unit: &str, message: &str, at_us| Line {
+        let line = |unit: &str, message: &str, at_us| LogLine {
             unit: unit.to_owned(),
             message: message.to_owned(),
             at_us,
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_last_refusal_of_a_unit_is_told_in_the_brokers_words() {
-        let line = |unit: &str, message: &str, at_us, dated| Line {
+        let line = |unit: &str, message: &str, at_us, dated| LogLine {
             unit: unit.to_owned(),
             message: message.to_owned(),
             at_us,

@@ -15,7 +15,7 @@ use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
 use ureq::{Agent, Body, http};
 
-use super::tls::{Failure, Newest, Tls};
+use super::tls::{Newest, Tls, TlsFailure};
 use super::{Answer, Ask, Trouble};
 use secured::{Handshake, Offer};
 
@@ -35,7 +35,7 @@ const LATE: &str = "the web server asks for a client's certificate after it has 
 
 /// A connection pool with our rules.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct HttpClient {
     agent: Agent,
     /// The newest version of TLS that is offered.
     offer: Arc<Offer>,
@@ -43,7 +43,7 @@ pub(super) struct Client {
     spent: Cell<Duration>,
 }
 
-impl Client {
+impl HttpClient {
     /// Offers no newer TLS than this, unless the server refuses that.
     pub(super) fn new(tls: Tls, newest: Newest) -> Self {
         let config = Agent::config_builder()
@@ -227,10 +227,10 @@ fn wants_newer(error: &ureq::Error) -> bool {
 }
 
 /// What went wrong within TLS, if that is what it is.
-fn failure(error: &io::Error) -> Option<&Failure> {
+fn failure(error: &io::Error) -> Option<&TlsFailure> {
     let inner = error.get_ref()?;
     inner
-        .downcast_ref::<Failure>()
+        .downcast_ref::<TlsFailure>()
         // Each layer of a client may have wrapped it once more.
         .or_else(|| failure(inner.downcast_ref()?))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::{Answer, Created, Door, Orphan, Place, Pulp2, Pulp3, Status, Task, v2, v3};
+use super::{Answer, ApiPlace, Created, Door, Orphan, Pulp2, Pulp3, Status, Task, v2, v3};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::{Actor, Generation, option};
 
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Which API to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum ApiChoice {
     /// The one that answers.
     Any,
     Two,
@@ -25,8 +25,8 @@ pub(crate) enum Wanted {
 /// Where Pulp is to be found, and as what.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
-    pub(crate) wanted: Wanted,
-    pub(crate) place: Place,
+    pub(crate) wanted: ApiChoice,
+    pub(crate) place: ApiPlace,
 }
 
 /// The Pulp that was found.
@@ -138,9 +138,9 @@ impl Pulp {
             Found::Three(Box::new(pulp))
         };
         match self.site.wanted {
-            Wanted::Two => return Ok((two(), None)),
-            Wanted::Three => return Ok((three(), None)),
-            Wanted::Any => {}
+            ApiChoice::Two => return Ok((two(), None)),
+            ApiChoice::Three => return Ok((three(), None)),
+            ApiChoice::Any => {}
         }
         let first = self.door.call(&v2::ask_status(), deadline)?;
         let no_two = match v2::read_status(&first) {
@@ -317,7 +317,7 @@ pub(crate) fn status_paths(api_root: &str) -> Result<[String; 2]> {
 }
 
 /// Checks where the API is said to be.
-pub(crate) fn place(root: &str, domain: &str) -> Result<Place> {
+pub(crate) fn place(root: &str, domain: &str) -> Result<ApiPlace> {
     let plain = |text: &str| {
         text.bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'))
@@ -335,7 +335,7 @@ pub(crate) fn place(root: &str, domain: &str) -> Result<Place> {
             option("domain")
         );
     }
-    Ok(Place {
+    Ok(ApiPlace {
         root: root.to_owned(),
         domain: domain.to_owned(),
     })

@@ -33,15 +33,15 @@ use serde_json::Value;
 use crate::host::wait::Deadline;
 use crate::names::option;
 use client::moment;
+use either::{ApiChoice, Site, place};
 pub(crate) use either::{Found, Pulp, missing, objection, status_paths};
-use either::{Site, Wanted, place};
 pub(crate) use options::Options;
 use tls::{Newest, Tls};
 pub(crate) use told::{Created, Orphan, Sent, Status, Task, TaskState, Version3, Worker};
 use trouble::Trouble;
 pub(crate) use trouble::{verdict_on_api, verdict_on_request};
 use v2::{Pulp2, read_status};
-use v3::{Place, Pulp3};
+use v3::{ApiPlace, Pulp3};
 
 /// Redirects that published content may take.
 const REDIRECTS: usize = 5;
@@ -151,7 +151,7 @@ pub(crate) struct Door {
     session: RefCell<Option<session::Session>>,
     /// What Pulp 3 keeps with each task that a request of ours starts.
     mark: Option<String>,
-    client: client::Client,
+    client: client::HttpClient,
     request_timeout: Duration,
 }
 
@@ -174,7 +174,7 @@ impl Door {
             certified: access.certificate.is_some(),
             session: RefCell::new(None),
             mark: None,
-            client: client::Client::new(tls, access.newest()),
+            client: client::HttpClient::new(tls, access.newest()),
             request_timeout: access.request_timeout,
         })
     }

@@ -16,7 +16,7 @@ use reqwest::{Client, Error, Response, Url, redirect};
 
 use tokio::time::timeout;
 
-use super::tls::{Failure, Newest, Tls, words_of};
+use super::tls::{Newest, Tls, TlsFailure, words_of};
 use super::{Access, Answer, Status, address, moment, read_status, status_paths, v3};
 
 /// The largest status document that is read.
@@ -211,7 +211,7 @@ impl Onlooker {
         let looked = looked.map_err(|_| None)?.map_err(|_| None)?;
         looked.map_err(|cause| {
             cause
-                .downcast::<Failure>()
+                .downcast::<TlsFailure>()
                 .ok()
                 .map(|failure| failure.to_string())
         })
@@ -233,7 +233,7 @@ fn client(tls: &Tls, newest: Newest, limit: Duration) -> Result<Client> {
 }
 
 /// What went wrong within TLS, if that is what it is.
-fn failure(error: &Error) -> Option<Failure> {
+fn failure(error: &Error) -> Option<TlsFailure> {
     let mut cause = error.source();
     while let Some(this) = cause {
         if let Some(failure) = words_of(this) {

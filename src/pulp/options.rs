@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::{Access, Door, Site, TlsMinimum, Wanted, place};
+use super::{Access, ApiChoice, Door, Site, TlsMinimum, place};
 use crate::ansible::spec::{Default as Preset, Kind, Opt};
 
 /// Where Pulp is; some need not ask it.
@@ -102,9 +102,9 @@ impl Options {
     pub(crate) fn site(&self) -> Result<Site> {
         Ok(Site {
             wanted: match self.pulp_api {
-                Api::Auto => Wanted::Any,
-                Api::V2 => Wanted::Two,
-                Api::V3 => Wanted::Three,
+                Api::Auto => ApiChoice::Any,
+                Api::V2 => ApiChoice::Two,
+                Api::V3 => ApiChoice::Three,
             },
             place: place(&self.pulp_api_root, &self.domain)?,
         })

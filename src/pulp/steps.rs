@@ -3,7 +3,7 @@
 
 /// One step of the health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum StepKind {
     Status,
     Idle,
     Feed,
@@ -23,14 +23,14 @@ pub(crate) enum Kind {
 /// A step, its name in the reply, and what it does in words.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Step {
-    pub(crate) kind: Kind,
+    pub(crate) kind: StepKind,
     pub(crate) name: &'static str,
     pub(crate) purpose: &'static str,
     /// It puts things back, and so is done after a failure too.
     pub(crate) cleans_up: bool,
 }
 
-const fn proves(kind: Kind, name: &'static str, purpose: &'static str) -> Step {
+const fn proves(kind: StepKind, name: &'static str, purpose: &'static str) -> Step {
     Step {
         kind,
         name,
@@ -39,7 +39,7 @@ const fn proves(kind: Kind, name: &'static str, purpose: &'static str) -> Step {
     }
 }
 
-const fn cleans(kind: Kind, name: &'static str, purpose: &'static str) -> Step {
+const fn cleans(kind: StepKind, name: &'static str, purpose: &'static str) -> Step {
     Step {
         kind,
         name,
@@ -51,60 +51,64 @@ const fn cleans(kind: Kind, name: &'static str, purpose: &'static str) -> Step {
 /// Every step, in order.
 pub(crate) const ALL: &[Step] = &[
     proves(
-        Kind::Status,
+        StepKind::Status,
         "status",
         "ask Pulp for its version and whether its database, broker and workers are there",
     ),
     proves(
-        Kind::Idle,
+        StepKind::Idle,
         "idle",
         "refuse while tasks of others run or wait",
     ),
     proves(
-        Kind::Feed,
+        StepKind::Feed,
         "feed",
         "build a package that nobody has seen before and serve it as an RPM repository",
     ),
     proves(
-        Kind::Create,
+        StepKind::Create,
         "create",
         "create an RPM repository that syncs from the feed",
     ),
     proves(
-        Kind::Sync,
+        StepKind::Sync,
         "sync",
         "sync it and check that every package of the feed arrived",
     ),
     proves(
-        Kind::Distributor,
+        StepKind::Distributor,
         "distributor",
         "add a distributor to the repository, or with Pulp 3, once it is published, a distribution",
     ),
-    proves(Kind::Publish, "publish", "publish the repository"),
+    proves(StepKind::Publish, "publish", "publish the repository"),
     proves(
-        Kind::Find,
+        StepKind::Find,
         "find",
         "find the package through repomd.xml and primary.xml",
     ),
-    proves(Kind::Download, "download", "download the package from Pulp"),
-    proves(Kind::Compare, "compare", "compare every byte"),
+    proves(
+        StepKind::Download,
+        "download",
+        "download the package from Pulp",
+    ),
+    proves(StepKind::Compare, "compare", "compare every byte"),
     cleans(
-        Kind::Cancel,
+        StepKind::Cancel,
         "cancel",
         "cancel tasks of ours that have not ended",
     ),
     cleans(
-        Kind::DeleteRepository,
+        StepKind::DeleteRepository,
         "delete_repository",
         "delete the repository, and with Pulp 3 its distribution, publication and remote",
     ),
     cleans(
-        Kind::DeleteOrphan,
+        StepKind::DeleteOrphan,
         "delete_orphan",
         "delete exactly our package, by its type and unit id, or by its reference",
     ),
     cleans(
-        Kind::ForgetTasks,
+        StepKind::ForgetTasks,
         "forget_tasks",
         "delete the records of our tasks (Pulp 3)",
     ),
@@ -114,8 +118,8 @@ pub(crate) const ALL: &[Step] = &[
 /// no package is deleted, because every one of them may be somebody else's.
 pub(crate) fn plan(require_idle: bool, own_feed: bool) -> impl Iterator<Item = &'static Step> {
     ALL.iter().filter(move |step| match step.kind {
-        Kind::Idle => require_idle,
-        Kind::Feed | Kind::DeleteOrphan => own_feed,
+        StepKind::Idle => require_idle,
+        StepKind::Feed | StepKind::DeleteOrphan => own_feed,
         _ => true,
     })
 }
@@ -131,8 +135,8 @@ mod tests {
 
     #[test]
     fn packages_of_others_are_never_deleted() {
-        assert!(plan(false, true).any(|s| s.kind == Kind::DeleteOrphan));
-        assert!(plan(true, false).all(|s| s.kind != Kind::DeleteOrphan));
-        assert!(plan(false, false).all(|s| s.kind != Kind::Idle));
+        assert!(plan(false, true).any(|s| s.kind == StepKind::DeleteOrphan));
+        assert!(plan(true, false).all(|s| s.kind != StepKind::DeleteOrphan));
+        assert!(plan(false, false).all(|s| s.kind != StepKind::Idle));
     }
 }

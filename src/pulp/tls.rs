@@ -19,9 +19,9 @@ use openssl::x509::{X509, X509Ref, X509StoreContextRef};
 
 use super::TlsMinimum;
 use crate::host::tls::context;
-use connection::Line;
 pub(super) use connection::Secured;
-pub(super) use failure::{Failure, words_of};
+use connection::TlsLine;
+pub(super) use failure::{TlsFailure, words_of};
 use own::Own;
 use trust::Trust;
 
@@ -110,9 +110,9 @@ impl Tls {
         let ssl = self
             .ssl(newest, host, own, &shown)
             .map_err(IoError::other)?;
-        match ssl.connect(Line::new(line)) {
+        match ssl.connect(TlsLine::new(line)) {
             // No cipher of ours does without a certificate; nothing is said to a server that has none all the same.
-            Ok(_) if !has_shown(&shown) => Err(Failure::new(NO_CERTIFICATE).into()),
+            Ok(_) if !has_shown(&shown) => Err(TlsFailure::new(NO_CERTIFICATE).into()),
             Ok(stream) => Ok(Secured {
                 stream,
                 shown,

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use serde::Deserialize;
 
-use super::Line;
+use super::LogLine;
 use crate::host::process;
 
 /// How long `journalctl` may take.
@@ -22,7 +22,7 @@ const MORE_LINES: &str = "--lines=20000";
 ///
 /// # Errors
 /// `journalctl` fails.
-pub(crate) fn newest(units: &[&str]) -> Result<Vec<Line>> {
+pub(crate) fn newest(units: &[&str]) -> Result<Vec<LogLine>> {
     read(units, &[LINES])
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn newest(units: &[&str]) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// `journalctl` fails.
-pub(crate) fn since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+pub(crate) fn since(units: &[&str], instant: SystemTime) -> Result<Vec<LogLine>> {
     let seconds = instant
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -38,7 +38,7 @@ pub(crate) fn since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
     read(units, &[MORE_LINES, &format!("--since=@{seconds}")])
 }
 
-fn read(units: &[&str], which: &[&str]) -> Result<Vec<Line>> {
+fn read(units: &[&str], which: &[&str]) -> Result<Vec<LogLine>> {
     let mut argv = vec![
         "journalctl",
         "--boot",
@@ -107,11 +107,11 @@ struct Entry {
     wall_us: String,
 }
 
-fn parse(text: &str) -> Vec<Line> {
+fn parse(text: &str) -> Vec<LogLine> {
     text.lines()
         .filter_map(|line| serde_json::from_str::<Entry>(line).ok())
         .filter_map(|entry| {
-            Some(Line {
+            Some(LogLine {
                 unit: entry.unit,
                 message: entry.message,
                 at_us: entry.at_us.parse().ok()?,
@@ -130,7 +130,7 @@ mod tests {
         let text = "{\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":\"x\",\"__MONOTONIC_TIMESTAMP\":\"7\"}\n\
                     {\"_SYSTEMD_UNIT\":\"a.service\",\"MESSAGE\":[1,2],\"__MONOTONIC_TIMESTAMP\":\"8\"}\n\
                     noise\n";
-        let expected = Line {
+        let expected = LogLine {
             unit: "a.service".to_owned(),
             message: "x".to_owned(),
             at_us: 7,

@@ -19,7 +19,7 @@ use crate::host::wait::Deadline;
 
 pub(crate) use names::{PULP, PULP3_PREFIX, PULP3_WORKERS, WORKER_PREFIX, WORKERS};
 pub(crate) use setup::Setup;
-pub(crate) use unit::{Line, Unit};
+pub(crate) use unit::{LogLine, Unit};
 
 /// What a service manager is asked to do with a set of units; the words are systemd's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,7 +246,7 @@ pub(crate) fn watchdog(unit: &str) -> Result<Option<String>> {
 ///
 /// # Errors
 /// There is nowhere to read it.
-pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
+pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<LogLine>> {
     if units.is_empty() {
         return Ok(Vec::new());
     }
@@ -264,7 +264,7 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
 ///
 /// # Errors
 /// There is nowhere to read it.
-pub(crate) fn lines_since(units: &[&str], instant: SystemTime) -> Result<Vec<Line>> {
+pub(crate) fn lines_since(units: &[&str], instant: SystemTime) -> Result<Vec<LogLine>> {
     if units.is_empty() {
         return Ok(Vec::new());
     }

@@ -6,7 +6,7 @@ use crate::names::Role;
 
 /// One line that a unit wrote, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     pub(crate) unit: String,
     pub(crate) message: String,
     /// Microseconds of the monotonic clock, as in a unit's `ActiveEnterTimestampMonotonic`: no change

@@ -11,7 +11,7 @@ use predicted::Lag;
 use serde::Serialize;
 use supervised::Supervision;
 
-use super::{Connection, Event, Held, Losses, Outage, Refusal, Said, Timeline, Tried};
+use super::{BrokerRefusal, ConnectionSpan, Event, Held, Losses, Outage, Said, Timeline, Tried};
 use crate::names::{Actor, Role};
 
 /// The broker is asked a few times a second: what it did to a connection may be seen so much earlier.
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 pub(crate) struct Refused {
     pub(crate) at: f64,
     #[serde(flatten)]
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: BrokerRefusal,
 }
 
 /// One service's story. Instants are seconds since the observer began; null: not seen.
@@ -242,7 +242,7 @@ impl Story<'_> {
     }
 
     /// The connections from before the outage that stand.
-    fn kept<'h>(&self, held: &'h Held) -> Vec<&'h Connection> {
+    fn kept<'h>(&self, held: &'h Held) -> Vec<&'h ConnectionSpan> {
         let (down, up) = self
             .outage
             .down_at

@@ -9,7 +9,7 @@ const STANDING: f64 = 5.0;
 
 /// One connection.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Connection {
+pub(super) struct ConnectionSpan {
     pub(super) pid: u32,
     pub(super) opened: f64,
     pub(super) closed: Option<f64>,
@@ -17,7 +17,7 @@ pub(super) struct Connection {
     pub(super) moved: Vec<f64>,
 }
 
-impl Connection {
+impl ConnectionSpan {
     fn stands_at(&self, at: f64) -> bool {
         self.opened <= at && self.closed.is_none_or(|closed| closed > at)
     }
@@ -25,7 +25,7 @@ impl Connection {
 
 /// All that one unit held, in the order in which they were opened.
 #[derive(Debug)]
-pub(super) struct Held(Vec<Connection>);
+pub(super) struct Held(Vec<ConnectionSpan>);
 
 /// The instants at which everything that had stood was gone.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Losses(Vec<f64>);
 impl Held {
     /// Those of a unit; of a consumer those of its main process only.
     pub(super) fn by(timeline: &Timeline, unit: &str, main_only: bool) -> Self {
-        let mut all: Vec<Connection> = Vec::new();
+        let mut all: Vec<ConnectionSpan> = Vec::new();
         let mut open: BTreeMap<u64, usize> = BTreeMap::new();
         for entry in &timeline.entries {
             match &entry.event {
@@ -45,7 +45,7 @@ impl Held {
                     socket,
                 } if of == unit && !(main_only && *child) => {
                     open.insert(*socket, all.len());
-                    all.push(Connection {
+                    all.push(ConnectionSpan {
                         pid: *pid,
                         opened: entry.at,
                         closed: None,
@@ -98,7 +98,7 @@ impl Held {
     }
 
     /// Those that were opened before and stood through all of it.
-    pub(super) fn through(&self, begin: f64, end: f64) -> impl Iterator<Item = &Connection> {
+    pub(super) fn through(&self, begin: f64, end: f64) -> impl Iterator<Item = &ConnectionSpan> {
         self.0
             .iter()
             .filter(move |c| c.opened < begin && c.stands_at(end))
@@ -106,7 +106,7 @@ impl Held {
 
     /// When the first connection since `from` had stood for long enough.
     pub(super) fn settled(&self, from: f64, now: f64) -> Option<f64> {
-        let stood = |c: &&Connection| c.closed.unwrap_or(now) - c.opened.max(from) >= STANDING;
+        let stood = |c: &&ConnectionSpan| c.closed.unwrap_or(now) - c.opened.max(from) >= STANDING;
         self.0
             .iter()
             .filter(|c| c.closed.is_none_or(|closed| closed > from))

@@ -17,10 +17,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) use actors::ActorState;
 pub(crate) use backoff::Retry;
 use backoff::Tried;
-use connections::{Connection, Held, Losses};
+use connections::{ConnectionSpan, Held, Losses};
 pub(crate) use outage::Outage;
 use outage::answer_at;
-pub(crate) use refusals::{Reason, Refusal};
+pub(crate) use refusals::{BrokerRefusal, Reason};
 
 /// Where an observer keeps what it writes. It ends when this is taken away from it, as the undo does.
 pub(crate) const DIR: &str = "/run/pulp_broker_watch";
@@ -144,7 +144,7 @@ pub(crate) enum Event {
     Refused {
         unit: String,
         #[serde(flatten)]
-        refusal: Refusal,
+        refusal: BrokerRefusal,
     },
     /// The observer's last line: why it ended. Without it, it was killed.
     End { why: String },

@@ -31,7 +31,7 @@ pub(crate) enum Reason {
 
 /// What a broker said, and what that stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Refusal {
+pub(crate) struct BrokerRefusal {
     pub(crate) reason: Reason,
     /// Its own words.
     pub(crate) words: String,
@@ -199,7 +199,7 @@ const OF_BROKER: &[&str] = &[
     "connection to server at",
 ];
 
-impl Refusal {
+impl BrokerRefusal {
     /// What a text says of a broker of this kind.
     pub(crate) fn of(kind: &str, text: &str) -> Option<Self> {
         let product = Product::of(kind)?;
@@ -222,7 +222,7 @@ impl Refusal {
     }
 }
 
-impl Refusal {
+impl BrokerRefusal {
     /// Who is refused so has no connection.
     pub(crate) fn keeps_out(&self) -> bool {
         matches!(
@@ -318,7 +318,7 @@ mod tests {
     use super::*;
 
     fn reason(kind: &str, text: &str) -> Option<Reason> {
-        Refusal::of(kind, text).map(|refusal| refusal.reason)
+        BrokerRefusal::of(kind, text).map(|refusal| refusal.reason)
     }
 
     #[test]

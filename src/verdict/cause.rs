@@ -1,11 +1,11 @@
 //! What modules and the play say in words: `VOID name: …` and `FAILED name: …`, wherever in a message.
 
-use super::results::Failure;
+use super::results::ReportedFailure;
 use super::{Finding, Grade, Name};
 
 /// Every verdict that a message names, in its order. A sentence names a verdict and never an actor: that
 /// is among the `failures` which the module replied beside the sentence.
-pub(super) fn findings(message: &str, failures: &[Failure]) -> Vec<Finding> {
+pub(super) fn findings(message: &str, failures: &[ReportedFailure]) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut rest = message;
     while let Some((name, words)) = next(rest) {
@@ -30,13 +30,13 @@ pub(super) fn findings(message: &str, failures: &[Failure]) -> Vec<Finding> {
 }
 
 /// What a sentence tells, once for each actor of which it is told.
-fn of_each(finding: &Finding, failures: &[Failure]) -> Vec<Finding> {
+fn of_each(finding: &Finding, failures: &[ReportedFailure]) -> Vec<Finding> {
     // The check before an outage fails as the one after it does, and there it says that Pulp was not healthy.
-    let is_told = |f: &&Failure| {
+    let is_told = |f: &&ReportedFailure| {
         f.name == finding.name
             || finding.name == Name::UnhealthyBefore && f.name == Name::HealthFailed
     };
-    let failures: Vec<&Failure> = failures.iter().filter(is_told).collect();
+    let failures: Vec<&ReportedFailure> = failures.iter().filter(is_told).collect();
     match failures[..] {
         [] => vec![finding.clone()],
         [one] => vec![
@@ -96,15 +96,15 @@ mod tests {
     use super::*;
     use crate::names::Actor;
 
-    fn names(message: &str, failures: &[Failure]) -> Vec<(Name, String, String)> {
+    fn names(message: &str, failures: &[ReportedFailure]) -> Vec<(Name, String, String)> {
         let found = findings(message, failures).into_iter();
         found
             .map(|f| (f.name, f.actor_word().to_owned(), f.what.clone()))
             .collect()
     }
 
-    fn failure(name: Name, unit: &str, text: &str) -> Failure {
-        Failure {
+    fn failure(name: Name, unit: &str, text: &str) -> ReportedFailure {
+        ReportedFailure {
             name,
             actor: Some(Actor::of_unit(unit)),
             text: text.to_owned(),

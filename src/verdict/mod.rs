@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::names::Actor;
 use name::{Grade, Name};
-use results::{ActorState, Api, Host, Run, Watch};
+use results::{ActorReport, Api, Host, Run, WatchReply};
 
 /// What the user wishes that a verdict comes to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -189,8 +189,8 @@ impl Finding {
 struct Service<'a> {
     scenario: &'a str,
     host: &'a Host,
-    watch: &'a Watch,
-    actor: &'a ActorState,
+    watch: &'a WatchReply,
+    actor: &'a ActorReport,
     /// The name of the gravest finding, or None where it survived.
     name: Option<Name>,
     /// What proves it, or what is missing, in few words.

@@ -33,7 +33,7 @@ impl Grade {
 
 /// One name and all there is to say of it.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct NameEntry {
     pub(crate) name: Name,
     pub(crate) word: &'static str,
     pub(crate) grade: Grade,
@@ -58,7 +58,7 @@ macro_rules! names {
         pub(crate) enum Name { $(#[doc = $meaning] $variant,)* }
 
         /// All names, in the order of precedence.
-        pub(crate) const ALL: &[Entry] = &[$(Entry {
+        pub(crate) const ALL: &[NameEntry] = &[$(NameEntry {
             name: Name::$variant,
             word: $word,
             grade: Grade::$grade,
@@ -70,7 +70,7 @@ macro_rules! names {
 
         impl Name {
             /// All there is to say of it.
-            pub(crate) const fn entry(self) -> &'static Entry {
+            pub(crate) const fn entry(self) -> &'static NameEntry {
                 match self { $(Self::$variant => &ALL[Self::$variant as usize],)* }
             }
         }

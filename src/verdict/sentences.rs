@@ -2,7 +2,7 @@
 //! felt; and what to do next.
 
 use super::name::Name;
-use super::{Api, Finding, Judgement, Run, Value, Watch, judge, shown};
+use super::{Api, Finding, Judgement, Run, Value, WatchReply, judge, shown};
 use crate::names::Actor;
 
 /// Everything that was taken away is there again, as far as anybody looked.
@@ -245,7 +245,7 @@ struct Felt {
 }
 
 impl Felt {
-    fn of(watch: &Watch, api: &Api, down: f64, up: f64) -> Self {
+    fn of(watch: &WatchReply, api: &Api, down: f64, up: f64) -> Self {
         // In `connect` the web server is stopped before the broker is.
         let begin = api
             .stretches

@@ -7,7 +7,7 @@
 
 mod shipped;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -287,6 +287,25 @@ fn no_function_is_too_long_to_understand() {
         &format!("functions of more than {LONGEST_FUNCTION} lines"),
         &long,
     );
+}
+
+/// A name that stands for two things is looked up twice.
+#[test]
+fn no_two_public_types_have_one_name() {
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for shipped in all_shipped() {
+        for name in shipped.types {
+            homes.entry(name).or_default().push(shipped.path.clone());
+        }
+    }
+    let is_seen = homes.get("Actor").is_some_and(|homes| homes.len() == 1);
+    assert!(is_seen, "the types of src/ were not found");
+    let twice: Vec<String> = homes
+        .iter()
+        .filter(|(_, homes)| homes.len() > 1)
+        .map(|(name, homes)| format!("`{name}`: {}", homes.join(", ")))
+        .collect();
+    none("types of one name", &twice);
 }
 
 #[test]

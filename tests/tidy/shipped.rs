@@ -29,6 +29,8 @@ pub(crate) struct Shipped {
     /// Each with its line.
     pub(crate) names: Vec<(Name, usize)>,
     pub(crate) functions: Vec<Function>,
+    /// Types that others than their own file may name.
+    pub(crate) types: Vec<String>,
 }
 
 impl Shipped {
@@ -76,6 +78,7 @@ fn read(path: &str, file: &syn::File) -> Shipped {
             path: path.to_owned(),
             names: Vec::new(),
             functions: Vec::new(),
+            types: Vec::new(),
         },
     };
     reader.visit_file(file);
@@ -128,6 +131,19 @@ fn for_tests(attributes: &[syn::Attribute]) -> bool {
                 .parse_args::<syn::Path>()
                 .is_ok_and(|what| what.is_ident("test"))
     })
+}
+
+/// The name of a type, if others may say it.
+fn public_type(item: &syn::Item) -> Option<String> {
+    let (visibility, name) = match item {
+        syn::Item::Enum(item) => (&item.vis, &item.ident),
+        syn::Item::Struct(item) => (&item.vis, &item.ident),
+        syn::Item::Trait(item) => (&item.vis, &item.ident),
+        syn::Item::Type(item) => (&item.vis, &item.ident),
+        _ => return None,
+    };
+    let is_public = !matches!(visibility, syn::Visibility::Inherited);
+    is_public.then(|| name.to_string())
 }
 
 struct Reader {
@@ -283,6 +299,7 @@ impl<'ast> Visit<'ast> for Reader {
             _ => &[],
         };
         if !for_tests(attributes) {
+            self.shipped.types.extend(public_type(item));
             visit::visit_item(self, item);
         }
     }

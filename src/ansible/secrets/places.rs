@@ -21,7 +21,7 @@ const NAMES: &[&str] = &[
 
 /// What a string of the reply is, by the key at which it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextOrigin {
     /// The value of what is named like a secret.
     Secret,
     /// What others wrote: logs, errors, evidence.
@@ -32,7 +32,7 @@ pub(super) enum Place {
     Own,
 }
 
-impl Place {
+impl TextOrigin {
     pub(super) fn of(key: &str) -> Self {
         if is_named(key) {
             Self::Secret

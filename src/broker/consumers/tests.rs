@@ -91,7 +91,7 @@ fn an_exited_service_is_named_with_how_it_ended() {
 
 #[test]
 fn only_a_consumers_words_about_its_broker_since_it_started_count() {
-    let said = |at_us, message: &str| Line {
+    let said = |at_us, message: &str| LogLine {
         unit: "pulp_worker-0.service".to_owned(),
         message: message.to_owned(),
         at_us,

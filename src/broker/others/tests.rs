@@ -32,12 +32,12 @@ fn named(user: &str, virtual_host: &str, host: &str, port: u16) -> Named {
     }
 }
 
-fn seen() -> Seen<'static> {
-    Seen {
+fn seen() -> CallersSeen<'static> {
+    CallersSeen {
         own_pid: 99,
         broker_unit: Some("rabbitmq-server.service"),
         pulps_virtual_hosts: ["/".to_owned()].into(),
-        ..Seen::default()
+        ..CallersSeen::default()
     }
 }
 
@@ -48,7 +48,7 @@ fn pulp_the_broker_and_this_module_are_nobody_else() {
         "--observe",
     ];
     let celery = ["/usr/bin/celery", "worker", "-A", "pulp.server.async.app"];
-    let seen = Seen {
+    let seen = CallersSeen {
         callers: vec![
             caller(1, Some("pulp_worker-0.service"), "celery", &[], 1),
             caller(2, Some("pulp_streamer.service"), "twistd", &[], 2),
@@ -67,7 +67,7 @@ fn pulp_the_broker_and_this_module_are_nobody_else() {
 
 #[test]
 fn another_process_is_named_with_its_unit_and_who_it_is_to_the_broker() {
-    let seen = Seen {
+    let seen = CallersSeen {
         callers: vec![
             caller(
                 41,
@@ -102,7 +102,7 @@ fn another_process_is_named_with_its_unit_and_who_it_is_to_the_broker() {
 
 #[test]
 fn a_web_server_of_another_unit_is_not_pulps() {
-    let seen = Seen {
+    let seen = CallersSeen {
         callers: vec![caller(5, Some("apache2.service"), "httpd", &["httpd"], 1)],
         ..seen()
     };
@@ -114,7 +114,7 @@ fn a_connection_whose_process_is_not_seen_is_somebody_elses() {
     let mut hidden = caller(5, None, "", &[], 1);
     hidden.client.pid = None;
     hidden.program = None;
-    let seen = Seen {
+    let seen = CallersSeen {
         callers: vec![hidden],
         ..seen()
     };
@@ -128,7 +128,7 @@ fn a_connection_whose_process_is_not_seen_is_somebody_elses() {
 #[test]
 fn other_hosts_are_counted_and_this_one_is_none_of_them() {
     let far = |address: [u8; 4], port| SocketAddr::from((address, port));
-    let seen = Seen {
+    let seen = CallersSeen {
         far_ends: vec![
             far([127, 0, 0, 1], 1),
             far(OWN, 2),
@@ -148,7 +148,7 @@ fn other_hosts_are_counted_and_this_one_is_none_of_them() {
 
 #[test]
 fn another_virtual_host_than_pulps_is_told_with_who_uses_it_from_where() {
-    let seen = Seen {
+    let seen = CallersSeen {
         named: vec![
             named("pulp", "/", "10.0.0.9", 1),
             named("billing", "bills", "10.0.0.9", 2),
@@ -175,7 +175,7 @@ fn pulp_3s_own_services_are_no_others() {
             40_001,
         );
         let found = judge(
-            &Seen {
+            &CallersSeen {
                 callers: vec![own],
                 ..seen()
             },
@@ -201,7 +201,7 @@ fn of_two_pulps_on_one_host_the_one_that_is_not_tested_is_another_user() {
         ]
     };
     let users = |pulp| {
-        let seen = Seen {
+        let seen = CallersSeen {
             callers: callers(),
             pulp,
             ..seen()

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Error, Result, bail};
 use serde::Serialize;
 
-use super::{Answer, Broker, Kept, Taken};
-use crate::host::processes::State;
+use super::{Broker, Kept, ProbeAnswer, Taken};
+use crate::host::processes::ProcessState;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
 use crate::names::{Failed, Failure};
 use crate::service::{self, Verb};
-use methods::{COMMAND_LIMIT, Command, Method, Step};
+use methods::{COMMAND_LIMIT, Command, Method, OutageStep};
 
 /// How often an absent broker is asked; far shorter than any reconnect of a client.
 const HOLD_INTERVAL: Pace = Pace {
@@ -42,7 +42,7 @@ const UNIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was seen while the broker was held away.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Held {
+pub(crate) struct HeldAway {
     /// How long it was watched, in seconds.
     pub(crate) watched_seconds: f64,
     /// How often it was asked; it never answered.
@@ -58,17 +58,17 @@ pub(crate) struct Held {
 /// # Errors
 /// A step that has to succeed does not, or not in time. `VOID outage_interrupted` when somebody started the
 /// broker's unit while it was being stopped.
-pub(crate) fn inject(steps: &[Step], method: Method, deadline: Deadline) -> Result<()> {
+pub(crate) fn inject(steps: &[OutageStep], method: Method, deadline: Deadline) -> Result<()> {
     for step in steps {
         match step {
-            Step::Run(command) => {
+            OutageStep::Run(command) => {
                 process::run_ok(&words(command), deadline.remaining())
                     .map_err(|error| canceled(error, method))?;
             }
-            Step::Try(command) => {
+            OutageStep::Try(command) => {
                 process::run(&words(command), deadline.remaining())?;
             }
-            Step::Write { path, text } => files::drop_in(std::path::Path::new(path), text)?,
+            OutageStep::Write { path, text } => files::drop_in(std::path::Path::new(path), text)?,
         }
     }
     Ok(())
@@ -104,13 +104,13 @@ pub(crate) fn rules(commands: &[Command]) -> Result<Vec<String>> {
 
 /// The broker as seen from this host.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Watch<'a> {
+pub(crate) struct BrokerView<'a> {
     pub(crate) broker: &'a Broker,
     /// What this host did to it; nothing where another host did.
     pub(crate) taken: Option<&'a Taken>,
 }
 
-impl Watch<'_> {
+impl BrokerView<'_> {
     /// Waits until the broker is away as it should be.
     ///
     /// # Errors
@@ -135,11 +135,11 @@ impl Watch<'_> {
     /// # Errors
     /// `VOID outage_interrupted` and by whom; `VOID outage_not_proven` when nobody watched for too long;
     /// or a signal.
-    pub(crate) fn hold(&self, kept: &mut Kept, length: Duration) -> Result<Held> {
+    pub(crate) fn hold(&self, kept: &mut Kept, length: Duration) -> Result<HeldAway> {
         let begin = Instant::now();
         let mut last = begin;
         let mut looked = begin;
-        let mut held = Held::default();
+        let mut held = HeldAway::default();
         let mut longest = Duration::ZERO;
         let end = Deadline::after(length + super::PROBE_LIMIT * 3);
         until("the end of the outage", end, HOLD_INTERVAL, || {
@@ -179,7 +179,7 @@ impl Watch<'_> {
     }
 
     /// Why this is not the outage that it should be, if it is not.
-    fn doubt(&self, answer: &Answer) -> Result<Option<String>> {
+    fn doubt(&self, answer: &ProbeAnswer) -> Result<Option<String>> {
         let endpoint = &self.broker.endpoint;
         if answer.is_life() {
             return Ok(Some(format!(
@@ -285,24 +285,24 @@ pub(crate) fn interrupted(text: &str, method: Option<Method>) -> Error {
 /// A process is there that should be gone, or goes on that should be stopped.
 fn processes_doubt(taken: &Taken) -> Option<String> {
     let wanted = match taken.method {
-        Method::Stop | Method::Kill => State::Gone,
-        Method::Freeze => State::Stopped,
+        Method::Stop | Method::Kill => ProcessState::Gone,
+        Method::Freeze => ProcessState::Stopped,
         Method::Partition | Method::Reset => return None,
     };
     // A client's process that ended just before is not stopped, as long as the broker's others are.
     let holds = |state| taken.processes.iter().any(|p| p.state() == state);
-    let may_be_gone = wanted == State::Stopped && holds(State::Stopped);
+    let may_be_gone = wanted == ProcessState::Stopped && holds(ProcessState::Stopped);
     let other = taken.processes.iter().find(|p| {
         let state = p.state();
-        state != wanted && !(may_be_gone && state == State::Gone)
+        state != wanted && !(may_be_gone && state == ProcessState::Gone)
     })?;
     let is = match other.state() {
-        State::Runs => "runs",
-        State::Stopped => "is stopped",
-        State::Gone => "is gone",
+        ProcessState::Runs => "runs",
+        ProcessState::Stopped => "is stopped",
+        ProcessState::Gone => "is gone",
     };
     let should = match wanted {
-        State::Gone => "be gone",
+        ProcessState::Gone => "be gone",
         _ => "be stopped",
     };
     Some(format!(

@@ -117,9 +117,9 @@ fn an_enabled_unit_comes_before_a_disabled_one_and_a_running_one_before_both() {
     let enabled = candidate("b.service", true);
     let mut running = candidate("c.service", false);
     running.unit.running = true;
-    let owner = Owner::judge(&[disabled, enabled]);
+    let owner = BrokerOwner::judge(&[disabled, enabled]);
     assert_eq!(owner.unit.as_deref(), Some("b.service"));
-    let owner = Owner::judge(&[candidate("b.service", true), running]);
+    let owner = BrokerOwner::judge(&[candidate("b.service", true), running]);
     assert_eq!(owner.unit.as_deref(), Some("c.service"));
 }
 
@@ -127,20 +127,23 @@ fn an_enabled_unit_comes_before_a_disabled_one_and_a_running_one_before_both() {
 fn no_unit_is_named_where_it_is_not_certain() {
     // Installed, and nobody knows that it ever ran.
     let mut alone = candidate("redis.service", false);
-    assert_eq!(Owner::judge(std::slice::from_ref(&alone)), Owner::default());
+    assert_eq!(
+        BrokerOwner::judge(std::slice::from_ref(&alone)),
+        BrokerOwner::default()
+    );
     alone.has_run = true;
-    let owner = Owner::judge(std::slice::from_ref(&alone));
+    let owner = BrokerOwner::judge(std::slice::from_ref(&alone));
     assert_eq!(
         (owner.unit.as_deref(), owner.kind),
         (Some("redis.service"), Some("redis"))
     );
     alone.is_elsewhere = true;
-    assert_eq!(Owner::judge(&[alone]), Owner::default());
+    assert_eq!(BrokerOwner::judge(&[alone]), BrokerOwner::default());
     let two = [
         candidate("redis.service", true),
         candidate("valkey.service", true),
     ];
-    let owner = Owner::judge(&two);
+    let owner = BrokerOwner::judge(&two);
     assert_eq!(owner.unit, None);
     assert_eq!(owner.several, ["redis.service", "valkey.service"]);
 }
@@ -151,5 +154,5 @@ fn an_umbrella_is_never_a_brokers_unit() {
     umbrella.unit.umbrella = true;
     let error = refuse_wrong("postgresql.service", Some(&umbrella.unit)).unwrap_err();
     assert!(error.to_string().contains("postgresql@15-main"), "{error}");
-    assert_eq!(Owner::judge(&[umbrella]), Owner::default());
+    assert_eq!(BrokerOwner::judge(&[umbrella]), BrokerOwner::default());
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Protocol};
+use super::{ProbeAnswer, Protocol};
 use line::Line;
 
 impl Protocol {
@@ -94,7 +94,7 @@ pub(crate) fn ask(
     tls: bool,
     limit: Duration,
     kept: &mut Kept,
-) -> Answer {
+) -> ProbeAnswer {
     let begin = Instant::now();
     let places = addresses.iter().map(|address| {
         let place = Place::Address(*address);
@@ -127,7 +127,7 @@ pub(crate) fn ask_socket(
     path: &Path,
     limit: Duration,
     kept: &mut Kept,
-) -> Answer {
+) -> ProbeAnswer {
     let begin = Instant::now();
     let place = Place::Path(path.to_owned());
     let line = kept.take(&place);
@@ -146,9 +146,9 @@ impl Kept {
     /// The answer that shows most of a broker; nothing is kept once one answers.
     fn most_alive(
         &mut self,
-        answers: impl Iterator<Item = (Answer, Option<(Place, Silent)>)>,
-    ) -> Answer {
-        let mut best = Answer::Unreachable("its name resolves to no address".to_owned());
+        answers: impl Iterator<Item = (ProbeAnswer, Option<(Place, Silent)>)>,
+    ) -> ProbeAnswer {
+        let mut best = ProbeAnswer::Unreachable("its name resolves to no address".to_owned());
         for (answer, line) in answers {
             if answer.life() >= best.life() {
                 best = answer;
@@ -219,7 +219,7 @@ fn one(
     tls: bool,
     begin: Instant,
     limit: Duration,
-) -> (Answer, Option<Silent>) {
+) -> (ProbeAnswer, Option<Silent>) {
     let has_waited = kept.is_some();
     let still = kept.and_then(|mut silent| {
         let is_still = silent.line.stays_silent(begin + limit);
@@ -227,7 +227,7 @@ fn one(
     });
     let is_second = match still {
         Some(silent) if silent.is_confirmed || silent.since.elapsed() < CONFIRMED_AFTER => {
-            return (Answer::Silent, Some(silent));
+            return (ProbeAnswer::Silent, Some(silent));
         }
         Some(_) => true,
         None => false,
@@ -242,7 +242,7 @@ fn one(
     match line {
         Ok(mut line) => {
             let answer = judge(&mut line, &protocol.kind(), tls, begin);
-            let keep = answer == Answer::Silent && line.is_heard();
+            let keep = answer == ProbeAnswer::Silent && line.is_heard();
             let silent = Silent {
                 line,
                 since: begin,
@@ -254,42 +254,44 @@ fn one(
     }
 }
 
-fn judge(line: &mut Line, kind: &Kind, tls: bool, begin: Instant) -> Answer {
+fn judge(line: &mut Line, kind: &Kind, tls: bool, begin: Instant) -> ProbeAnswer {
     let heard = if tls {
         talk_securely(kind, line)
     } else {
         talk(kind, line)
     };
     match heard {
-        Ok(Heard::Answer) => Answer::Answers(begin.elapsed()),
-        Ok(Heard::Starting(words)) => Answer::Starting(shown(&words)),
-        Ok(Heard::OtherAmqp(version)) => Answer::Other(format!(
+        Ok(Heard::Answer) => ProbeAnswer::Answers(begin.elapsed()),
+        Ok(Heard::Starting(words)) => ProbeAnswer::Starting(shown(&words)),
+        Ok(Heard::OtherAmqp(version)) => ProbeAnswer::Other(format!(
             "it answers with AMQP {version}, which is not the broker's protocol: {}",
             kind.name
         )),
-        Ok(Heard::Tls) => Answer::Other(
+        Ok(Heard::Tls) => ProbeAnswer::Other(
             "it speaks TLS, and the broker's URL and settings say that Pulp does not".to_owned(),
         ),
-        Ok(Heard::Foreign(byte)) if tls && kind.asks_for_tls.is_none() => Answer::Other(format!(
-            "it answers TLS with byte {byte:#04x}, which is no TLS and not the broker's protocol"
-        )),
-        Ok(Heard::Foreign(byte)) => Answer::Other(format!(
+        Ok(Heard::Foreign(byte)) if tls && kind.asks_for_tls.is_none() => {
+            ProbeAnswer::Other(format!(
+                "it answers TLS with byte {byte:#04x}, which is no TLS and not the broker's protocol"
+            ))
+        }
+        Ok(Heard::Foreign(byte)) => ProbeAnswer::Other(format!(
             "it answers with byte {byte:#04x}, which is not the broker's protocol"
         )),
         Err(e) => match e.kind() {
-            ErrorKind::TimedOut | ErrorKind::UnexpectedEof => Answer::Silent,
-            ErrorKind::ConnectionReset => Answer::Refused,
-            _ => Answer::Unreachable(e.to_string()),
+            ErrorKind::TimedOut | ErrorKind::UnexpectedEof => ProbeAnswer::Silent,
+            ErrorKind::ConnectionReset => ProbeAnswer::Refused,
+            _ => ProbeAnswer::Unreachable(e.to_string()),
         },
     }
 }
 
-fn no_line(error: &io::Error) -> Answer {
+fn no_line(error: &io::Error) -> ProbeAnswer {
     match error.kind() {
         // A Unix socket whose server was stopped in order is removed.
-        ErrorKind::ConnectionRefused | ErrorKind::NotFound => Answer::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Answer::NoConnection,
-        _ => Answer::Unreachable(error.to_string()),
+        ErrorKind::ConnectionRefused | ErrorKind::NotFound => ProbeAnswer::Refused,
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => ProbeAnswer::NoConnection,
+        _ => ProbeAnswer::Unreachable(error.to_string()),
     }
 }
 

@@ -5,10 +5,14 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
+/// For those who stay silent.
 const LIMIT: Duration = Duration::from_millis(300);
 
+/// For those who answer or end the connection, on however busy a machine.
+const PATIENT: Duration = Duration::from_mins(1);
+
 /// Asks once; nothing is kept.
-fn ask(protocol: Protocol, addresses: &[SocketAddr], tls: bool, limit: Duration) -> Answer {
+fn ask(protocol: Protocol, addresses: &[SocketAddr], tls: bool, limit: Duration) -> ProbeAnswer {
     super::ask(protocol, addresses, tls, limit, &mut Kept::default())
 }
 
@@ -64,12 +68,12 @@ fn server(wants_ours: bool) -> rustls::ServerConfig {
     config.with_single_cert(chain, key).unwrap()
 }
 
-fn amqp(address: SocketAddr, tls: bool) -> Answer {
-    ask(Protocol::Amqp091, &[address], tls, LIMIT)
+fn amqp(address: SocketAddr, tls: bool) -> ProbeAnswer {
+    ask(Protocol::Amqp091, &[address], tls, PATIENT)
 }
 
-fn redis(address: SocketAddr, tls: bool) -> Answer {
-    ask(Protocol::Redis, &[address], tls, LIMIT)
+fn redis(address: SocketAddr, tls: bool) -> ProbeAnswer {
+    ask(Protocol::Redis, &[address], tls, PATIENT)
 }
 
 #[test]
@@ -84,12 +88,15 @@ fn the_address_that_is_most_alive_counts_wherever_it_stands() {
         .map(|address| (address, silent))
         .unwrap();
     for both in [[silent.0, closed], [closed, silent.0]] {
-        assert_eq!(ask(Protocol::Amqp091, &both, false, LIMIT), Answer::Silent);
+        assert_eq!(
+            ask(Protocol::Amqp091, &both, false, LIMIT),
+            ProbeAnswer::Silent
+        );
     }
     let up = listener(b"\x01\x00\x00");
-    let answer = ask(Protocol::Amqp091, &[silent.0, up, closed], false, LIMIT);
+    let answer = ask(Protocol::Amqp091, &[silent.0, up, closed], false, PATIENT);
     assert!(
-        matches!(answer, Answer::Answers(after) if after < LIMIT),
+        matches!(answer, ProbeAnswer::Answers(after) if after < PATIENT),
         "{answer}"
     );
 }
@@ -124,10 +131,10 @@ fn a_broker_is_up_only_when_it_speaks_what_kombu_speaks_with_it() {
             "it answers with byte 0x48, which is not the broker's protocol",
         ),
     ] {
-        let said = ask(protocol, &[listener(answer)], false, LIMIT);
+        let said = ask(protocol, &[listener(answer)], false, PATIENT);
         match said {
-            Answer::Answers(_) => assert_eq!(expected, ""),
-            other => assert_eq!(other, Answer::Other(expected.to_owned())),
+            ProbeAnswer::Answers(_) => assert_eq!(expected, ""),
+            other => assert_eq!(other, ProbeAnswer::Other(expected.to_owned())),
         }
     }
 }
@@ -142,7 +149,7 @@ fn the_opening_for_qpid_is_0_10s_header_and_never_that_of_1_0() {
         stream.read_exact(&mut opening).unwrap();
         opening
     });
-    let answer = ask(Protocol::Amqp010, &[address], false, LIMIT);
+    let answer = ask(Protocol::Amqp010, &[address], false, PATIENT);
     assert_eq!(&server.join().unwrap(), b"AMQP\x01\x01\x00\x0a");
     // One that closes without a word, as qpidd does with 1.0's header where it wants SASL.
     assert!(!answer.is_up(), "{answer:?}");
@@ -161,8 +168,8 @@ fn a_tls_alert_in_answer_to_plain_words_says_that_it_speaks_tls() {
             Protocol::Redis,
             Protocol::Postgresql,
         ] {
-            let answer = ask(protocol, &[listener(alert)], false, LIMIT);
-            let Answer::Other(words) = answer else {
+            let answer = ask(protocol, &[listener(alert)], false, PATIENT);
+            let ProbeAnswer::Other(words) = answer else {
                 panic!("{answer:?}");
             };
             assert!(words.starts_with("it speaks TLS"), "{words}");
@@ -173,9 +180,12 @@ fn a_tls_alert_in_answer_to_plain_words_says_that_it_speaks_tls() {
 #[test]
 fn a_tls_record_is_an_answer_to_a_tls_opening_only() {
     let alert = b"\x15\x03\x03\x00\x02\x02\x28";
-    assert!(matches!(amqp(listener(alert), true), Answer::Answers(_)));
+    assert!(matches!(
+        amqp(listener(alert), true),
+        ProbeAnswer::Answers(_)
+    ));
     let plain = amqp(listener(alert), false);
-    assert!(matches!(plain, Answer::Other(_)));
+    assert!(matches!(plain, ProbeAnswer::Other(_)));
 }
 
 #[test]
@@ -184,30 +194,30 @@ fn a_tls_too_old_for_us_is_an_answer() {
     let hello = b"\x16\x03\x01\x00\x2a\x02\x00\x00\x26\x03\x01\
         01234567890123456789012345678901\x00\x00\x2f\x00";
     let answer = amqp(listener(hello), true);
-    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+    assert!(matches!(answer, ProbeAnswer::Answers(_)), "{answer:?}");
 }
 
 #[test]
 fn the_protocol_inside_tls_is_what_counts() {
     let answers = redis(tls_listener(b"+PONG\r\n", false), true);
-    assert!(matches!(answers, Answer::Answers(_)), "{answers:?}");
+    assert!(matches!(answers, ProbeAnswer::Answers(_)), "{answers:?}");
     let loading = redis(tls_listener(b"-LOADING wait\r\n", false), true);
-    assert_eq!(loading, Answer::Starting("LOADING wait".to_owned()));
+    assert_eq!(loading, ProbeAnswer::Starting("LOADING wait".to_owned()));
     // A proxy that ends TLS before a broker that is away.
     let hangs_up = redis(tls_listener(b"", false), true);
-    assert_eq!(hangs_up, Answer::Silent);
+    assert_eq!(hangs_up, ProbeAnswer::Silent);
 }
 
 #[test]
 fn a_server_that_wants_our_certificate_is_there() {
     let answer = redis(tls_listener(b"", true), true);
-    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+    assert!(matches!(answer, ProbeAnswer::Answers(_)), "{answer:?}");
 }
 
 #[test]
 fn a_plain_answer_to_a_tls_opening_is_another_protocol() {
     let answer = redis(listener(b"-ERR Protocol error\r\n"), true);
-    assert!(matches!(answer, Answer::Other(_)), "{answer:?}");
+    assert!(matches!(answer, ProbeAnswer::Other(_)), "{answer:?}");
 }
 
 #[test]
@@ -216,9 +226,9 @@ fn a_postgresql_without_tls_is_asked_in_plain() {
         Protocol::Postgresql,
         &[listener(b"NR\0\0\0\x08\0\0\0\0")],
         true,
-        LIMIT,
+        PATIENT,
     );
-    assert!(matches!(answer, Answer::Answers(_)), "{answer:?}");
+    assert!(matches!(answer, ProbeAnswer::Answers(_)), "{answer:?}");
 }
 
 #[test]
@@ -228,18 +238,23 @@ fn an_address_that_answers_counts_more_than_one_that_starts_and_that_more_than_n
         .local_addr()
         .unwrap();
     let loading = || listener(b"-LOADING wait\r\n");
-    let ask = |addresses: &[SocketAddr]| ask(Protocol::Redis, addresses, false, LIMIT);
+    let ask = |addresses: &[SocketAddr]| ask(Protocol::Redis, addresses, false, PATIENT);
     let both = ask(&[loading(), listener(b"+PONG\r\n")]);
-    assert!(matches!(both, Answer::Answers(_)));
-    assert!(matches!(ask(&[loading(), closed]), Answer::Starting(_)));
+    assert!(matches!(both, ProbeAnswer::Answers(_)));
+    assert!(matches!(
+        ask(&[loading(), closed]),
+        ProbeAnswer::Starting(_)
+    ));
 }
 
 #[test]
 fn an_open_port_that_says_nothing_is_silent() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    assert_eq!(amqp(address, false), Answer::Silent);
-    assert_eq!(amqp(address, true), Answer::Silent);
+    for tls in [false, true] {
+        let answer = ask(Protocol::Amqp091, &[address], tls, LIMIT);
+        assert_eq!(answer, ProbeAnswer::Silent);
+    }
 }
 
 #[test]
@@ -247,21 +262,21 @@ fn a_closed_port_is_refused() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     drop(socket);
-    assert_eq!(amqp(address, false), Answer::Refused);
+    assert_eq!(amqp(address, false), ProbeAnswer::Refused);
 }
 
 #[test]
 fn another_protocol_is_no_answer() {
     let answer = amqp(listener(b"HTTP/1.1 400 Bad Request\r\n"), false);
-    assert!(matches!(answer, Answer::Other(_)));
+    assert!(matches!(answer, ProbeAnswer::Other(_)));
 }
 
 #[test]
 fn a_unix_socket_answers_is_silent_is_full_and_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broker.sock");
-    let ask = || ask_socket(Protocol::Redis, &path, LIMIT, &mut Kept::default());
-    assert_eq!(ask(), Answer::Refused);
+    let ask = |limit| ask_socket(Protocol::Redis, &path, limit, &mut Kept::default());
+    assert_eq!(ask(PATIENT), ProbeAnswer::Refused);
 
     let socket = UnixListener::bind(&path).unwrap();
     let server = std::thread::spawn(move || {
@@ -269,17 +284,17 @@ fn a_unix_socket_answers_is_silent_is_full_and_is_refused() {
         stream.write_all(b"+PONG\r\n").unwrap();
         socket
     });
-    assert!(matches!(ask(), Answer::Answers(_)));
+    assert!(matches!(ask(PATIENT), ProbeAnswer::Answers(_)));
     let socket = server.join().unwrap();
-    assert_eq!(ask(), Answer::Silent);
+    assert_eq!(ask(LIMIT), ProbeAnswer::Silent);
 
     // A frozen server's queue, in the end.
     rustix::net::listen(&socket, 0).unwrap();
-    assert_eq!(ask(), Answer::NoConnection);
+    assert_eq!(ask(LIMIT), ProbeAnswer::NoConnection);
 
     // A killed server leaves the file.
     drop(socket);
-    assert_eq!(ask(), Answer::Refused);
+    assert_eq!(ask(PATIENT), ProbeAnswer::Refused);
 }
 
 /// How many connections wait to be accepted.
@@ -296,7 +311,7 @@ fn who_is_silent_is_not_asked_anew_however_often_it_is_asked() {
         let mut kept = Kept::default();
         let mut question = || {
             let answer = super::ask(Protocol::Amqp091, &[address], tls, LIMIT / 3, &mut kept);
-            assert_eq!(answer, Answer::Silent);
+            assert_eq!(answer, ProbeAnswer::Silent);
         };
         let begin = Instant::now();
         while begin.elapsed() < 2 * CONFIRMED_AFTER {
@@ -315,8 +330,8 @@ fn who_was_silent_and_speaks_again_answers_at_once() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let mut kept = Kept::default();
-    let mut question = || super::ask(Protocol::Redis, &[address], false, LIMIT, &mut kept);
-    assert_eq!(question(), Answer::Silent);
+    let mut question = |limit| super::ask(Protocol::Redis, &[address], false, limit, &mut kept);
+    assert_eq!(question(LIMIT), ProbeAnswer::Silent);
     let server = std::thread::spawn(move || {
         for _ in 0..2 {
             let (mut stream, _) = socket.accept().unwrap();
@@ -324,12 +339,12 @@ fn who_was_silent_and_speaks_again_answers_at_once() {
         }
         socket
     });
-    assert!(question().is_up());
+    assert!(question(PATIENT).is_up());
     let socket = server.join().unwrap();
     // And one that has ended meanwhile refuses.
-    assert_eq!(question(), Answer::Silent);
+    assert_eq!(question(LIMIT), ProbeAnswer::Silent);
     drop(socket);
-    assert_eq!(question(), Answer::Refused);
+    assert_eq!(question(PATIENT), ProbeAnswer::Refused);
 }
 
 #[test]
@@ -340,7 +355,7 @@ fn a_silent_unix_socket_is_not_asked_anew_either() {
     let mut kept = Kept::default();
     for _ in 0..3 {
         let answer = ask_socket(Protocol::Redis, &path, LIMIT / 3, &mut kept);
-        assert_eq!(answer, Answer::Silent);
+        assert_eq!(answer, ProbeAnswer::Silent);
     }
     socket.set_nonblocking(true).unwrap();
     assert_eq!(std::iter::from_fn(|| socket.accept().ok()).count(), 1);

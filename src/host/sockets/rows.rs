@@ -11,7 +11,7 @@ use super::{inodes, plain, resolved, table};
 
 /// One socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct SocketRow {
     /// In the kernel's word.
     pub(crate) state: String,
     /// An address and port, or a path.
@@ -29,12 +29,12 @@ pub(crate) struct Row {
 ///
 /// # Errors
 /// The kernel's tables cannot be read.
-pub(crate) fn tcp(is_wanted: &dyn Fn(SocketAddr, SocketAddr) -> bool) -> Result<Vec<Row>> {
+pub(crate) fn tcp(is_wanted: &dyn Fn(SocketAddr, SocketAddr) -> bool) -> Result<Vec<SocketRow>> {
     let rows = table()?
         .into_iter()
         .map(|e| (plain(e.local_address), plain(e.remote_address), e))
         .filter(|(local, remote, _)| is_wanted(*local, *remote))
-        .map(|(local, remote, e)| Row {
+        .map(|(local, remote, e)| SocketRow {
             state: format!("{:?}", e.state),
             local: local.to_string(),
             remote: remote.to_string(),
@@ -50,13 +50,13 @@ pub(crate) fn tcp(is_wanted: &dyn Fn(SocketAddr, SocketAddr) -> bool) -> Result<
 ///
 /// # Errors
 /// The kernel's tables cannot be read.
-pub(crate) fn at_path(path: &Path) -> Result<Vec<Row>> {
+pub(crate) fn at_path(path: &Path) -> Result<Vec<SocketRow>> {
     let path = resolved(path);
     let rows = procfs::net::unix()
         .context("failed to read `/proc/net/unix`")?
         .into_iter()
         .filter(|e| e.path.as_deref().is_some_and(|p| resolved(p) == path))
-        .map(|e| Row {
+        .map(|e| SocketRow {
             state: format!("{:?}", e.state),
             local: path.display().to_string(),
             remote: String::new(),
@@ -69,7 +69,7 @@ pub(crate) fn at_path(path: &Path) -> Result<Vec<Row>> {
 }
 
 /// Finds who holds them, as far as the kernel lets this process see.
-fn held(mut rows: Vec<Row>) -> Result<Vec<Row>> {
+fn held(mut rows: Vec<SocketRow>) -> Result<Vec<SocketRow>> {
     if rows.is_empty() {
         return Ok(rows);
     }

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
-use crate::broker::outage::methods::wanted::{self, Plan, Wanted};
-use crate::broker::outage::methods::{ApplyAt, Step};
-use crate::broker::outage::{self, Watch};
+use crate::broker::outage::methods::wanted::{self, OutageOptions, Plan};
+use crate::broker::outage::methods::{ApplyAt, OutageStep};
+use crate::broker::outage::{self, BrokerView};
 use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Kept, Taken};
 use crate::host::syslog;
@@ -116,7 +116,7 @@ fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result
     if outage.wanted.hold.is_zero() || !services.iter().any(Unit::consumes) {
         return Ok(outcome);
     }
-    let watch = Watch {
+    let watch = BrokerView {
         broker: outage.wanted.broker,
         taken: None,
     };
@@ -162,7 +162,7 @@ fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
 }
 
 /// What a user is shown with `--diff`.
-fn away(wanted: &Wanted<'_>) -> Value {
+fn away(wanted: &OutageOptions<'_>) -> Value {
     diff(
         &shown_at(wanted.broker),
         ANSWERS,
@@ -171,7 +171,7 @@ fn away(wanted: &Wanted<'_>) -> Value {
 }
 
 /// What is done, to whom, in words.
-fn what(wanted: &Wanted<'_>, taken: &Taken) -> String {
+fn what(wanted: &OutageOptions<'_>, taken: &Taken) -> String {
     let unit = taken.unit.as_deref().unwrap_or("the broker");
     let method = wanted.method.word();
     if !wanted.method.cuts() {
@@ -187,7 +187,7 @@ fn what(wanted: &Wanted<'_>, taken: &Taken) -> String {
 fn take_and_hold(
     outage: &Outage<'_>,
     mut record: Record,
-    inject: &[Step],
+    inject: &[OutageStep],
     kept: Kept,
 ) -> Result<Outcome> {
     let told = act(outage, &mut record, inject, kept);
@@ -197,7 +197,7 @@ fn take_and_hold(
 fn act(
     outage: &Outage<'_>,
     record: &mut Record,
-    inject: &[Step],
+    inject: &[OutageStep],
     mut kept: Kept,
 ) -> Result<Outcome> {
     let begin = Instant::now();
@@ -206,7 +206,7 @@ fn act(
         inject_and_note(outage, record, inject, deadline)?;
     }
     let taken = record.broker.as_ref();
-    let watch = Watch {
+    let watch = BrokerView {
         broker: outage.wanted.broker,
         taken,
     };
@@ -247,7 +247,7 @@ fn act(
 fn inject_and_note(
     outage: &Outage<'_>,
     record: &mut Record,
-    inject: &[Step],
+    inject: &[OutageStep],
     deadline: Deadline,
 ) -> Result<()> {
     syslog::note(&format!(

@@ -1,7 +1,7 @@
 //! The pre-flight's lines, one a fact, each beginning with its word, for a person on call.
 
 use super::{BrokerSight, Sight, Wish};
-use crate::broker::Answer;
+use crate::broker::ProbeAnswer;
 use crate::broker::witness::Witness;
 use crate::names::Generation;
 use crate::service::{self, Unit, WORKERS};
@@ -173,9 +173,9 @@ fn place(broker: &BrokerSight) -> String {
     }
 }
 
-fn answer(answer: &Answer) -> String {
+fn answer(answer: &ProbeAnswer) -> String {
     match answer {
-        Answer::Answers(after) => format!("answers after {} ms", after.as_millis()),
+        ProbeAnswer::Answers(after) => format!("answers after {} ms", after.as_millis()),
         other => format!("does not answer: {other}"),
     }
 }

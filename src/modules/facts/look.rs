@@ -9,11 +9,11 @@ use anyhow::Result;
 
 use super::{ApplyAt, BrokerSight, Heard, Sight, UrlSight, Wish};
 use crate::broker::endpoint::Endpoint;
-use crate::broker::others::{self, Caller, NO_MESSAGES, Named, Others, Seen};
-use crate::broker::rabbitmqctl::{self, Connection};
+use crate::broker::others::{self, Caller, CallersSeen, NO_MESSAGES, Named, Others};
+use crate::broker::rabbitmqctl::{self, BrokerConnection};
 use crate::broker::settings::Settings;
 use crate::broker::witness;
-use crate::broker::{self, Answer, Broker, cluster, url};
+use crate::broker::{self, Broker, ProbeAnswer, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
@@ -35,9 +35,9 @@ const ALWAYS: &[&str] = &["/run", "/var/lib/pulp"];
 const VERSION_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known already.
-pub(super) struct Place<'a> {
+pub(super) struct KnownSoFar<'a> {
     pub(super) settings: Option<&'a Settings>,
-    pub(super) broker: Option<(&'a Broker, Answer)>,
+    pub(super) broker: Option<(&'a Broker, ProbeAnswer)>,
     pub(super) url: UrlSight,
     /// Which Pulp is tested, as far as that is known.
     pub(super) meant: Option<Generation>,
@@ -49,8 +49,8 @@ pub(super) struct Place<'a> {
 }
 
 /// Looks at everything once.
-pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
-    let answers = matches!(place.broker, Some((_, Answer::Answers(_))));
+pub(super) fn at(place: KnownSoFar<'_>, wish: Wish) -> Result<Sight> {
+    let answers = matches!(place.broker, Some((_, ProbeAnswer::Answers(_))));
     let broker = match &place.broker {
         Some((broker, answer)) => Some(sight(broker, answer, &place)?),
         None => None,
@@ -110,7 +110,7 @@ pub(super) fn at(place: Place<'_>, wish: Wish) -> Result<Sight> {
     })
 }
 
-fn generation(place: &Place<'_>) -> Generation {
+fn generation(place: &KnownSoFar<'_>) -> Generation {
     let has_3 = place.units.iter().any(|u| Generation::Three.has(&u.name));
     place.meant.unwrap_or(if has_3 {
         Generation::Three
@@ -119,7 +119,7 @@ fn generation(place: &Place<'_>) -> Generation {
     })
 }
 
-fn sight(broker: &Broker, answer: &Answer, place: &Place<'_>) -> Result<BrokerSight> {
+fn sight(broker: &Broker, answer: &ProbeAnswer, place: &KnownSoFar<'_>) -> Result<BrokerSight> {
     let of = |wanted: bool| {
         let all = broker.addresses().iter().map(|a| a.ip().to_canonical());
         all.filter(move |ip| sockets::is_local(*ip) == wanted)
@@ -156,7 +156,7 @@ fn heard(broker: &Broker) -> Result<Heard> {
 }
 
 /// Pulp may be configured with one broker for its workers and another for the agents.
-fn other_for_agents(broker: &Broker, place: &Place<'_>) -> Option<String> {
+fn other_for_agents(broker: &Broker, place: &KnownSoFar<'_>) -> Option<String> {
     let said = place.settings?.agents_url()?;
     let endpoint = Endpoint::parse(&said, "[messaging] url").ok()?;
     let theirs: BTreeSet<IpAddr> = ips(&endpoint.addresses().ok()?);
@@ -175,7 +175,7 @@ fn ips(addresses: &[SocketAddr]) -> BTreeSet<IpAddr> {
 /// What RabbitMQ says.
 #[derive(Default)]
 struct Asked {
-    connections: Vec<Connection>,
+    connections: Vec<BrokerConnection>,
     nodes: Vec<String>,
     /// How many listen for the agents' replies, by queue.
     listeners: BTreeMap<String, u64>,
@@ -211,9 +211,9 @@ fn ask_rabbitmq(answers: bool) -> Result<Asked, String> {
 /// Who is connected to the broker and is not Pulp.
 fn who(
     broker: &Broker,
-    place: &Place<'_>,
+    place: &KnownSoFar<'_>,
     wish: Wish,
-    connections: &[Connection],
+    connections: &[BrokerConnection],
 ) -> Result<Others> {
     let ports = ports(broker, wish)?;
     let is_server = |end: SocketAddr| {
@@ -246,7 +246,7 @@ fn who(
     } else {
         Vec::new()
     };
-    let seen = Seen {
+    let seen = CallersSeen {
         callers,
         far_ends,
         named: connections.iter().map(named).collect(),
@@ -270,7 +270,7 @@ fn ports(broker: &Broker, wish: Wish) -> Result<BTreeSet<u16>> {
     Ok(ports)
 }
 
-fn named(connection: &Connection) -> Named {
+fn named(connection: &BrokerConnection) -> Named {
     Named {
         user: connection.user.clone(),
         virtual_host: connection.virtual_host.clone(),
@@ -280,7 +280,7 @@ fn named(connection: &Connection) -> Named {
 }
 
 /// Those of the workers and of the agents.
-fn virtual_hosts(place: &Place<'_>) -> BTreeSet<String> {
+fn virtual_hosts(place: &KnownSoFar<'_>) -> BTreeSet<String> {
     let workers = place.broker.as_ref().map(|(broker, _)| broker.url.clone());
     let agents = place.settings.and_then(Settings::agents_url);
     let mut found: BTreeSet<String> = [workers, agents]

@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::broker::outage::methods::wanted::{self, Wanted};
+use crate::broker::outage::methods::wanted::{self, OutageOptions};
 use crate::broker::undo;
 use crate::service::{self, Unit};
 
@@ -23,7 +23,7 @@ pub(super) struct Part {
 }
 
 /// Plans it. Where a run has taken something away already nothing can be planned, and whoever asks refuses that.
-pub(super) fn part(wanted: &Wanted<'_>, units: &[Unit]) -> Result<Part> {
+pub(super) fn part(wanted: &OutageOptions<'_>, units: &[Unit]) -> Result<Part> {
     let role = if wanted.acts_here(units) {
         "local"
     } else {
@@ -49,7 +49,7 @@ pub(super) fn part(wanted: &Wanted<'_>, units: &[Unit]) -> Result<Part> {
     })
 }
 
-fn start(wanted: &Wanted<'_>) -> Result<Option<f64>> {
+fn start(wanted: &OutageOptions<'_>) -> Result<Option<f64>> {
     if !wanted.method.ends_processes() {
         return Ok(Some(0.0));
     }

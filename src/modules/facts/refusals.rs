@@ -4,14 +4,14 @@
 use serde::Serialize;
 
 use super::{ApplyAt, BrokerSight, Heard, Sight, Wish};
-use crate::broker::Answer;
+use crate::broker::ProbeAnswer;
 use crate::broker::witness::Witness;
 use crate::names::Actor;
 use crate::names::option;
 
 /// One refusal; its name is a verdict's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Refusal {
+pub(super) struct PreflightRefusal {
     name: &'static str,
     msg: String,
     /// The service that is in the way.
@@ -27,31 +27,31 @@ fn from_pulps_side() -> String {
     )
 }
 
-pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<Refusal> {
+pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<PreflightRefusal> {
     let mut found = endpoint(sight, wish);
     if let Some(broker) = sight.acts_on_broker(wish) {
         found.extend(broker_here(sight, broker));
     }
     found.extend(undo(sight, wish));
-    let mut all: Vec<Refusal> = found
+    let mut all: Vec<PreflightRefusal> = found
         .into_iter()
-        .map(|msg| Refusal {
+        .map(|msg| PreflightRefusal {
             name: "unsupported",
             msg,
             actor: None,
         })
         .collect();
-    all.extend(sight.url.uncertain.iter().map(|why| Refusal {
+    all.extend(sight.url.uncertain.iter().map(|why| PreflightRefusal {
         name: "broker_uncertain",
         msg: why.clone(),
         actor: None,
     }));
-    all.extend(against(sight).map(|msg| Refusal {
+    all.extend(against(sight).map(|msg| PreflightRefusal {
         name: "broker_uncertain",
         msg,
         actor: None,
     }));
-    all.extend(shared(sight, wish).map(|msg| Refusal {
+    all.extend(shared(sight, wish).map(|msg| PreflightRefusal {
         name: "broker_shared",
         msg,
         actor: neighbour(sight),
@@ -105,7 +105,7 @@ fn endpoint(sight: &Sight, wish: Wish) -> Vec<String> {
 fn broker_here(sight: &Sight, broker: &BrokerSight) -> Vec<String> {
     let mut found = Vec::new();
     let at = &broker.endpoint;
-    let answers = matches!(broker.answer, Answer::Answers(_));
+    let answers = matches!(broker.answer, ProbeAnswer::Answers(_));
     if let Some(foreign) = broker.foreign.as_ref().filter(|_| broker.unit.is_none()) {
         found.push(format!(
             "{foreign} listens at {at}, which is not known as this broker's but perhaps a proxy or a container engine; \

@@ -92,7 +92,7 @@ fn broker() -> BrokerSight {
         local: true,
         unit: Some("rabbitmq-server.service".to_owned()),
         foreign: None,
-        answer: Answer::Answers(Duration::from_millis(1)),
+        answer: ProbeAnswer::Answers(Duration::from_millis(1)),
         heard: Heard::Process,
         elsewhere: Vec::new(),
         other_for_agents: None,
@@ -295,7 +295,7 @@ fn a_rabbitmq_that_cannot_be_asked_is_told_and_not_refused() {
 #[test]
 fn a_broker_that_must_not_be_touched_can_be_tested_from_pulps_side() {
     let managed = Sight {
-        cluster: vec![Found {
+        cluster: vec![ClusterManager {
             name: "keepalived",
             evidence: "process 7".to_owned(),
         }],
@@ -323,7 +323,7 @@ fn a_broker_that_must_not_be_touched_can_be_tested_from_pulps_side() {
 fn a_broker_that_is_away_already_is_in_no_container() {
     let sight = with_broker(|b| {
         b.heard = Heard::Nobody;
-        b.answer = Answer::Refused;
+        b.answer = ProbeAnswer::Refused;
     });
     assert_eq!(refused(&sight, STOP), Vec::<String>::new());
 }
@@ -331,7 +331,7 @@ fn a_broker_that_is_away_already_is_in_no_container() {
 #[test]
 fn a_manager_beside_pulp_says_nothing_of_a_broker_elsewhere() {
     let mut sight = with_broker(|b| b.local = false);
-    sight.cluster.push(Found {
+    sight.cluster.push(ClusterManager {
         name: "keepalived",
         evidence: "process 7".to_owned(),
     });

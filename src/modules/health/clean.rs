@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{Check, detail, leave};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::pulp::TaskState;
-use crate::pulp::steps::Kind;
+use crate::pulp::steps::StepKind;
 
 /// How long a package that a canceled sync had fetched may take to appear.
 const LATE: Duration = Duration::from_secs(5);
@@ -22,27 +22,27 @@ const LATE_PACE: Pace = Pace {
 };
 
 /// Whether there is anything to do.
-pub(super) fn is_needed(check: &Check, kind: Kind) -> bool {
+pub(super) fn is_needed(check: &Check, kind: StepKind) -> bool {
     check.created
         && match kind {
-            Kind::Cancel => check.has_failed(),
-            Kind::DeleteOrphan => check.feed.is_some(),
-            Kind::ForgetTasks => check.pulp.is_three(),
+            StepKind::Cancel => check.has_failed(),
+            StepKind::DeleteOrphan => check.feed.is_some(),
+            StepKind::ForgetTasks => check.pulp.is_three(),
             _ => true,
         }
 }
 
 pub(super) fn step(
     check: &mut Check,
-    kind: Kind,
+    kind: StepKind,
     deadline: Deadline,
 ) -> Result<Map<String, Value>> {
     match kind {
-        Kind::Cancel => {
+        StepKind::Cancel => {
             let canceled = check.pulp.cancel(&check.name, deadline)?;
             Ok(detail([("canceled", canceled.into())]))
         }
-        Kind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
+        StepKind::DeleteRepository => delete_repository(check, deadline).inspect_err(|cause| {
             leave(
                 &mut check.leftovers,
                 check.pulp.generation(),
@@ -51,7 +51,7 @@ pub(super) fn step(
                 cause,
             );
         }),
-        Kind::ForgetTasks => {
+        StepKind::ForgetTasks => {
             let deleted = check.pulp.forget_tasks(deadline).inspect_err(|cause| {
                 leave(
                     &mut check.leftovers,

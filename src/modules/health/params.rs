@@ -38,7 +38,7 @@ pub(super) const SPEC: [Opt; 28] = with_options(&[
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(super) enum HealthState {
     Healthy,
     Idle,
     Ready,
@@ -49,7 +49,7 @@ pub(super) enum State {
 #[derive(Deserialize)]
 pub(super) struct Params {
     pub(super) pulp_url: String,
-    pub(super) state: State,
+    pub(super) state: HealthState,
     pub(super) feed: Option<String>,
     pub(super) feed_host: String,
     pub(super) feed_port: i64,

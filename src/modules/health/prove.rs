@@ -12,7 +12,7 @@ use crate::host::wait::{Deadline, TimedOut, until};
 use crate::names::option;
 use crate::names::{Failed, Failure};
 use crate::pulp::repodata::{self, Listed};
-use crate::pulp::steps::Kind;
+use crate::pulp::steps::StepKind;
 use crate::pulp::{self, Created, Task, TaskState};
 
 /// The largest repomd.xml, primary.xml (as served) and package that are fetched, in bytes.
@@ -25,7 +25,7 @@ const OTHER_RUN: Duration = Duration::from_secs(5);
 
 pub(super) fn step(
     check: &mut Check,
-    kind: Kind,
+    kind: StepKind,
     deadline: Deadline,
 ) -> Result<Map<String, Value>> {
     deadline.check_signals("the next step")?;
@@ -33,25 +33,26 @@ pub(super) fn step(
         bail!("the time is over; set a longer `{}`", option("timeout"));
     }
     match kind {
-        Kind::Status => status(check, deadline),
-        Kind::Idle => idle(check, deadline),
-        Kind::Feed => feed(check),
-        Kind::Create => create(check, deadline),
-        Kind::Sync => sync(check, deadline),
-        Kind::Distributor => {
+        StepKind::Status => status(check, deadline),
+        StepKind::Idle => idle(check, deadline),
+        StepKind::Feed => feed(check),
+        StepKind::Create => create(check, deadline),
+        StepKind::Sync => sync(check, deadline),
+        StepKind::Distributor => {
             check.pulp.distribute(&check.name, deadline)?;
             Ok(Map::new())
         }
-        Kind::Publish => {
+        StepKind::Publish => {
             check.pulp.publish(&check.name, deadline)?;
             Ok(Map::new())
         }
-        Kind::Find => find(check, deadline),
-        Kind::Download => download(check, deadline),
-        Kind::Compare => compare(check, deadline),
-        Kind::Cancel | Kind::DeleteRepository | Kind::DeleteOrphan | Kind::ForgetTasks => {
-            Ok(Map::new())
-        }
+        StepKind::Find => find(check, deadline),
+        StepKind::Download => download(check, deadline),
+        StepKind::Compare => compare(check, deadline),
+        StepKind::Cancel
+        | StepKind::DeleteRepository
+        | StepKind::DeleteOrphan
+        | StepKind::ForgetTasks => Ok(Map::new()),
     }
 }
 

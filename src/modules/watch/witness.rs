@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::Params;
 use crate::broker::{self, Broker, rabbitmqctl, refusal};
-use crate::evidence::{self, Wanted};
+use crate::evidence::{self, EvidenceScope};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::observe::LIMIT;
 use crate::pulp::{Access, Door};
@@ -64,7 +64,7 @@ pub(super) fn refusal(params: &Params) -> Option<refusal::Asked> {
 pub(super) fn evidence(begin: &Begin, params: &Params) -> String {
     let broker = Broker::discover(params.broker.overrides());
     let pulp = door(params).ok().flatten();
-    evidence::collect(&Wanted {
+    evidence::collect(&EvidenceScope {
         units: &begin.units,
         since_us: microseconds(begin.monotonic),
         broker: broker.ok().flatten().as_ref(),

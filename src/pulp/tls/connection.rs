@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use openssl::ssl::{SslRef, SslStream};
 use openssl::x509::X509;
 
-use super::failure::{self, Failure, Phase};
+use super::failure::{self, Phase, TlsFailure};
 use super::{Shown, taken};
 use crate::host::tls::Records;
 
@@ -18,14 +18,14 @@ const RENEGOTIATIONS: u32 = 3;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 
 /// Below TLS: ends a connection on which handshakes do not end.
-pub(super) struct Line<S> {
+pub(super) struct TlsLine<S> {
     inner: S,
     sent: Records,
     /// Since something was last asked.
     handshakes: u32,
 }
 
-impl<S> Line<S> {
+impl<S> TlsLine<S> {
     pub(super) fn new(inner: S) -> Self {
         Self {
             inner,
@@ -35,20 +35,20 @@ impl<S> Line<S> {
     }
 }
 
-impl<S: Read> Read for Line<S> {
+impl<S: Read> Read for TlsLine<S> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.inner.read(buffer)
     }
 }
 
-impl<S: Write> Write for Line<S> {
+impl<S: Write> Write for TlsLine<S> {
     fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
         let handshakes = &mut self.handshakes;
         self.sent.pass(buffer, |kind, _| {
             *handshakes += u32::from(kind == CHANGE_CIPHER_SPEC);
         });
         if self.handshakes > RENEGOTIATIONS {
-            return Err(Failure::endless(RENEGOTIATIONS).into());
+            return Err(TlsFailure::endless(RENEGOTIATIONS).into());
         }
         self.inner.write_all(buffer)?;
         Ok(buffer.len())
@@ -61,7 +61,7 @@ impl<S: Write> Write for Line<S> {
 
 /// A connection within TLS.
 pub(in crate::pulp) struct Secured<S> {
-    pub(super) stream: SslStream<Line<S>>,
+    pub(super) stream: SslStream<TlsLine<S>>,
     pub(super) shown: Arc<Mutex<Shown>>,
     pub(super) has_own: bool,
 }
@@ -81,7 +81,9 @@ impl<S: Read + Write> Secured<S> {
         let phase = phase(self.stream.ssl());
         match error.downcast::<openssl::ssl::Error>() {
             Ok(inner) => failure::explain(inner, taken(&self.shown), self.has_own, phase),
-            Err(error) if phase == Phase::Renegotiation && is_cut(&error) => Failure::cut().into(),
+            Err(error) if phase == Phase::Renegotiation && is_cut(&error) => {
+                TlsFailure::cut().into()
+            }
             Err(error) => error,
         }
     }
@@ -105,7 +107,9 @@ fn phase(ssl: &SslRef) -> Phase {
 impl<S: Read + Write> Read for Secured<S> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         match self.stream.read(buffer) {
-            Ok(0) if phase(self.stream.ssl()) == Phase::Renegotiation => Err(Failure::cut().into()),
+            Ok(0) if phase(self.stream.ssl()) == Phase::Renegotiation => {
+                Err(TlsFailure::cut().into())
+            }
             Ok(length) => Ok(length),
             Err(error) => Err(self.failed(error)),
         }

@@ -38,13 +38,13 @@ pub(super) enum Phase {
 
 /// An end of TLS, with its words.
 #[derive(Debug)]
-pub(in crate::pulp) struct Failure {
+pub(in crate::pulp) struct TlsFailure {
     text: String,
     /// The server speaks TLS, and newer versions alone than it was offered.
     pub(in crate::pulp) wants_newer: bool,
 }
 
-impl Failure {
+impl TlsFailure {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -67,16 +67,16 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for TlsFailure {}
 
-impl From<Failure> for IoError {
-    fn from(failure: Failure) -> Self {
+impl From<TlsFailure> for IoError {
+    fn from(failure: TlsFailure) -> Self {
         Self::other(failure)
     }
 }
@@ -89,7 +89,7 @@ pub(super) fn explain(
     phase: Phase,
 ) -> IoError {
     if let Some(refusal) = refusal {
-        return Failure::new(refusal).into();
+        return TlsFailure::new(refusal).into();
     }
     if let Some(stack) = error.ssl_error() {
         if reason(stack) == Some(CUT) {
@@ -108,13 +108,13 @@ pub(super) fn explain(
 
 fn cut(phase: Phase) -> IoError {
     match phase {
-        Phase::Renegotiation => Failure::cut().into(),
+        Phase::Renegotiation => TlsFailure::cut().into(),
         Phase::Handshake | Phase::Conversation => ErrorKind::UnexpectedEof.into(),
     }
 }
 
 /// What of TLS an error of reqwest's is, if it is one of TLS. It shows no certificate.
-pub(in crate::pulp) fn words_of(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
+pub(in crate::pulp) fn words_of(error: &(dyn std::error::Error + 'static)) -> Option<TlsFailure> {
     let stack = error.downcast_ref::<ErrorStack>()?;
     (reason(stack) != Some(CUT)).then(|| words(stack, false, Phase::Handshake))
 }
@@ -130,13 +130,13 @@ fn reason(stack: &ErrorStack) -> Option<i32> {
     of_tls(stack).map(openssl::error::Error::reason_code)
 }
 
-fn words(stack: &ErrorStack, has_own: bool, phase: Phase) -> Failure {
+fn words(stack: &ErrorStack, has_own: bool, phase: Phase) -> TlsFailure {
     let told = of_tls(stack).and_then(openssl::error::Error::reason);
     let told = told.unwrap_or("unknown error");
     let code = reason(stack).unwrap_or_default();
     match code - ALERTS {
         alert @ 0..=255 => alerted(alert, told, has_own, phase),
-        _ => Failure::new(match code {
+        _ => TlsFailure::new(match code {
             BAD_SIGNATURE => "the server does not prove that it has the key of the certificate it shows; its certificate and key \
                               files do not belong together, or somebody else answers in its place"
                 .to_owned(),
@@ -161,7 +161,7 @@ fn words(stack: &ErrorStack, has_own: bool, phase: Phase) -> Failure {
 
 const NO_TLS: &str = "it does not speak TLS; is the port right, and is it https there?";
 
-fn alerted(alert: i32, told: &str, has_own: bool, phase: Phase) -> Failure {
+fn alerted(alert: i32, told: &str, has_own: bool, phase: Phase) -> TlsFailure {
     let told = told.rsplit(" alert ").next().unwrap_or(told);
     let wants_ours = alert == CERTIFICATE_REQUIRED
         || alert == HANDSHAKE_FAILURE && phase == Phase::Renegotiation;
@@ -181,7 +181,7 @@ fn alerted(alert: i32, told: &str, has_own: bool, phase: Phase) -> Failure {
             "the server ended the TLS handshake ({told}); it must offer TLS 1.2 or 1.3, with a cipher that is not broken"
         )
     };
-    Failure {
+    TlsFailure {
         text,
         wants_newer: alert == PROTOCOL_VERSION && phase == Phase::Handshake,
     }

@@ -33,13 +33,13 @@ const UNBEGUN: &str = "the workers may be busy with other tasks, or none of them
 
 /// Where Pulp 3's API is, below `pulp_url`.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct ApiPlace {
     /// With a slash at both ends, such as `/pulp/`.
     pub(crate) root: String,
     pub(crate) domain: String,
 }
 
-impl Place {
+impl ApiPlace {
     /// Where all but the status is.
     fn api(&self) -> String {
         match self.domain.as_str() {
@@ -81,7 +81,7 @@ pub(super) fn objection(status: &Status, three: &Version3) -> Option<String> {
 #[derive(Debug)]
 pub(crate) struct Pulp3 {
     door: Rc<Door>,
-    place: Place,
+    place: ApiPlace,
     api: String,
     asked_log_in: bool,
     /// Every task that we started, as it was seen last.
@@ -99,7 +99,7 @@ impl Drop for Pulp3 {
 }
 
 impl Pulp3 {
-    pub(super) fn new(door: Rc<Door>, place: Place) -> Self {
+    pub(super) fn new(door: Rc<Door>, place: ApiPlace) -> Self {
         Self {
             door,
             api: place.api(),

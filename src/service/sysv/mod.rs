@@ -14,10 +14,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use procfs::process::Process as Entry;
 
-use super::{Line, Unit, WORKER_PREFIX, WORKERS, full_name};
+use super::{LogLine, Unit, WORKER_PREFIX, WORKERS, full_name};
 use crate::host::processes::{self, Process};
 use crate::host::{files, process, programs};
-use pid_file::{NODE, PULP_DIR, Place, Seen};
+use pid_file::{NODE, PULP_DIR, PidFileSeen, PidFiles};
 
 pub(crate) use act::{apply, begin, commands};
 pub(crate) use alarm::{fires, schedule, unschedule, wait_armed};
@@ -147,7 +147,7 @@ enum Main {
 }
 
 fn main_of(name: &str, script: &str) -> Result<Main> {
-    let Place { paths, certain } = pid_file::place(name, script);
+    let PidFiles { paths, certain } = pid_file::place(name, script);
     for path in paths {
         let path = Path::new(&path);
         let Some(text) = files::read_if_present(path)? else {
@@ -183,12 +183,12 @@ fn main_of(name: &str, script: &str) -> Result<Main> {
     )
 }
 
-fn seen(pid: u32) -> Option<Seen> {
+fn seen(pid: u32) -> Option<PidFileSeen> {
     let entry = Entry::new(i32::try_from(pid).ok()?).ok()?;
     let stat = entry.stat().ok()?;
     let line = entry.cmdline().unwrap_or_default().join(" ");
     let boot = procfs::boot_time_secs().ok()?;
-    Some(Seen {
+    Some(PidFileSeen {
         text: format!("{} {line}", stat.comm),
         started: boot + stat.starttime / procfs::ticks_per_second(),
     })
@@ -204,7 +204,8 @@ pub(crate) const ALIVE: &str = "alive() {\n\
 /// A command of the shell that succeeds if the service runs; it needs [`ALIVE`].
 pub(crate) fn check(unit: &str) -> String {
     let script = script(unit);
-    let Place { paths, certain } = pid_file::place(unit, &script_text(script).unwrap_or_default());
+    let PidFiles { paths, certain } =
+        pid_file::place(unit, &script_text(script).unwrap_or_default());
     let there = paths
         .iter()
         .filter(|path| certain || Path::new(path).exists());
@@ -314,7 +315,7 @@ pub(crate) fn is_active(unit: &str) -> Result<bool> {
 ///
 /// # Errors
 /// None of the log files is there.
-pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
+pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<LogLine>> {
     let tails = logs::tails();
     if tails.is_empty() {
         bail!(
@@ -329,7 +330,7 @@ pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<Line>> {
             .iter()
             .flat_map(|tail| tail.lines())
             .filter(|line| logs::is_by(line, unit.main_pid));
-        lines.extend(own.map(|line| Line {
+        lines.extend(own.map(|line| LogLine {
             unit: unit.name.clone(),
             message: line.to_owned(),
             at_us: unit.active_since_us,

@@ -15,7 +15,7 @@ const SLACK_SECONDS: u64 = 2;
 
 /// What is known of the pid files of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PidFiles {
     /// Where it may be; the first that is there counts.
     pub(super) paths: Vec<String>,
     /// The service always keeps one: without it, it does not run. Else its script is asked.
@@ -23,7 +23,7 @@ pub(super) struct Place {
 }
 
 /// Where the pid file of a service is, by its unit's name and the text of its init script.
-pub(super) fn place(unit: &str, script: &str) -> Place {
+pub(super) fn place(unit: &str, script: &str) -> PidFiles {
     let name = unit.trim_end_matches(".service");
     if let Some(number) = name.strip_prefix(WORKER_PREFIX) {
         return certain(format!("{PULP_DIR}/{NODE}{number}.pid"));
@@ -44,7 +44,7 @@ pub(super) fn place(unit: &str, script: &str) -> Place {
         format!("/var/run/{name}.pid"),
         format!("/var/run/{name}/{name}.pid"),
     ];
-    Place {
+    PidFiles {
         paths: said
             .into_iter()
             .chain(known.into_iter().map(str::to_owned))
@@ -54,8 +54,8 @@ pub(super) fn place(unit: &str, script: &str) -> Place {
     }
 }
 
-fn certain(path: String) -> Place {
-    Place {
+fn certain(path: String) -> PidFiles {
+    PidFiles {
         paths: vec![path],
         certain: true,
     }
@@ -109,7 +109,7 @@ pub(super) fn number_in_status(text: &str) -> Option<u32> {
 
 /// A process as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct PidFileSeen {
     /// The name of its program, and its command line.
     pub(super) text: String,
     /// When it was started, in seconds of the wall clock.
@@ -119,7 +119,7 @@ pub(super) struct Seen {
 /// Whether a process is the one for which the pid file was written, at `written` seconds of the wall
 /// clock. Of services that are known it must carry their words; of others it must have been there when
 /// the file was written.
-pub(super) fn is_of(unit: &str, seen: &Seen, written: u64) -> bool {
+pub(super) fn is_of(unit: &str, seen: &PidFileSeen, written: u64) -> bool {
     let name = unit.trim_end_matches(".service");
     if let Some(number) = name.strip_prefix(WORKER_PREFIX) {
         return mentions(&seen.text, &format!("{NODE}{number}"));
@@ -183,8 +183,8 @@ pub(super) fn concurrency(defaults: &str) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn seen(text: &str, started: u64) -> Seen {
-        Seen {
+    fn seen(text: &str, started: u64) -> PidFileSeen {
+        PidFileSeen {
             text: text.to_owned(),
             started,
         }

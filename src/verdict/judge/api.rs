@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use crate::verdict::name::Name;
-use crate::verdict::results::{Api, Host, Kind, Stretch, Watch};
+use crate::verdict::results::{Api, Availability, Host, Stretch, WatchReply};
 use crate::verdict::{Finding, shown};
 
 /// Publishers and status need that long to notice that the broker is back.
 const GRACE: f64 = 45.0;
 
 /// What is wrong with each endpoint of one host. One that was of no use before the outage is not judged.
-pub(super) fn judge(scenario: &str, host: &Host, watch: &Watch) -> Vec<Finding> {
+pub(super) fn judge(scenario: &str, host: &Host, watch: &WatchReply) -> Vec<Finding> {
     let (Some(down), Some(up)) = (watch.down_at, watch.up_at) else {
         return Vec::new();
     };
@@ -28,7 +28,7 @@ pub(super) fn judge(scenario: &str, host: &Host, watch: &Watch) -> Vec<Finding> 
 
 fn finding(api: &Api, stretch: &Stretch, up: f64, until: f64) -> Finding {
     let seconds = api.bad_seconds(up + GRACE, until);
-    let (name, what) = if stretch.kind == Kind::Silent {
+    let (name, what) = if stretch.kind == Availability::Silent {
         (Name::ApiHangs, "did not answer".to_owned())
     } else {
         (

@@ -3,7 +3,7 @@
 use crate::names::{Actor, Role};
 use crate::timeline::Event;
 use crate::verdict::name::{Grade, Name};
-use crate::verdict::results::{Run, Watch};
+use crate::verdict::results::{Run, WatchReply};
 use crate::verdict::{Finding, shown};
 
 /// Fills in the database's unit, and finds that it was away.
@@ -49,7 +49,7 @@ struct Away {
 }
 
 impl Away {
-    fn of(watch: &Watch) -> Option<Self> {
+    fn of(watch: &WatchReply) -> Option<Self> {
         let down = watch.down_at?;
         let mut away: Option<Self> = None;
         for entry in watch.entries.iter().filter(|entry| entry.at >= down) {

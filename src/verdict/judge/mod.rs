@@ -23,7 +23,7 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
         let proof = services::Proof::of(run, scenario);
         for (host, scene) in run.scenes(scenario) {
             if let Some(watch) = &scene.watch {
-                let seen = services::Seen {
+                let seen = services::ServicesSeen {
                     run,
                     scenario,
                     host,

@@ -5,10 +5,10 @@
 use serde_json::json;
 
 use crate::names::{Actor, Role};
-use crate::timeline::{Reason, Refusal};
+use crate::timeline::{BrokerRefusal, Reason};
 use crate::verdict::Finding;
 use crate::verdict::name::{Grade, Name};
-use crate::verdict::results::{ActorState, Host, Run, Watch};
+use crate::verdict::results::{ActorReport, Host, Run, WatchReply};
 
 /// Of so many services the units are told.
 const NAMED: usize = 4;
@@ -21,7 +21,7 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
     let mut found = Vec::new();
     let unit = super::broker(run);
     for scenario in run.outages() {
-        let seen: Vec<(&Host, &Watch)> = run
+        let seen: Vec<(&Host, &WatchReply)> = run
             .scenes(scenario)
             .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)))
             .collect();
@@ -57,7 +57,7 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate<'a> {
     Recovered,
-    Refused(&'a Refusal),
+    Refused(&'a BrokerRefusal),
     /// It did not come back, and its log has no refusal of the broker's.
     Silent,
 }
@@ -69,7 +69,7 @@ struct Consumer<'a> {
 }
 
 impl<'a> Consumer<'a> {
-    fn of((host, actor): (&'a str, &'a ActorState)) -> Self {
+    fn of((host, actor): (&'a str, &'a ActorReport)) -> Self {
         let back = actor.has_recovered() && actor.running != Some(false);
         let fate = match &actor.refused {
             // A refusal that came after a connection that stood is its last word.
@@ -89,9 +89,9 @@ impl<'a> Consumer<'a> {
 
 /// Which refusal is the cause, where it was seen and how it is known. `asked` is what the broker said to us.
 fn refusal<'a>(
-    asked: Option<(&'a str, &'a Refusal, &'static str)>,
+    asked: Option<(&'a str, &'a BrokerRefusal, &'static str)>,
     consumers: &[Consumer<'a>],
-) -> Option<(&'a str, &'a Refusal, &'static str)> {
+) -> Option<(&'a str, &'a BrokerRefusal, &'static str)> {
     let back = consumers.iter().any(|c| c.fate == Fate::Recovered);
     // Whoever is connected was let in: then we were refused for another reason, such as settings that were edited since.
     if let Some(asked) = asked.filter(|(_, refusal, _)| !(back && refusal.keeps_out())) {
@@ -110,7 +110,12 @@ fn refusal<'a>(
     (alike && !silent && explained).then_some((host, first, how))
 }
 
-fn finding(refusal: &Refusal, who: &[&str], kind: Option<&str>, unit: Option<&Actor>) -> Finding {
+fn finding(
+    refusal: &BrokerRefusal,
+    who: &[&str],
+    kind: Option<&str>,
+    unit: Option<&Actor>,
+) -> Finding {
     let broker = unit.map_or("the broker", Actor::word);
     let named = who.get(..NAMED).unwrap_or(who).join(", ");
     let more = match who.len().saturating_sub(NAMED) {
@@ -168,8 +173,8 @@ pub(super) fn tell_consequences(findings: &mut [Finding]) {
 mod tests {
     use super::*;
 
-    fn refused(reason: Reason) -> Refusal {
-        Refusal {
+    fn refused(reason: Reason) -> BrokerRefusal {
+        BrokerRefusal {
             reason,
             words: "x".to_owned(),
         }
@@ -183,7 +188,7 @@ mod tests {
         }
     }
 
-    fn named(asked: Option<&Refusal>, fates: &[Fate<'_>]) -> Option<Reason> {
+    fn named(asked: Option<&BrokerRefusal>, fates: &[Fate<'_>]) -> Option<Reason> {
         let consumers: Vec<Consumer<'_>> = fates.iter().map(|fate| consumer(*fate)).collect();
         let asked = asked.map(|refusal| ("h", refusal, "asked"));
         refusal(asked, &consumers).map(|(_, refusal, _)| refusal.reason)

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::names::Role;
 use crate::verdict::name::Name;
-use crate::verdict::results::{ActorState, Failure, Host, Reply, Run, Watch};
+use crate::verdict::results::{ActorReport, Host, ModuleReply, ReportedFailure, Run, WatchReply};
 use crate::verdict::{Finding, Service, shown};
 
 /// A connection later than this after the predicted retry is late, and later than the lag of its host explains.
@@ -20,13 +20,13 @@ const NORMAL_LOSSES: f64 = 2.0;
 pub(super) const BROKEN_OFF: &str = "broken_off";
 
 /// Where something was seen.
-pub(super) struct Seen<'a> {
+pub(super) struct ServicesSeen<'a> {
     pub(super) run: &'a Run,
     pub(super) scenario: &'a str,
     pub(super) host: &'a Host,
-    pub(super) watch: &'a Watch,
+    pub(super) watch: &'a WatchReply,
     /// How the wait for the recovery ended; None: it did not come to that, or nobody told.
-    pub(super) recovered: Option<&'a Reply>,
+    pub(super) recovered: Option<&'a ModuleReply>,
     /// The scenario came to its hold: all that it starts without a broker was started.
     pub(super) held: bool,
 }
@@ -54,14 +54,17 @@ impl Proof {
         }
     }
 
-    fn worked(&self, actor: &ActorState) -> Option<&(String, Option<f64>)> {
+    fn worked(&self, actor: &ActorReport) -> Option<&(String, Option<f64>)> {
         let worker = actor.worker.as_ref()?;
         self.workers.iter().find(|(name, _)| name == worker)
     }
 }
 
 /// Judges each service of one host in one scenario.
-pub(super) fn judge<'a>(seen: &Seen<'a>, proof: &Proof) -> (Vec<Finding>, Vec<Service<'a>>) {
+pub(super) fn judge<'a>(
+    seen: &ServicesSeen<'a>,
+    proof: &Proof,
+) -> (Vec<Finding>, Vec<Service<'a>>) {
     let mut findings = Vec::new();
     let mut services = Vec::new();
     for actor in &seen.watch.actors {
@@ -85,7 +88,7 @@ pub(super) fn judge<'a>(seen: &Seen<'a>, proof: &Proof) -> (Vec<Finding>, Vec<Se
     (findings, services)
 }
 
-fn findings_of(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
+fn findings_of(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
     let mut found: Vec<Finding> = exit(seen, actor).into_iter().collect();
     let exited = found.iter().any(|f| f.name == Name::ServiceExited);
     if actor.role.consumes() && !exited {
@@ -96,7 +99,7 @@ fn findings_of(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
 }
 
 /// An exit of the main process, as Pulp 2 must not have one and Pulp 3 may.
-fn exit(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
+fn exit(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
     let gone = actor.running == Some(false);
     // One that was never seen to run, in a scenario that ended before its hold, was not started yet.
     if actor.exits.is_empty() && !(gone && seen.held) {
@@ -149,7 +152,7 @@ fn exit(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
 }
 
 /// When it exited first, as seen from the outage.
-fn when(watch: &Watch, actor: &ActorState) -> String {
+fn when(watch: &WatchReply, actor: &ActorReport) -> String {
     let first_at = actor.exits.first().and_then(|exit| exit.at);
     match (first_at, watch.down_at, watch.up_at) {
         (Some(at), Some(down), _) if at < down => {
@@ -164,13 +167,13 @@ fn when(watch: &Watch, actor: &ActorState) -> String {
 }
 
 /// The status with which it exited last; none where it was killed.
-fn exit_code(actor: &ActorState) -> Option<u32> {
+fn exit_code(actor: &ActorReport) -> Option<u32> {
     let how = &actor.exits.last()?.how;
     how.strip_prefix("exited with status ")?.parse().ok()
 }
 
 /// Why nothing started it again, as far as its unit tells.
-fn kept_down(actor: &ActorState) -> String {
+fn kept_down(actor: &ActorReport) -> String {
     match (actor.restart_setting.as_str(), exit_code(actor)) {
         ("", _) => String::new(),
         ("on-failure", Some(0)) => {
@@ -182,7 +185,7 @@ fn kept_down(actor: &ActorState) -> String {
 }
 
 /// Whether a consumer came back, and how.
-fn recovery(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
+fn recovery(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
     let name = &actor.name;
     let watch = seen.watch;
     if !actor.met() {
@@ -221,9 +224,9 @@ fn recovery(seen: &Seen<'_>, actor: &ActorState) -> Vec<Finding> {
 }
 
 /// Whether the wait for the recovery accused this service; None: nobody waited, or nobody told.
-fn accused(seen: &Seen<'_>, actor: &ActorState) -> Option<bool> {
+fn accused(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<bool> {
     let wait = seen.recovered?;
-    let by_name = |f: &Failure| {
+    let by_name = |f: &ReportedFailure| {
         let named = f.actor.as_ref().is_some_and(|a| a.is(&actor.actor));
         named && f.name == Name::NotRecovered
     };
@@ -232,7 +235,7 @@ fn accused(seen: &Seen<'_>, actor: &ActorState) -> Option<bool> {
 
 /// A service without a connection that has stood. It is accused where the wait accused it, or where it
 /// had all the time that it needs and is not on the way back either.
-fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
+fn not_recovered(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
     let (name, watch) = (&actor.name, seen.watch);
     // An observer that was killed saw nothing of what came after, and one that was ended early, because the
     // play failed of something else, too little.
@@ -290,7 +293,7 @@ fn not_recovered(seen: &Seen<'_>, actor: &ActorState) -> Option<Finding> {
     )
 }
 
-fn process(actor: &ActorState) -> String {
+fn process(actor: &ActorReport) -> String {
     let Some(pid) = actor.main_pid else {
         return String::new();
     };
@@ -300,7 +303,7 @@ fn process(actor: &ActorState) -> String {
     }
 }
 
-fn tries(actor: &ActorState) -> String {
+fn tries(actor: &ActorReport) -> String {
     match actor.retries.as_slice() {
         [] => "its log shows no try to connect".to_owned(),
         [.., last] => format!(
@@ -310,7 +313,7 @@ fn tries(actor: &ActorState) -> String {
     }
 }
 
-fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {
+fn late(watch: &WatchReply, actor: &ActorReport) -> Option<Finding> {
     if actor.survived_connection {
         return None;
     }
@@ -346,7 +349,7 @@ fn late(watch: &Watch, actor: &ActorState) -> Option<Finding> {
 }
 
 /// What is known of a consumer, in few words.
-fn consumer_words(seen: &Seen<'_>, actor: &ActorState, proof: &Proof) -> String {
+fn consumer_words(seen: &ServicesSeen<'_>, actor: &ActorReport, proof: &Proof) -> String {
     let worked = proof.worked(actor);
     let mut words = Vec::new();
     if actor.survived_connection {
@@ -370,7 +373,7 @@ fn consumer_words(seen: &Seen<'_>, actor: &ActorState, proof: &Proof) -> String 
 
 /// A service without a standing connection is proven by what it does; what nobody could try is told, and
 /// does not make the whole run void.
-fn by_use(actor: &ActorState, proof: &Proof) -> (Option<Name>, String) {
+fn by_use(actor: &ActorReport, proof: &Proof) -> (Option<Name>, String) {
     let not_tried = |why: &str| (Some(Name::NotExercised), why.to_owned());
     match actor.role {
         Role::Scheduler => match proof.fired {

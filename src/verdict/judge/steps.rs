@@ -5,10 +5,10 @@ use serde_json::json;
 use crate::names::Role;
 use crate::verdict::Finding;
 use crate::verdict::name::Name;
-use crate::verdict::results::{Host, Queue, Reply, Scene, Watch};
+use crate::verdict::results::{Host, ModuleReply, QueueReport, Scene, WatchReply};
 
 /// A step that failed, or did not reach its aim, and did not name it.
-pub(super) fn unnamed(step: &str, reply: &Reply) -> Option<Finding> {
+pub(super) fn unnamed(step: &str, reply: &ModuleReply) -> Option<Finding> {
     if reply.unreachable {
         // Told of the whole host.
         return None;
@@ -32,7 +32,7 @@ pub(super) fn unnamed(step: &str, reply: &Reply) -> Option<Finding> {
     Some(Finding::new(name, format!("the step `{step}` failed: {why}")).because(why))
 }
 
-fn unhealthy(reply: &Reply) -> Option<Finding> {
+fn unhealthy(reply: &ModuleReply) -> Option<Finding> {
     if reply.void == Name::Busy.word() {
         return Some(Finding::new(Name::Busy, first_clause(&reply.msg)).because(&reply.msg));
     }
@@ -74,7 +74,7 @@ pub(super) fn unnamed_cause(cause: &str) -> Finding {
 }
 
 /// What the health check could not delete.
-pub(super) fn leftovers(reply: &Reply) -> Option<Finding> {
+pub(super) fn leftovers(reply: &ModuleReply) -> Option<Finding> {
     let first = reply.leftovers.first()?;
     let more = match reply.leftovers.len() {
         1 => String::new(),
@@ -109,7 +109,7 @@ pub(super) const STOOD_BEFORE: &str = "stood_before";
 
 /// A web server that does not listen to the replies of agents.
 pub(super) fn agent_replies(host: &Host, scene: &Scene) -> Option<Finding> {
-    let lost = |q: &&Queue| q.name == REPLIES && q.after == Some(0.0);
+    let lost = |q: &&QueueReport| q.name == REPLIES && q.after == Some(0.0);
     let queue = scene.queues.iter().find(lost)?;
     // While the broker is away nobody counts; then what was found before the run has to do.
     let before = queue
@@ -135,7 +135,7 @@ pub(super) fn agent_replies(host: &Host, scene: &Scene) -> Option<Finding> {
         .with(STOOD_BEFORE, stood_before)
         .because(format!("the queue {REPLIES} {had}, and has 0 after it"));
     // They are httpd's own.
-    let web = |watch: &Watch| {
+    let web = |watch: &WatchReply| {
         let web = watch.actors.iter().find(|a| a.role == Role::Web);
         web.map(|seen| seen.actor.clone())
     };

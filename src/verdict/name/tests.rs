@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use super::{ALL, Entry, Grade, Name};
+use super::{ALL, Grade, Name, NameEntry};
 use crate::names::{Actor, resolved_for_play, with_commands};
 
 const HEAD: &str = "\
@@ -34,7 +34,7 @@ work of each worker, the verdict is `void`.
 trackers of Celery, kombu and Pulp.
 ";
 
-fn section(entry: &Entry) -> String {
+fn section(entry: &NameEntry) -> String {
     let known = match entry.catalogue {
         [] => String::new(),
         ids => format!("- Known failures that look like this: {}\n", ids.join(", ")),

@@ -15,7 +15,7 @@ mod timeline;
 use super::{Comparison, away};
 use crate::verdict::name::Name;
 use crate::verdict::{Judgement, Value, shown};
-use place::Place;
+use place::LaneOrigin;
 use scale::Scale;
 use text::{Esc, Prose};
 

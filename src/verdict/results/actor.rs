@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{flag, list, number, text};
 use crate::names::{Actor, Role};
-use crate::timeline::Refusal;
+use crate::timeline::BrokerRefusal;
 
 /// The end of a main process.
 #[derive(Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub(crate) struct Exit {
 
 /// One service, and what became of it.
 #[derive(Debug)]
-pub(crate) struct ActorState {
+pub(crate) struct ActorReport {
     pub(crate) actor: Actor,
     pub(crate) main_pid: Option<f64>,
     pub(crate) running: Option<bool>,
@@ -51,12 +51,12 @@ pub(crate) struct ActorState {
     /// The last CRITICAL or ERROR line of its log.
     pub(crate) log: String,
     /// When the broker refused it last, and in which words.
-    pub(crate) refused: Option<(f64, Refusal)>,
+    pub(crate) refused: Option<(f64, BrokerRefusal)>,
     /// Such as `T (stopped)`; empty where its process is as others are.
     pub(crate) state: String,
 }
 
-impl Deref for ActorState {
+impl Deref for ActorReport {
     type Target = Actor;
 
     fn deref(&self) -> &Actor {
@@ -84,11 +84,11 @@ pub(super) fn actor(value: &Value) -> Option<Actor> {
 }
 
 /// A reason of a later version is none.
-pub(super) fn refusal(value: &Value) -> Option<Refusal> {
-    Refusal::deserialize(value).ok()
+pub(super) fn refusal(value: &Value) -> Option<BrokerRefusal> {
+    BrokerRefusal::deserialize(value).ok()
 }
 
-impl ActorState {
+impl ActorReport {
     pub(super) fn read(value: &Value) -> Option<Self> {
         let exit = |value: &Value| Exit {
             at: number(&value["at"]),

@@ -1,12 +1,12 @@
 //! What an endpoint of Pulp answered, as stretches of time. Only changes are in the journal, so an answer
 //! holds until the next one.
 
-use super::Watch;
+use super::WatchReply;
 use crate::timeline::Event;
 
 /// How an endpoint answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum Availability {
     Answers,
     /// It answers, and a person notices the wait.
     Slow,
@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Error,
 }
 
-impl Kind {
+impl Availability {
     /// It is of no use to anybody.
     pub(crate) fn is_bad(self) -> bool {
         matches!(self, Self::Silent | Self::Error)
@@ -28,7 +28,7 @@ impl Kind {
 pub(crate) struct Stretch {
     pub(crate) from: f64,
     pub(crate) to: f64,
-    pub(crate) kind: Kind,
+    pub(crate) kind: Availability,
     pub(crate) outcome: String,
     pub(crate) milliseconds: u32,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Api {
 /// A person notices that.
 const SLOW_MILLISECONDS: u32 = 1000;
 
-impl Watch {
+impl WatchReply {
     /// Each endpoint that was asked.
     pub(crate) fn apis(&self) -> Vec<Api> {
         let until = self.known_until();
@@ -107,12 +107,12 @@ impl Api {
     }
 }
 
-fn kind(outcome: &str, milliseconds: u32) -> Kind {
+fn kind(outcome: &str, milliseconds: u32) -> Availability {
     match outcome.parse::<u16>() {
-        Ok(500..) => Kind::Error,
-        Ok(_) if milliseconds >= SLOW_MILLISECONDS => Kind::Slow,
-        Ok(_) => Kind::Answers,
-        Err(_) if outcome == "timeout" => Kind::Silent,
-        Err(_) => Kind::Error,
+        Ok(500..) => Availability::Error,
+        Ok(_) if milliseconds >= SLOW_MILLISECONDS => Availability::Slow,
+        Ok(_) => Availability::Answers,
+        Err(_) if outcome == "timeout" => Availability::Silent,
+        Err(_) => Availability::Error,
     }
 }

@@ -15,12 +15,12 @@ use serde_json::Value;
 use super::name::Name;
 
 use crate::names::Role;
-pub(crate) use actor::ActorState;
-pub(crate) use api::{Api, Kind, Stretch};
+pub(crate) use actor::ActorReport;
+pub(crate) use api::{Api, Availability, Stretch};
 pub(crate) use lenient::{flag, instant, list, number, text, texts};
 use reply::failures;
-pub(crate) use reply::{Failure, Outage, Reply};
-pub(crate) use watch::Watch;
+pub(crate) use reply::{ModuleReply, OutageReply, ReportedFailure};
+pub(crate) use watch::WatchReply;
 
 /// One run on all its hosts.
 #[derive(Debug, Default)]
@@ -38,14 +38,14 @@ pub(crate) struct Run {
     pub(crate) cause: String,
     pub(crate) cause_host: String,
     /// Who the cause is about.
-    pub(crate) failures: Vec<Failure>,
+    pub(crate) failures: Vec<ReportedFailure>,
     /// Everything that was in the way before anything was touched.
     pub(crate) refused: Vec<String>,
     /// What was not given back; empty: all of it was. None: nobody told.
     pub(crate) left: Option<String>,
     pub(crate) restored_at: String,
     pub(crate) restarted_hosts: Vec<String>,
-    pub(crate) health_before: Option<Reply>,
+    pub(crate) health_before: Option<ModuleReply>,
     pub(crate) hosts: Vec<Host>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct Host {
     /// Whether an alarm stands at the broker could not be told: why.
     pub(crate) alarms_unknown: String,
     /// Who is not as before.
-    pub(crate) not_restored_by: Vec<Failure>,
+    pub(crate) not_restored_by: Vec<ReportedFailure>,
     /// The consumers that ran there before; None: nobody told what is there.
     pub(crate) consumers: Option<Vec<String>>,
     pub(crate) scenes: BTreeMap<String, Scene>,
@@ -75,21 +75,21 @@ pub(crate) struct Host {
 /// What came of one scenario on one host.
 #[derive(Debug, Default)]
 pub(crate) struct Scene {
-    pub(crate) down: Option<Reply>,
-    pub(crate) held: Option<Reply>,
-    pub(crate) up: Option<Reply>,
+    pub(crate) down: Option<ModuleReply>,
+    pub(crate) held: Option<ModuleReply>,
+    pub(crate) up: Option<ModuleReply>,
     /// The wait for the recovery; None: it did not come to that.
-    pub(crate) recovered: Option<Reply>,
-    pub(crate) watch: Option<Watch>,
-    pub(crate) health: Option<Reply>,
-    pub(crate) working: Option<Reply>,
+    pub(crate) recovered: Option<ModuleReply>,
+    pub(crate) watch: Option<WatchReply>,
+    pub(crate) health: Option<ModuleReply>,
+    pub(crate) working: Option<ModuleReply>,
     /// Consumers of each queue before and after.
-    pub(crate) queues: Vec<Queue>,
+    pub(crate) queues: Vec<QueueReport>,
 }
 
 /// How many consumers a queue had.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Queue {
+pub(crate) struct QueueReport {
     pub(crate) name: String,
     /// None: nobody could count, as while the broker was away.
     pub(crate) before: Option<f64>,
@@ -126,7 +126,7 @@ impl Run {
             left: results["left"].as_str().map(|_| text(&results["left"])),
             restored_at: text(&results["restored_at"]),
             restarted_hosts: texts(&results["restarted_hosts"]),
-            health_before: Reply::read(&results["health_before"]),
+            health_before: ModuleReply::read(&results["health_before"]),
             hosts: hosts
                 .into_iter()
                 .flatten()
@@ -213,19 +213,19 @@ impl Host {
 impl Scene {
     fn read(scene: &Value) -> Self {
         Self {
-            down: Reply::read(&scene["down"]),
-            held: Reply::read(&scene["held"]),
-            up: Reply::read(&scene["up"]),
-            recovered: Reply::read(&scene["recovered"]),
-            watch: Watch::read(&scene["watch"]),
-            health: Reply::read(&scene["health"]),
-            working: Reply::read(&scene["working"]),
+            down: ModuleReply::read(&scene["down"]),
+            held: ModuleReply::read(&scene["held"]),
+            up: ModuleReply::read(&scene["up"]),
+            recovered: ModuleReply::read(&scene["recovered"]),
+            watch: WatchReply::read(&scene["watch"]),
+            health: ModuleReply::read(&scene["health"]),
+            working: ModuleReply::read(&scene["working"]),
             queues: queues(&scene["queues"]),
         }
     }
 
     /// The replies that there are, in the order of their steps, with the steps' names.
-    pub(crate) fn replies(&self) -> impl Iterator<Item = (&'static str, &Reply)> {
+    pub(crate) fn replies(&self) -> impl Iterator<Item = (&'static str, &ModuleReply)> {
         let named = [
             ("take the broker away", self.down.as_ref()),
             ("hold the broker away", self.held.as_ref()),
@@ -240,7 +240,7 @@ impl Scene {
     }
 
     /// What the broker's own host tells of the outage that it held; one that was not watched is none.
-    pub(crate) fn outage(&self) -> Option<&Outage> {
+    pub(crate) fn outage(&self) -> Option<&OutageReply> {
         let replies = [self.held.as_ref(), self.down.as_ref()];
         let proven = replies.into_iter().flatten().filter(|r| !r.failed);
         let mut outages = proven.filter_map(|r| r.outage.as_ref());
@@ -250,24 +250,26 @@ impl Scene {
 
 /// By the step of the restoring that told it. A service that does not run or is not connected by then is
 /// not restored, whatever that is called in an outage.
-fn not_restored_by(steps: &Value) -> Vec<Failure> {
+fn not_restored_by(steps: &Value) -> Vec<ReportedFailure> {
     let services = ["services", "works"].into_iter().flat_map(|step| {
-        failures(&steps[step]).into_iter().map(|failure| Failure {
-            name: Name::ServicesNotRestored,
-            ..failure
-        })
+        failures(&steps[step])
+            .into_iter()
+            .map(|failure| ReportedFailure {
+                name: Name::ServicesNotRestored,
+                ..failure
+            })
     });
     services.chain(failures(&steps["heard"])).collect()
 }
 
-fn queues(queues: &Value) -> Vec<Queue> {
+fn queues(queues: &Value) -> Vec<QueueReport> {
     let count = |value: &Value| number(value).or_else(|| number(&value["consumers"]));
     let names: BTreeSet<&String> = ["before", "after"]
         .into_iter()
         .filter_map(|moment| queues[moment].as_object())
         .flat_map(|counted| counted.keys())
         .collect();
-    let read = |name: &String| Queue {
+    let read = |name: &String| QueueReport {
         name: text(&name.as_str().into()),
         before: count(&queues["before"][name]),
         after: count(&queues["after"][name]),

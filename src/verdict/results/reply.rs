@@ -9,19 +9,19 @@ use crate::verdict::name::Name;
 
 /// One reply.
 #[derive(Debug, Default)]
-pub(crate) struct Reply {
+pub(crate) struct ModuleReply {
     pub(crate) failed: bool,
     pub(crate) unreachable: bool,
     pub(crate) msg: String,
     /// Who failed in what, beside the message for a person.
-    pub(crate) failures: Vec<Failure>,
-    pub(crate) outage: Option<Outage>,
+    pub(crate) failures: Vec<ReportedFailure>,
+    pub(crate) outage: Option<OutageReply>,
     /// Of the health check.
     pub(crate) healthy: Option<bool>,
     pub(crate) failed_step: String,
     /// The name with which the module refused.
     pub(crate) void: String,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<StepReply>,
     /// What is left behind, each with its remedy.
     pub(crate) leftovers: Vec<String>,
     /// Tasks that ended in another way than they were meant to: `id: state`.
@@ -38,7 +38,7 @@ pub(crate) struct Reply {
 
 /// A verdict that a module reached by itself.
 #[derive(Debug, Clone)]
-pub(crate) struct Failure {
+pub(crate) struct ReportedFailure {
     pub(crate) name: Name,
     /// None: no service in particular.
     pub(crate) actor: Option<Actor>,
@@ -48,10 +48,10 @@ pub(crate) struct Failure {
 }
 
 /// The failures of a reply. What has no name is told by the message alone.
-pub(super) fn failures(value: &Value) -> Vec<Failure> {
+pub(super) fn failures(value: &Value) -> Vec<ReportedFailure> {
     let failure = |value: &Value| {
         let said = Some(text(&value["text"])).filter(|said| !said.is_empty());
-        Some(Failure {
+        Some(ReportedFailure {
             name: Name::of(&text(&value["name"]))?,
             actor: actor(&value["actor"]),
             // A refusal of the pre-flight has its text as a message.
@@ -64,7 +64,7 @@ pub(super) fn failures(value: &Value) -> Vec<Failure> {
 
 /// One step of the health check.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct StepReply {
     pub(crate) name: String,
     pub(crate) ok: bool,
     pub(crate) seconds: f64,
@@ -73,7 +73,7 @@ pub(crate) struct Step {
 
 /// What the broker's own host tells of an outage.
 #[derive(Debug)]
-pub(crate) struct Outage {
+pub(crate) struct OutageReply {
     pub(crate) unit: String,
     pub(crate) method: String,
     pub(crate) answer: String,
@@ -85,7 +85,7 @@ pub(crate) struct Outage {
     pub(crate) taken_by_this_run: Option<bool>,
 }
 
-impl Reply {
+impl ModuleReply {
     /// None where there is no reply: the step was skipped, or nobody came so far.
     pub(crate) fn read(value: &Value) -> Option<Self> {
         let reply = value.as_object().filter(|reply| !reply.is_empty())?;
@@ -101,11 +101,14 @@ impl Reply {
             failures: failures(get("failures")),
             outage: get("outage")
                 .as_object()
-                .map(|_| Outage::read(get("outage"))),
+                .map(|_| OutageReply::read(get("outage"))),
             healthy: flag(get("healthy")),
             failed_step: text(get("failed_step")),
             void: text(get("void")),
-            steps: list(get("steps")).iter().filter_map(Step::read).collect(),
+            steps: list(get("steps"))
+                .iter()
+                .filter_map(StepReply::read)
+                .collect(),
             leftovers: list(get("leftovers")).iter().map(leftover).collect(),
             canceled: list(get("tasks")).iter().filter_map(canceled).collect(),
             healthy_at: instant(get("healthy_at")),
@@ -117,7 +120,7 @@ impl Reply {
     }
 }
 
-impl Step {
+impl StepReply {
     fn read(value: &Value) -> Option<Self> {
         let name = text(&value["name"]);
         (!name.is_empty()).then(|| Self {
@@ -129,7 +132,7 @@ impl Step {
     }
 }
 
-impl Outage {
+impl OutageReply {
     fn read(value: &Value) -> Self {
         Self {
             unit: text(&value["unit"]),

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::actor::refusal;
-use super::{ActorState, Reply, flag, list, number, text, texts};
-use crate::timeline::{Entry, Event, Refusal};
+use super::{ActorReport, ModuleReply, flag, list, number, text, texts};
+use crate::timeline::{BrokerRefusal, Entry, Event};
 
 /// One host's observation of one scenario.
 #[derive(Debug)]
-pub(crate) struct Watch {
-    pub(crate) reply: Reply,
+pub(crate) struct WatchReply {
+    pub(crate) reply: ModuleReply,
     /// The wall clock at the timeline's zero: seconds since 1970; None: there is no timeline.
     pub(crate) wall: Option<f64>,
     /// The broker's endpoint, as observed.
@@ -18,9 +18,9 @@ pub(crate) struct Watch {
     /// Entries that could not be read.
     pub(crate) unread: usize,
     pub(crate) torn: bool,
-    pub(crate) actors: Vec<ActorState>,
+    pub(crate) actors: Vec<ActorReport>,
     /// Why the broker does not serve Pulp, by what it said itself.
-    pub(crate) asked: Option<Refusal>,
+    pub(crate) asked: Option<BrokerRefusal>,
     /// What could not be told of that, and why.
     pub(crate) unknown: Vec<String>,
     /// The outage as seen from this host.
@@ -28,9 +28,9 @@ pub(crate) struct Watch {
     pub(crate) up_at: Option<f64>,
 }
 
-impl Watch {
+impl WatchReply {
     pub(super) fn read(value: &Value) -> Option<Self> {
-        let reply = Reply::read(value)?;
+        let reply = ModuleReply::read(value)?;
         let timeline = &value["timeline"];
         let broker = &value["broker"];
         let lines = list(&timeline["entries"]);
@@ -48,7 +48,7 @@ impl Watch {
             torn: flag(&timeline["torn"]) == Some(true),
             actors: list(&value["actors"])
                 .iter()
-                .filter_map(ActorState::read)
+                .filter_map(ActorReport::read)
                 .collect(),
             asked: refusal(&value["asked"]["refusal"]),
             unknown: texts(&value["asked"]["unknown"]),

@@ -193,10 +193,7 @@ fn secrets_are_told_before_anything_can_fail() {
         });
         told
     };
-    assert_eq!(
-        told(SPEC, r#"{"pw": "hunter2", "bogus": 1}"#),
-        ["hunter2"]
-    );
+    assert_eq!(told(SPEC, r#"{"pw": "hunter2", "bogus": 1}"#), ["hunter2"]);
     let all = Opt::new("all", Kind::Dict).secret();
     let given = r#"{"all": {"a": ["x", 12, 1.5, true, null], "b": {"c": "y"}}}"#;
     assert_eq!(told(&[all], given), ["x", "12", "1.5", "y"]);

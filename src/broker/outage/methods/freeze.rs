@@ -1,7 +1,7 @@
 //! `freeze`: SIGSTOP to all processes of the unit. The kernel still accepts connections for them and
 //! nobody answers, as on a host that hangs. Given back by SIGCONT alone: nothing is restarted.
 
-use super::{Manager, Pair, Step, command};
+use super::{Manager, OutageStep, Pair, command};
 use crate::host::processes::Process;
 
 pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair {
@@ -23,7 +23,7 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair 
         pids.join(" ")
     );
     Pair {
-        inject: vec![Step::Run(signal("SIGSTOP"))],
+        inject: vec![OutageStep::Run(signal("SIGSTOP"))],
         undo: vec![signal("SIGCONT")],
         left: vec![command(["sh", "-c", &stopped])],
         ..Pair::default()

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Command, Pair, Step, Verdict};
+use super::{Command, OutageStep, Pair, Verdict};
 
 /// Our chain and the built-in one that jumps to it.
 const CHAINS: [(&str, &str); 2] = [("PULP_BROKER_IN", "INPUT"), ("PULP_BROKER_OUT", "OUTPUT")];
@@ -22,7 +22,8 @@ pub(super) fn pair(
             family.iter().cloned().chain(words).collect()
         };
         let undo: Vec<Command> = undo().iter().map(|words| with(words)).collect();
-        pair.inject.extend(undo.iter().cloned().map(Step::Try));
+        pair.inject
+            .extend(undo.iter().cloned().map(OutageStep::Try));
         pair.undo.extend(undo);
         let own = addresses.map(|all| all.iter().filter(|a| a.is_ipv4() == is_v4));
         let matches: Vec<(usize, String)> = match own {
@@ -40,7 +41,8 @@ pub(super) fn pair(
                 .collect(),
         };
         for (chain, _) in CHAINS {
-            pair.inject.push(Step::Run(with(&format!("-N {chain}"))));
+            pair.inject
+                .push(OutageStep::Run(with(&format!("-N {chain}"))));
             pair.left.push(with(&format!("-n -L {chain}")));
             pair.rules.push(with(&format!("-S {chain}")));
         }
@@ -48,12 +50,12 @@ pub(super) fn pair(
             for target in targets(verdict) {
                 let (chain, _) = CHAINS[chain];
                 let rule = format!("-A {chain} -p tcp {what} {target}");
-                pair.inject.push(Step::Run(with(&rule)));
+                pair.inject.push(OutageStep::Run(with(&rule)));
             }
         }
         for (chain, from) in CHAINS {
             let jump = format!("-I {from} -j {chain}");
-            pair.inject.push(Step::Run(with(&jump)));
+            pair.inject.push(OutageStep::Run(with(&jump)));
             pair.rules.push(with(&format!("-C {from} -j {chain}")));
         }
     }
@@ -93,8 +95,8 @@ mod tests {
             .inject
             .iter()
             .map(|step| match step {
-                Step::Run(c) | Step::Try(c) => c.join(" "),
-                Step::Write { path, .. } => path.clone(),
+                OutageStep::Run(c) | OutageStep::Try(c) => c.join(" "),
+                OutageStep::Write { path, .. } => path.clone(),
             })
             .collect();
         let at = |line: &str| lines.iter().position(|l| l == line).unwrap();

@@ -4,7 +4,7 @@
 //! `/etc`. Init scripts start nothing again, so nothing is forbidden there. epmd, which other Erlang
 //! programs of the host share, is left alone.
 
-use super::{Manager, Pair, SHARED, Step, command};
+use super::{Manager, OutageStep, Pair, SHARED, command};
 use crate::host::processes::Process;
 
 /// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
@@ -22,7 +22,7 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair 
     let kill = format!("kill -KILL {}", pids.join(" "));
     let shares = pids.len() < processes.len();
     // Some end with the others before it is their turn; that all are gone is proven afterwards.
-    let kill = Step::Try(if manager == Manager::Systemd && !shares {
+    let kill = OutageStep::Try(if manager == Manager::Systemd && !shares {
         // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
         command(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
     } else {
@@ -39,14 +39,14 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair 
     let reload = command(["systemctl", "daemon-reload"]);
     Pair {
         inject: vec![
-            Step::Write {
+            OutageStep::Write {
                 path: path.clone(),
                 text: format!(
                     "# By the Pulp broker test, until it gives the broker back.\n\
                      [Unit]\nConditionPathExists={NEVER}\n[Service]\nRestart=no\n"
                 ),
             },
-            Step::Run(reload.clone()),
+            OutageStep::Run(reload.clone()),
             kill,
         ],
         undo: vec![
@@ -78,14 +78,14 @@ mod tests {
             &[process(7, "beam.smp"), process(8, "epmd"), process(9, "sh")],
             Manager::Systemd,
         );
-        let Step::Write { path, text } = &pair.inject[0] else {
+        let OutageStep::Write { path, text } = &pair.inject[0] else {
             panic!("{:?}", pair.inject);
         };
         assert!(path.starts_with("/run/systemd/system/rabbitmq-server.service.d/"));
         assert!(text.contains("Restart=no") && text.contains("ConditionPathExists="));
         assert_eq!(
             pair.inject[2],
-            Step::Try(command(["sh", "-c", "kill -KILL 7 9"]))
+            OutageStep::Try(command(["sh", "-c", "kill -KILL 7 9"]))
         );
         assert_eq!(pair.left, [command(["test", "-e", path])]);
     }
@@ -95,6 +95,6 @@ mod tests {
         let unit = "postgresql@15-main.service";
         let pair = plan(unit, &[process(7, "postgres")], Manager::Systemd);
         let kill = command(["systemctl", "kill", "--signal=SIGKILL", "--", unit]);
-        assert_eq!(pair.inject[2], Step::Try(kill));
+        assert_eq!(pair.inject[2], OutageStep::Try(kill));
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::broker::Answer;
+use crate::broker::ProbeAnswer;
 use crate::host::processes::Process;
 use crate::host::{process, programs};
 use crate::names::option;
@@ -81,12 +81,12 @@ impl Method {
     }
 
     /// Whether this is what a client meets while the broker is away in this way.
-    pub(crate) fn explains(self, answer: &Answer) -> bool {
+    pub(crate) fn explains(self, answer: &ProbeAnswer) -> bool {
         match self {
-            Self::Stop | Self::Kill | Self::Reset => *answer == Answer::Refused,
+            Self::Stop | Self::Kill | Self::Reset => *answer == ProbeAnswer::Refused,
             // When its queue of connections is full, the kernel accepts no more for it.
-            Self::Freeze => matches!(answer, Answer::Silent | Answer::NoConnection),
-            Self::Partition => *answer == Answer::NoConnection,
+            Self::Freeze => matches!(answer, ProbeAnswer::Silent | ProbeAnswer::NoConnection),
+            Self::Partition => *answer == ProbeAnswer::NoConnection,
         }
     }
 
@@ -103,7 +103,7 @@ impl Method {
 
 /// What a pair is planned from.
 #[derive(Debug)]
-pub(crate) struct Target<'a> {
+pub(crate) struct OutageTarget<'a> {
     pub(crate) port: u16,
     /// Its unit on this host; none is needed where packets are cut.
     pub(crate) unit: Option<&'a str>,
@@ -120,7 +120,7 @@ pub(crate) struct Target<'a> {
 /// Takes a broker away, and gives it back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Pair {
-    pub(crate) inject: Vec<Step>,
+    pub(crate) inject: Vec<OutageStep>,
     /// Gives it back; each command does no harm when it is repeated, and may fail when there is nothing
     /// to do. A unit that has to be started is started after these.
     pub(crate) undo: Vec<Command>,
@@ -135,7 +135,7 @@ pub(crate) type Command = Vec<String>;
 
 /// One step of taking away.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum OutageStep {
     /// Has to succeed.
     Run(Command),
     /// May fail.
@@ -148,7 +148,7 @@ pub(crate) enum Step {
 ///
 /// # Errors
 /// A unit or a firewall is needed and not there.
-pub(crate) fn plan(method: Method, target: &Target<'_>) -> Result<Pair> {
+pub(crate) fn plan(method: Method, target: &OutageTarget<'_>) -> Result<Pair> {
     match method {
         Method::Stop => Ok(stop::plan(unit(target)?, target.manager)),
         Method::Kill => Ok(kill::plan(unit(target)?, target.processes, target.manager)),
@@ -162,7 +162,7 @@ pub(crate) fn plan(method: Method, target: &Target<'_>) -> Result<Pair> {
     }
 }
 
-fn unit<'a>(target: &Target<'a>) -> Result<&'a str> {
+fn unit<'a>(target: &OutageTarget<'a>) -> Result<&'a str> {
     match target.unit {
         Some(unit) => Ok(unit),
         None => {
@@ -224,7 +224,7 @@ impl Firewall {
         Ok(Self::Iptables(families))
     }
 
-    fn cut(&self, target: &Target<'_>, verdict: Verdict) -> Pair {
+    fn cut(&self, target: &OutageTarget<'_>, verdict: Verdict) -> Pair {
         match self {
             Self::Nft(nft) => nft::pair(nft, target.port, target.addresses.as_deref(), verdict),
             Self::Iptables(families) => {
@@ -244,7 +244,7 @@ fn may_use(command: &[&str]) -> Result<()> {
     }
 }
 
-fn cut(target: &Target<'_>, verdict: Verdict) -> Result<Pair> {
+fn cut(target: &OutageTarget<'_>, verdict: Verdict) -> Result<Pair> {
     match target.firewall {
         Some(firewall) => Ok(firewall.cut(target, verdict)),
         None => bail!("failed to plan the outage: no firewall was looked for"),
@@ -261,20 +261,23 @@ mod tests {
 
     #[test]
     fn what_a_client_meets_tells_the_ways_apart() {
-        assert!(Method::Kill.explains(&Answer::Refused));
-        assert!(!Method::Partition.explains(&Answer::Refused));
-        assert!(!Method::Reset.explains(&Answer::NoConnection));
-        assert!(Method::Freeze.explains(&Answer::Silent));
+        assert!(Method::Kill.explains(&ProbeAnswer::Refused));
+        assert!(!Method::Partition.explains(&ProbeAnswer::Refused));
+        assert!(!Method::Reset.explains(&ProbeAnswer::NoConnection));
+        assert!(Method::Freeze.explains(&ProbeAnswer::Silent));
         for name in Method::NAMES {
             let method: Method = serde_json::from_value((*name).into()).unwrap();
-            assert!(!method.explains(&Answer::Answers(Duration::ZERO)), "{name}");
+            assert!(
+                !method.explains(&ProbeAnswer::Answers(Duration::ZERO)),
+                "{name}"
+            );
             assert_eq!(method.word(), *name);
         }
     }
 
     #[test]
     fn a_process_cannot_be_taken_without_its_unit() {
-        let target = Target {
+        let target = OutageTarget {
             port: 5672,
             unit: None,
             processes: &[],

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Pair, Step, Verdict, command};
+use super::{OutageStep, Pair, Verdict, command};
 
 const TABLE: &str = "inet pulp_broker";
 
@@ -38,7 +38,7 @@ pub(super) fn pair(nft: &str, port: u16, addresses: Option<&[IpAddr]>, verdict: 
     }
     let [family, name] = ["inet", "pulp_broker"];
     Pair {
-        inject: vec![Step::Run(command([nft, &parts.join(" ; ")]))],
+        inject: vec![OutageStep::Run(command([nft, &parts.join(" ; ")]))],
         undo: vec![command([nft, "delete", "table", family, name])],
         left: vec![command([nft, "list", "table", family, name])],
         rules: vec![command([nft, "list", "table", family, name])],
@@ -72,7 +72,7 @@ mod tests {
 
     fn rules(addresses: Option<&[IpAddr]>, verdict: Verdict) -> String {
         let pair = pair("nft", 5672, addresses, verdict);
-        let [Step::Run(command)] = &pair.inject[..] else {
+        let [OutageStep::Run(command)] = &pair.inject[..] else {
             panic!("{pair:?}");
         };
         command[1].clone()

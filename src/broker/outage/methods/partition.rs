@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 
-use super::{Pair, Target, Verdict, cut};
+use super::{OutageTarget, Pair, Verdict, cut};
 
-pub(super) fn plan(target: &Target<'_>) -> Result<Pair> {
+pub(super) fn plan(target: &OutageTarget<'_>) -> Result<Pair> {
     cut(target, Verdict::Drop)
 }

@@ -1,6 +1,6 @@
 //! `stop`: the unit is stopped in order, as by a person. Given back by its start alone.
 
-use super::{Manager, Pair, Step, command};
+use super::{Manager, OutageStep, Pair, command};
 use crate::service::sysv;
 
 pub(super) fn plan(unit: &str, manager: Manager) -> Pair {
@@ -9,7 +9,7 @@ pub(super) fn plan(unit: &str, manager: Manager) -> Pair {
         Manager::Sysv => command(["service", sysv::script(unit), "stop"]),
     };
     Pair {
-        inject: vec![Step::Run(stop)],
+        inject: vec![OutageStep::Run(stop)],
         ..Pair::default()
     }
 }
@@ -23,7 +23,7 @@ mod tests {
         let pair = plan("qpidd.service", Manager::Systemd);
         assert_eq!(
             pair.inject,
-            [Step::Run(command([
+            [OutageStep::Run(command([
                 "systemctl",
                 "stop",
                 "--",
@@ -34,7 +34,7 @@ mod tests {
         let stop = command(["service", "qpidd", "stop"]);
         assert_eq!(
             plan("qpidd.service", Manager::Sysv).inject,
-            [Step::Run(stop)]
+            [OutageStep::Run(stop)]
         );
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, Result, bail};
 use serde_json::{Value, json};
 
-use super::{ApplyAt, Firewall, Method, SHARED, Step, Target, plan};
-use crate::broker::{Answer, Broker, Taken, remedy};
+use super::{ApplyAt, Firewall, Method, OutageStep, OutageTarget, SHARED, plan};
+use crate::broker::{Broker, ProbeAnswer, Taken, remedy};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
 use crate::names::option;
@@ -20,7 +20,7 @@ const SERVICES_START: Duration = Duration::from_secs(2);
 
 /// An outage that is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct OutageOptions<'a> {
     pub(crate) broker: &'a Broker,
     pub(crate) method: Method,
     pub(crate) apply_at: ApplyAt,
@@ -28,7 +28,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) restore_after: Duration,
 }
 
-impl Wanted<'_> {
+impl OutageOptions<'_> {
     /// Whether something is done to the broker on this host, or to its packets.
     pub(crate) fn acts_here(&self, services: &[Unit]) -> bool {
         match self.apply_at {
@@ -41,7 +41,7 @@ impl Wanted<'_> {
 /// What is recorded, and what is then done.
 pub(crate) struct Plan {
     pub(crate) taken: Taken,
-    pub(crate) inject: Vec<Step>,
+    pub(crate) inject: Vec<OutageStep>,
 }
 
 impl Plan {
@@ -51,10 +51,10 @@ impl Plan {
     }
 }
 
-fn shown(step: &Step) -> String {
+fn shown(step: &OutageStep) -> String {
     match step {
-        Step::Run(command) | Step::Try(command) => command.join(" "),
-        Step::Write { path, .. } => format!("write {path}"),
+        OutageStep::Run(command) | OutageStep::Try(command) => command.join(" "),
+        OutageStep::Write { path, .. } => format!("write {path}"),
     }
 }
 
@@ -62,7 +62,7 @@ fn shown(step: &Step) -> String {
 ///
 /// # Errors
 /// `VOID unsupported` and the like: it cannot be made here, or must not be.
-pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
+pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<Plan> {
     let broker = outage.broker;
     let manager = service::require().context("VOID unsupported")?;
     let unit = match (&broker.unit, outage.method.cuts()) {
@@ -93,7 +93,7 @@ pub(crate) fn make(outage: &Wanted<'_>, answer: &Answer) -> Result<Plan> {
     };
     let pair = plan(
         outage.method,
-        &Target {
+        &OutageTarget {
             port: broker.endpoint.port().unwrap_or_default(),
             unit,
             processes: &processes,
@@ -158,7 +158,7 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
 
 /// How much earlier than promised the undo begins: its last start and half of it again, because a busy
 /// host takes longer, and what Pulp's services take after it.
-fn lead(outage: &Wanted<'_>, unit: Option<&str>) -> Result<Duration> {
+fn lead(outage: &OutageOptions<'_>, unit: Option<&str>) -> Result<Duration> {
     let Some(unit) = unit.filter(|_| outage.method.ends_processes()) else {
         return Ok(Duration::ZERO);
     };
@@ -179,7 +179,7 @@ fn lead(outage: &Wanted<'_>, unit: Option<&str>) -> Result<Duration> {
 }
 
 /// What is cut: packets have a port.
-fn port(outage: &Wanted<'_>) -> Result<u16> {
+fn port(outage: &OutageOptions<'_>) -> Result<u16> {
     outage.broker.endpoint.port().with_context(|| {
         format!(
             "VOID unsupported: the broker is reached at the Unix socket {}, where there are no packets to cut; \
@@ -191,7 +191,7 @@ fn port(outage: &Wanted<'_>) -> Result<u16> {
 }
 
 /// Where Pulp's packets to the broker go.
-fn addresses(outage: &Wanted<'_>) -> Vec<IpAddr> {
+fn addresses(outage: &OutageOptions<'_>) -> Vec<IpAddr> {
     let all = outage.broker.addresses().iter();
     let distinct: BTreeSet<IpAddr> = all.map(|a| a.ip().to_canonical()).collect();
     distinct.into_iter().collect()

@@ -53,8 +53,8 @@ impl Work {
         }
         let round = match self.next_step() {
             None => return Ok(()),
-            Some(rounds::Step::Send(round)) => round,
-            Some(rounds::Step::Cancel(left)) => {
+            Some(rounds::NextStep::Send(round)) => round,
+            Some(rounds::NextStep::Cancel(left)) => {
                 let left: Vec<String> = left.into_iter().map(str::to_owned).collect();
                 for id in left {
                     // One that cannot be canceled is left where it is, and its repository with it.
@@ -80,7 +80,7 @@ impl Work {
     }
 
     /// What is to be done next that more may be seen.
-    fn next_step(&self) -> Option<rounds::Step<'_>> {
+    fn next_step(&self) -> Option<rounds::NextStep<'_>> {
         let scheduled = self.scheduled();
         let ids = self.repositories.iter().filter(|id| **id != scheduled);
         let benches: Vec<rounds::Bench> = ids
@@ -119,13 +119,13 @@ impl Work {
     }
 
     /// The repository's tasks that have not ended.
-    fn holders(&self, id: &str) -> Vec<rounds::Held<'_>> {
+    fn holders(&self, id: &str) -> Vec<rounds::HeldTask<'_>> {
         let tag = tag(id);
         let aged = self.aged();
         let open = |t: &&Task| t.state == TaskState::Open && t.tags.contains(&tag);
         let tasks = self.pulp.tasks.iter().filter(open);
         tasks
-            .map(|task| rounds::Held {
+            .map(|task| rounds::HeldTask {
                 task: &task.id,
                 worker: task.worker.as_deref(),
                 lies: !self.canceled.contains(&task.id) && self.age(task).has_had_time(&aged),

@@ -14,7 +14,7 @@ use crate::host::wait::Deadline;
 use crate::names::Actor;
 use crate::pulp::v2::Pulp2;
 use crate::pulp::{self, Status, Task, TaskState};
-use sentences::{Lying, Queues, Seen};
+use sentences::{Lying, Queues, WorkSeen};
 
 /// How long Pulp may take to tell the details.
 const DETAILS: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub(super) fn all(work: &mut Work) {
     let now = work.status.as_ref().and_then(|s| s.at);
     let now = now.unwrap_or_else(SystemTime::now);
     let listed = work.status.as_ref().and_then(|s| s.workers.as_deref());
-    let seen = Seen {
+    let seen = WorkSeen {
         base: &work.pulp.door.base,
         sent: work.sent,
         unproven: unproven.iter().copied().collect(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Esc, Scale};
 use crate::timeline::Event;
 use crate::verdict::Service;
-use crate::verdict::results::{Api, Kind, Reply, Watch};
+use crate::verdict::results::{Api, Availability, ModuleReply, WatchReply};
 
 /// Marks nearer than this, in percent of the width, cannot be told apart.
 const TOUCHING: f64 = 0.25;
@@ -166,7 +166,7 @@ fn connections(service: &Service<'_>, zero: f64, end: f64) -> Vec<Bar> {
 }
 
 /// What the broker said to this host.
-pub(super) fn broker(watch: &Watch, scale: &Scale, zero: f64) -> String {
+pub(super) fn broker(watch: &WatchReply, scale: &Scale, zero: f64) -> String {
     let mut spans: Vec<Bar> = Vec::new();
     for entry in &watch.entries {
         if let Event::Broker { answer, .. } = &entry.event {
@@ -199,10 +199,10 @@ pub(super) fn broker(watch: &Watch, scale: &Scale, zero: f64) -> String {
 pub(super) fn api(api: &Api, scale: &Scale, zero: f64) -> String {
     let mut out = String::new();
     for (kind, class, y, height) in [
-        (Kind::Answers, "a", 19, 6),
-        (Kind::Slow, "s", 12, 13),
-        (Kind::Silent, "h", 6, 19),
-        (Kind::Error, "e", 6, 19),
+        (Availability::Answers, "a", 19, 6),
+        (Availability::Slow, "s", 12, 13),
+        (Availability::Silent, "h", 6, 19),
+        (Availability::Error, "e", 6, 19),
     ] {
         let of_kind = api.stretches.iter().filter(|s| s.kind == kind);
         let spans = of_kind.map(|s| (s.from - zero, s.to - zero, class));
@@ -212,7 +212,7 @@ pub(super) fn api(api: &Api, scale: &Scale, zero: f64) -> String {
 }
 
 /// The steps of a health check that began then.
-pub(super) fn health(reply: &Reply, scale: &Scale, begin: f64) -> String {
+pub(super) fn health(reply: &ModuleReply, scale: &Scale, begin: f64) -> String {
     let mut out = String::new();
     let mut at = begin;
     for (index, step) in reply.steps.iter().enumerate().take(MOST) {

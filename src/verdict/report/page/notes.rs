@@ -2,7 +2,7 @@
 //! went, which clocks differ, what could not be read.
 
 use super::{Esc, Prose};
-use crate::verdict::results::{Host, Outage, Reply, Scene, Watch};
+use crate::verdict::results::{Host, ModuleReply, OutageReply, Scene, WatchReply};
 use crate::verdict::{Judgement, shown};
 
 /// Clocks nearer than this are not worth a word.
@@ -41,7 +41,7 @@ pub(super) fn of(judgement: &Judgement<'_>) -> String {
     )
 }
 
-fn proven(scenario: &str, host: &Host, outage: &Outage) -> String {
+fn proven(scenario: &str, host: &Host, outage: &OutageReply) -> String {
     let mut words = vec![format!("{scenario}: on {} the broker", host.name)];
     if !outage.unit.is_empty() {
         words.push(format!("(`{}`)", outage.unit));
@@ -81,7 +81,7 @@ fn boot(scenario: &str, host: &Host, scene: &Scene) -> Option<String> {
 /// Hosts see the loss of one broker at one instant; what their clocks say then tells them apart.
 fn clocks<'a>(
     host: &'a Host,
-    watch: &Watch,
+    watch: &WatchReply,
     reference: &mut Option<(&'a str, f64)>,
 ) -> Option<String> {
     let at = watch.wall? + watch.down_at?;
@@ -100,7 +100,7 @@ fn clocks<'a>(
     })
 }
 
-fn unread(scenario: &str, host: &Host, watch: &Watch) -> Option<String> {
+fn unread(scenario: &str, host: &Host, watch: &WatchReply) -> Option<String> {
     let cut = watch.torn || watch.ended_at().is_none();
     let name = &host.name;
     match (cut, watch.unread) {
@@ -118,7 +118,7 @@ fn unread(scenario: &str, host: &Host, watch: &Watch) -> Option<String> {
     }
 }
 
-fn health(scenario: &str, host: &Host, reply: &Reply) -> String {
+fn health(scenario: &str, host: &Host, reply: &ModuleReply) -> String {
     if reply.steps.is_empty() {
         return String::new();
     }

@@ -1,19 +1,19 @@
 //! Where the lanes of one host begin to count, and what is known there.
 
-use crate::verdict::results::{Host, Reply, Scene, Watch};
+use crate::verdict::results::{Host, ModuleReply, Scene, WatchReply};
 
 /// Where the lanes of one host begin to count.
-pub(super) struct Place<'a> {
+pub(super) struct LaneOrigin<'a> {
     pub(super) host: &'a Host,
     pub(super) scene: &'a Scene,
-    pub(super) watch: &'a Watch,
+    pub(super) watch: &'a WatchReply,
     /// When this host lost the broker.
     pub(super) zero: f64,
 }
 
-impl<'a> Place<'a> {
+impl<'a> LaneOrigin<'a> {
     /// A health check and when it began. Where nobody knows, right after the observation.
-    pub(super) fn check(&self) -> Option<(f64, &'a Reply)> {
+    pub(super) fn check(&self) -> Option<(f64, &'a ModuleReply)> {
         let reply = self
             .scene
             .health

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Esc, Place, Scale, lanes};
+use super::{Esc, LaneOrigin, Scale, lanes};
 use crate::verdict::name::{Grade, Name};
 use crate::verdict::results::Api;
 use crate::verdict::{Service, shown};
@@ -27,7 +27,7 @@ fn row(name: &str, sub: &str, picture: &str, title: &str, end: (&str, &str, &str
     )
 }
 
-pub(super) fn broker(place: &Place<'_>, scale: &Scale) -> String {
+pub(super) fn broker(place: &LaneOrigin<'_>, scale: &Scale) -> String {
     let (class, away) = match (scale.lost, scale.up) {
         (false, _) => ("dim", "not seen to go".to_owned()),
         (true, None) => ("bad", "not seen back".to_owned()),
@@ -93,7 +93,7 @@ fn outcome(service: &Service<'_>) -> (&'static str, String) {
     }
 }
 
-pub(super) fn api(place: &Place<'_>, api: &Api, scale: &Scale) -> String {
+pub(super) fn api(place: &LaneOrigin<'_>, api: &Api, scale: &Scale) -> String {
     let (from, to) = (scale.from + place.zero, scale.to + place.zero);
     let bad = api.bad_seconds(from, to);
     let slowest = api
@@ -136,7 +136,7 @@ fn tail(url: &str) -> String {
     }
 }
 
-pub(super) fn health(place: &Place<'_>, scale: &Scale) -> String {
+pub(super) fn health(place: &LaneOrigin<'_>, scale: &Scale) -> String {
     let Some((begin, reply)) = place.check() else {
         return String::new();
     };
@@ -159,7 +159,7 @@ pub(super) fn health(place: &Place<'_>, scale: &Scale) -> String {
 }
 
 /// All of a host's services in one lane.
-pub(super) fn host(place: &Place<'_>, services: &[&Service<'_>], scale: &Scale) -> String {
+pub(super) fn host(place: &LaneOrigin<'_>, services: &[&Service<'_>], scale: &Scale) -> String {
     let consumers: Vec<&&Service<'_>> = services
         .iter()
         .filter(|s| s.actor.role.consumes())

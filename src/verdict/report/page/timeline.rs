@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Esc, Place, Scale, rows};
+use super::{Esc, LaneOrigin, Scale, rows};
 use crate::verdict::results::Scene;
 use crate::verdict::{Judgement, Service};
 
@@ -71,11 +71,11 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
 }
 
 /// The hosts on which something was observed.
-fn places<'a>(judgement: &'a Judgement<'_>, scenario: &'a str) -> Vec<Place<'a>> {
+fn places<'a>(judgement: &'a Judgement<'_>, scenario: &'a str) -> Vec<LaneOrigin<'a>> {
     let place = |(host, scene): (_, &'a Scene)| {
         let watch = scene.watch.as_ref()?;
         let observed = !watch.entries.is_empty() || !watch.actors.is_empty();
-        observed.then(|| Place {
+        observed.then(|| LaneOrigin {
             host,
             scene,
             watch,
@@ -86,7 +86,12 @@ fn places<'a>(judgement: &'a Judgement<'_>, scenario: &'a str) -> Vec<Place<'a>>
 }
 
 /// A lane for each service of this host, or one for all of them.
-fn lanes_of(place: &Place<'_>, services: &[&Service<'_>], many: bool, scale: &Scale) -> String {
+fn lanes_of(
+    place: &LaneOrigin<'_>,
+    services: &[&Service<'_>],
+    many: bool,
+    scale: &Scale,
+) -> String {
     let here: Vec<&Service<'_>> = services
         .iter()
         .copied()
@@ -134,7 +139,7 @@ fn is_idle(service: &Service<'_>) -> bool {
 }
 
 /// From shortly before anything happened until the last of it.
-fn scale(first: &Place<'_>, places: &[Place<'_>], services: &[&Service<'_>]) -> Scale {
+fn scale(first: &LaneOrigin<'_>, places: &[LaneOrigin<'_>], services: &[&Service<'_>]) -> Scale {
     let up = first.watch.up_at.map(|at| at - first.zero);
     let mut from: f64 = -3.0;
     let mut to = up.unwrap_or_default() + 8.0;

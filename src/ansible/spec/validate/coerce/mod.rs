@@ -93,8 +93,9 @@ fn dictionary(value: &Given) -> Result<Given, String> {
     match value {
         Given::Dict(_) => Ok(value.clone()),
         // Ansible takes Python's literals and `key=value` pairs too. A play sends neither.
-        Given::Str(text) if text.starts_with('{') => Given::parse(text)
-            .map_err(|_| "unable to evaluate string as dictionary".to_owned()),
+        Given::Str(text) if text.starts_with('{') => {
+            Given::parse(text).map_err(|_| "unable to evaluate string as dictionary".to_owned())
+        }
         Given::Str(_) => Err("dictionary requested, could not parse JSON or key=value".to_owned()),
         other => Err(not_a(other, "dict")),
     }

@@ -13,12 +13,12 @@ const LONGEST: u32 = 8;
 /// A repository, and its tasks that have not ended.
 pub(in crate::modules::health::working) struct Bench<'a> {
     pub(in crate::modules::health::working) id: &'a str,
-    pub(in crate::modules::health::working) held_by: Vec<Held<'a>>,
+    pub(in crate::modules::health::working) held_by: Vec<HeldTask<'a>>,
 }
 
 /// A task that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::modules::health::working) struct Held<'a> {
+pub(in crate::modules::health::working) struct HeldTask<'a> {
     pub(in crate::modules::health::working) task: &'a str,
     /// None: no worker was given it yet.
     pub(in crate::modules::health::working) worker: Option<&'a str>,
@@ -28,7 +28,7 @@ pub(in crate::modules::health::working) struct Held<'a> {
 
 /// What is done next.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::modules::health::working) enum Step<'a> {
+pub(in crate::modules::health::working) enum NextStep<'a> {
     /// What an earlier round left is canceled, by its tasks' ids.
     Cancel(Vec<&'a str>),
     Send(Round<'a>),
@@ -47,7 +47,7 @@ pub(in crate::modules::health::working) fn next<'a>(
     unproven: &BTreeSet<&str>,
     listed: &[&str],
     rounds: u32,
-) -> Option<Step<'a>> {
+) -> Option<NextStep<'a>> {
     let held = || benches.iter().flat_map(|bench| &bench.held_by);
     let mut holders = BTreeSet::new();
     for held in held() {
@@ -66,12 +66,12 @@ pub(in crate::modules::health::working) fn next<'a>(
     }
     let left: Vec<_> = held().filter(|held| held.lies).map(|h| h.task).collect();
     if !left.is_empty() {
-        return Some(Step::Cancel(left));
+        return Some(NextStep::Cancel(left));
     }
     let idle = benches.iter().filter(|bench| bench.held_by.is_empty());
     let ids: Vec<_> = idle.map(|bench| bench.id).collect();
     (!ids.is_empty()).then(|| {
-        Step::Send(Round {
+        NextStep::Send(Round {
             ids,
             each: LONGEST.min(1 << rounds),
         })
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     fn bench<'a>(id: &'a str, held_by: &[Option<&'a str>]) -> Bench<'a> {
-        let held = |worker: Option<&'a str>| Held {
+        let held = |worker: Option<&'a str>| HeldTask {
             task: id,
             worker,
             lies: false,
@@ -102,8 +102,8 @@ mod tests {
         rounds: u32,
     ) -> Option<Round<'a>> {
         match next(benches, unproven, listed, rounds)? {
-            Step::Send(round) => Some(round),
-            Step::Cancel(left) => panic!("{left:?}"),
+            NextStep::Send(round) => Some(round),
+            NextStep::Cancel(left) => panic!("{left:?}"),
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
         let unproven = BTreeSet::from(["w1", "w2"]);
         let listed = ["w0", "w1", "w2"];
         let step = next(&benches, &unproven, &listed, 1);
-        assert_eq!(step, Some(Step::Cancel(vec!["a"])));
+        assert_eq!(step, Some(NextStep::Cancel(vec!["a"])));
         // It stays as long as nothing more is sent: it is the evidence.
         let alone = BTreeSet::from(["w1"]);
         assert_eq!(next(&benches, &alone, &listed, 1), None);

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::sentences::{self, Lying, Seen};
+use super::sentences::{self, Lying, WorkSeen};
 use crate::modules::health::aged::Aged;
-use crate::modules::health::working::canaries::rounds::{self, Bench, Held, Step};
+use crate::modules::health::working::canaries::rounds::{self, Bench, HeldTask, NextStep};
 use crate::pulp::{Task, TaskState, Worker};
 
 const MANAGER: &str = "resource_manager@h";
@@ -72,7 +72,7 @@ impl State {
             .collect()
     }
 
-    fn step(&self, pulp: &Pulp) -> Option<Step<'static>> {
+    fn step(&self, pulp: &Pulp) -> Option<NextStep<'static>> {
         let unproven = self.unproven(pulp);
         if unproven.is_empty() {
             return None;
@@ -89,7 +89,7 @@ impl State {
                 id: REPOSITORIES[repository],
                 held_by: open()
                     .filter(|(item, _)| item.repository == repository)
-                    .map(|(item, task)| Held {
+                    .map(|(item, task)| HeldTask {
                         task,
                         worker: item.worker.map(|worker| WORKERS[worker]),
                         lies: item.aged().has_had_time(&aged),
@@ -111,7 +111,7 @@ impl State {
             name: name.to_owned(),
             heartbeat: None,
         };
-        let seen = Seen {
+        let seen = WorkSeen {
             base: "https://p",
             sent: self.items.len(),
             unproven: unproven.into_iter().collect(),
@@ -163,7 +163,7 @@ impl State {
             }
         }
         match self.step(pulp) {
-            Some(Step::Cancel(left)) => {
+            Some(NextStep::Cancel(left)) => {
                 let mut canceled = self.clone();
                 let ids = canceled.items.iter_mut().zip(TASKS);
                 for (item, _) in ids.filter(|(_, id)| left.contains(id)) {
@@ -171,7 +171,7 @@ impl State {
                 }
                 next.push(canceled);
             }
-            Some(Step::Send(round)) if self.rounds < pulp.rounds => {
+            Some(NextStep::Send(round)) if self.rounds < pulp.rounds => {
                 let mut sent = self.clone();
                 sent.rounds += 1;
                 let is_sent = |r: &usize| round.ids.contains(&REPOSITORIES[*r]);

@@ -12,7 +12,7 @@ use crate::pulp::{Task, Worker};
 pub(super) type Queues = Result<BTreeMap<String, Queue>, String>;
 
 /// What there is to judge.
-pub(super) struct Seen<'a> {
+pub(super) struct WorkSeen<'a> {
     pub(super) base: &'a str,
     /// How many tasks were sent.
     pub(super) sent: usize,
@@ -57,7 +57,7 @@ pub(super) struct Late<'a> {
 }
 
 /// What is wrong with workers and tasks, causes before symptoms.
-pub(super) fn of_tasks(seen: &Seen) -> Vec<Failure> {
+pub(super) fn of_tasks(seen: &WorkSeen) -> Vec<Failure> {
     let mut found: Vec<Failure> = seen
         .unproven
         .iter()
@@ -94,7 +94,7 @@ pub(super) fn of_tasks(seen: &Seen) -> Vec<Failure> {
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// The scheduler sent nothing.
-pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
+pub(super) fn of_scheduler(seen: &WorkSeen, late: &Late) -> Option<Failure> {
     if late.overdue < PROMPT {
         let text = format!(
             "the time was over before `{}` could show that it sends what is due; set a longer `{}`",
@@ -137,7 +137,7 @@ pub(super) fn of_scheduler(seen: &Seen, late: &Late) -> Option<Failure> {
     ))
 }
 
-impl Seen<'_> {
+impl WorkSeen<'_> {
     fn lives(&self, name: &str) -> bool {
         let alive = self.alive.as_ref();
         alive.is_none_or(|alive| alive.iter().any(|worker| worker.name == name))

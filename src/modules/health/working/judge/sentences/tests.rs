@@ -11,12 +11,12 @@ const W0: &str = "reserved_resource_worker-0@h";
 const W1: &str = "reserved_resource_worker-1@h";
 const LOCKED: &str = "pulp-broker-test-ab-1";
 
-fn seen<'a>() -> Seen<'a> {
+fn seen<'a>() -> WorkSeen<'a> {
     let alive = [RM, BEAT, W0, W1].map(|name| Worker {
         name: name.to_owned(),
         heartbeat: Some("12:00".to_owned()),
     });
-    Seen {
+    WorkSeen {
         base: "https://p",
         sent: 6,
         unproven: Vec::new(),
@@ -48,7 +48,7 @@ fn lying(word: &str, worker: Option<&str>) -> Lying {
     }
 }
 
-fn without<'a>(mut seen: Seen<'a>, name: &str) -> Seen<'a> {
+fn without<'a>(mut seen: WorkSeen<'a>, name: &str) -> WorkSeen<'a> {
     if let Some(alive) = &mut seen.alive {
         alive.retain(|worker| worker.name != name);
     }
@@ -79,7 +79,7 @@ fn only(found: &[Failure], name: &str, actor: &str, words: &[&str]) {
 
 #[test]
 fn a_worker_that_lets_its_task_lie_is_idle() {
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W1],
         lying: vec![lying("waiting", Some(W1))],
         queues: Ok(queue(&format!("{W1}.dq2"), 0, 2, 1)),
@@ -103,7 +103,7 @@ fn a_worker_that_lets_its_task_lie_is_idle() {
 
 #[test]
 fn a_worker_that_nobody_hears_of_is_missing_whatever_it_was_given() {
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W1],
         lying: vec![lying("waiting", Some(W1))],
         failed: vec![Task {
@@ -131,7 +131,7 @@ fn a_worker_that_nobody_hears_of_is_missing_whatever_it_was_given() {
 #[test]
 fn a_task_that_has_begun_and_does_not_get_on_is_stuck() {
     for unproven in [vec![W1], vec![]] {
-        let seen = Seen {
+        let seen = WorkSeen {
             unproven,
             lying: vec![lying("running", Some(W1))],
             ..seen()
@@ -151,7 +151,7 @@ fn a_task_that_nobody_has_is_lost() {
         Ok(queue("resource_manager", 0, 0, 1)),
         Err("there is no rabbitmqctl".to_owned()),
     ] {
-        let seen = Seen {
+        let seen = WorkSeen {
             unproven: vec![W0, W1],
             lying: vec![lying("waiting", None)],
             queues,
@@ -174,7 +174,7 @@ fn a_task_that_nobody_has_is_lost() {
 #[test]
 fn a_message_that_the_resource_manager_leaves_lying_is_not_lost() {
     for (ready, unacknowledged, consumers) in [(1, 0, 1), (1, 0, 0), (0, 3, 1)] {
-        let seen = Seen {
+        let seen = WorkSeen {
             unproven: vec![W0, W1],
             lying: vec![lying("waiting", None)],
             queues: Ok(queue("resource_manager", ready, unacknowledged, consumers)),
@@ -187,7 +187,7 @@ fn a_message_that_the_resource_manager_leaves_lying_is_not_lost() {
             &["gives it to nobody although 2 workers have no task"],
         );
     }
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W0, W1],
         lying: vec![lying("waiting", None)],
         ..without(seen(), RM)
@@ -203,7 +203,7 @@ fn a_resource_manager_that_finds_no_free_worker_waits_rightly() {
         worker: Some(worker.to_owned()),
         ..Task::default()
     };
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W0, W1],
         lying: vec![lying("waiting", None)],
         others: vec![other("o1", W0), other("o2", W1)],
@@ -224,7 +224,7 @@ fn a_resource_manager_that_finds_no_free_worker_waits_rightly() {
 #[test]
 fn while_a_round_is_being_handed_out_no_worker_is_accused() {
     for (on_the_way, has_more_to_send) in [(3, false), (0, true)] {
-        let seen = Seen {
+        let seen = WorkSeen {
             unproven: vec![W1],
             on_the_way,
             has_more_to_send,
@@ -235,7 +235,7 @@ fn while_a_round_is_being_handed_out_no_worker_is_accused() {
         only(&of_tasks(&seen), "", W1, &["the time was over", &words]);
     }
     // Who lets a task lie does not work, whatever else is on the way.
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W1],
         lying: vec![lying("waiting", Some(W1))],
         on_the_way: 1,
@@ -246,7 +246,7 @@ fn while_a_round_is_being_handed_out_no_worker_is_accused() {
 
 #[test]
 fn a_worker_that_is_given_nothing_is_named_with_what_it_has_instead() {
-    let mut seen = Seen {
+    let mut seen = WorkSeen {
         unproven: vec![W1],
         ..seen()
     };
@@ -267,7 +267,7 @@ fn a_worker_that_is_given_nothing_is_named_with_what_it_has_instead() {
 
 #[test]
 fn tasks_that_end_badly_tell_pulps_reason() {
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W1],
         failed: vec![Task {
             id: "t0".to_owned(),
@@ -330,7 +330,7 @@ fn a_scheduler_that_had_no_time_is_not_called_dead() {
 
 #[test]
 fn what_idle_workers_did_not_take_is_not_the_schedulers_fault() {
-    let seen = Seen {
+    let seen = WorkSeen {
         unproven: vec![W1],
         ..seen()
     };
