@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::Broker;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
-use crate::names::{self, Failed};
-use crate::service::{self, LogLine, PULP3_PREFIX, Unit};
+use crate::names::{self, Failed, Generation};
+use crate::service::{self, LogLine, Unit};
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
@@ -164,7 +164,7 @@ fn shows_met(
     before: &BTreeMap<String, u32>,
     broker: Option<&Broker>,
 ) -> Result<BTreeSet<String>> {
-    let of_3 = |u: &Unit| u.name.starts_with(PULP3_PREFIX);
+    let of_3 = |u: &Unit| Generation::of_unit(&u.name) == Some(Generation::Three);
     let pids: Vec<u32> = consumers.iter().map(|u| u.main_pid).collect();
     let (waiting, unanswered) = match broker {
         Some(broker) if !pids.is_empty() => (
@@ -241,8 +241,7 @@ fn exit_of(unit: &Unit, before: Option<u32>) -> Option<String> {
         "" => "does not run".to_owned(),
         how => how.to_owned(),
     };
-    if unit.name.starts_with(PULP3_PREFIX) {
-        // They exit, and count on being started again.
+    if Generation::may_exit(&unit.name) {
         let told = || {
             format!(
                 "{} and is not started again (Restart={})",

@@ -150,12 +150,9 @@ fn is_observer(program: &Program) -> bool {
 
 fn is_pulps(unit: Option<&str>, program: Option<&Program>, tested: Option<Generation>) -> bool {
     let is = |generation| tested.is_none_or(|tested| tested == generation);
-    let named =
-        |u: &str, generation: Generation| is(generation) && u.starts_with(generation.prefix());
     let of_2 = is(Generation::Two);
-    if unit.is_some_and(|u| {
-        named(u, Generation::Two) || named(u, Generation::Three) || of_2 && PULPS_UNITS.contains(&u)
-    }) {
+    let uses_2 = unit.is_some_and(|unit| PULPS_UNITS.contains(&unit));
+    if unit.and_then(Generation::of_unit).is_some_and(is) || of_2 && uses_2 {
         return true;
     }
     if !of_2 {

@@ -14,9 +14,8 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
-use crate::names::Generation;
-use crate::names::option;
-use crate::service::{self, PULP, WORKERS};
+use crate::names::{Generation, WORKERS, all_units, option};
+use crate::service;
 use crate::timeline::Retry;
 
 /// What of Pulp's is taken away.
@@ -196,7 +195,9 @@ impl Settings {
 /// `chosen` says nothing, it is the only one that runs.
 pub(crate) fn read(may_ask: bool, chosen: Option<Generation>) -> Option<Settings> {
     let has_file = Path::new(SERVER_CONF).exists();
-    let has_3 = !service::unit_files(Generation::Three.prefix()).is_empty();
+    let has_3 = Generation::Three
+        .prefixes()
+        .any(|prefix| !service::unit_files(prefix).is_empty());
     let has_2 =
         has_file && (!has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty());
     let has_3 = has_3 || !has_file && Path::new(SETTINGS_PY).exists();
@@ -239,13 +240,10 @@ fn of_file(why_not_asked: &str) -> Settings {
 
 /// Of a Pulp 2 and a Pulp 3 on one host the one of which something runs, if nothing of the other does.
 fn only_one_that_runs() -> Option<Generation> {
-    let names: Vec<String> = PULP.iter().map(|name| (*name).to_owned()).collect();
-    let units = service::observe(&names).unwrap_or_default();
+    let units = service::observe(&all_units()).unwrap_or_default();
     let runs = |generation: Generation| {
-        let mut own = units
-            .iter()
-            .filter(|u| u.name.starts_with(generation.prefix()));
-        own.any(|u| u.running)
+        let is_own = |name: &str| Generation::of_unit(name) == Some(generation);
+        units.iter().any(|u| u.running && is_own(&u.name))
     };
     match (runs(Generation::Two), runs(Generation::Three)) {
         (true, false) => Some(Generation::Two),

@@ -35,7 +35,7 @@ use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
 use crate::names::source_of_url;
-use crate::names::{Actor, Generation};
+use crate::names::{Actor, Generation, serves_api};
 use crate::service::{self, Manager, Unit};
 
 pub(super) const MODULE: Module = Module {
@@ -64,9 +64,6 @@ pub(super) const MODULE: Module = Module {
 
 /// What a message begins with where it cannot be told what is to be taken away.
 const UNCERTAIN: &str = "VOID broker_uncertain: ";
-
-/// The units that serve the API.
-const API: &[&str] = &["httpd.service", "pulpcore-api.service"];
 
 /// How much has to be free where the undo is written.
 const SMALLEST_RUN: u64 = 1 << 20;
@@ -269,7 +266,7 @@ fn deployment(place: &look::KnownSoFar<'_>, url: Option<String>) -> Result<Value
         "pulp_url": pulp_url(url, settings)?,
         "pulp": generation(settings, units),
         "pulp3": settings.and_then(pulp3),
-        "api": units.iter().any(|u| API.contains(&u.name.as_str()) && u.is_up()),
+        "api": units.iter().any(|u| serves_api(&u.name) && u.is_up()),
         "services": units,
         "actors": actors(units)?,
         "running": running(units),

@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json};
 use crate::ansible::{Call, Module, Outcome};
 use crate::feed::Feed;
 use crate::host::wait::{Deadline, Pace};
-use crate::names::{Failure, Generation};
+use crate::names::{Failure, Generation, own_name};
 use crate::pulp::others::{is_of_others, listed, named, task};
 use crate::pulp::repodata::Listed;
 use crate::pulp::steps::{self, Step, StepKind};
@@ -149,7 +149,7 @@ fn check(params: &Params, timeout: Duration) -> Result<Outcome> {
     let request = request(params, timeout)?;
     let (door, site) = (params.door()?, params.access.site()?);
     let nonce = nonce()?;
-    let name = format!("pulp-broker-test-{nonce}");
+    let name = own_name(&nonce);
     let mut check = Check {
         request,
         pulp: Pulp::new(door.marked(&name), site),

@@ -20,11 +20,10 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
 use crate::broker::{Overrides, settings, undo};
-use crate::names::Generation;
-use crate::names::option;
+use crate::names::{Generation, all_units, option};
 use crate::observe;
 use crate::pulp::others::{Look, Refusal, listed};
-use crate::service::{self, PULP, Unit};
+use crate::service::{self, Unit};
 
 /// Every module, by the name that playbooks use.
 pub(crate) const ALL: &[Module] = &[
@@ -110,16 +109,15 @@ fn pulp_units(meant: Option<Generation>) -> Result<Vec<Unit>> {
     if service::manager().is_none() {
         return Ok(Vec::new());
     }
-    let names: Vec<String> = PULP.iter().map(|n| (*n).to_owned()).collect();
-    let mut units: Vec<Unit> = service::observe(&names)?
+    let mut units: Vec<Unit> = service::observe(&all_units())?
         .into_iter()
         .filter(|u| u.found && meant.is_none_or(|pulp| pulp.has(&u.name)))
         .collect();
-    let has = |prefix: &str| units.iter().any(|u| u.name.starts_with(prefix));
-    let (pulp_2, pulp_3) = (
-        has(Generation::Two.prefix()),
-        has(Generation::Three.prefix()),
-    );
+    let has = |generation| {
+        let mut found = units.iter().map(|u| Generation::of_unit(&u.name));
+        found.any(|of| of == Some(generation))
+    };
+    let (pulp_2, pulp_3) = (has(Generation::Two), has(Generation::Three));
     if pulp_3 && !pulp_2 {
         units.retain(|u| Generation::Three.has(&u.name));
     }

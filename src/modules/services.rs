@@ -27,11 +27,11 @@ use crate::broker::{Broker, ProbeAnswer};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
-use crate::names::{Actor, Failed};
+use crate::names::{self, Actor, Failed, WORKERS};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};
-use crate::service::{self, Manager, PULP, Unit, WORKERS};
+use crate::service::{self, Manager, Unit};
 use tell::{describe, listed, reply};
 
 pub(super) const MODULE: Module = Module {
@@ -124,8 +124,7 @@ fn run(call: &Call) -> Result<Outcome> {
     service::require()?;
     let names = match &params.name {
         Some(names) => names.clone(),
-        None => PULP
-            .iter()
+        None => names::units()
             .filter(|n| params.broker.pulp.is_none_or(|pulp| pulp.has(n)))
             .map(|n| (*n).to_owned())
             .collect(),

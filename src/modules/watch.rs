@@ -30,10 +30,11 @@ use crate::broker::undo;
 use crate::evidence::redact;
 use crate::host::wait::Deadline;
 use crate::host::{identity, processes, sockets};
+use crate::names::all_units;
 use crate::observe::{self, ObservedPulp, Order, Standing};
 use crate::pulp::TlsMinimum;
 use crate::pulp::options::TLS_MINIMUM;
-use crate::service::{self, PULP};
+use crate::service;
 use crate::timeline::{ActorState, Entry, Event, Retry, Timeline};
 use crate::verdict;
 
@@ -155,9 +156,7 @@ fn order(params: Params, deadline: Duration, lease: Option<Duration>) -> Order {
         run_id: params.run_id.unwrap_or_else(|| BY_HAND.to_owned()),
         deadline_seconds: deadline.as_secs(),
         lease_seconds: lease.map(|lease| lease.as_secs()),
-        names: params
-            .name
-            .unwrap_or_else(|| PULP.iter().map(|n| (*n).to_owned()).collect()),
+        names: params.name.unwrap_or_else(all_units),
         broker_url: params.broker.broker_url,
         broker_unit: params.broker.broker_unit,
         target: params.broker.target,

@@ -36,13 +36,6 @@ pub(crate) fn with_commands(text: &str, generation: Option<Generation>) -> Strin
 }
 
 impl Generation {
-    /// The Pulp of a unit; `httpd.service` may belong to both.
-    pub(crate) fn of_unit(unit: &str) -> Option<Self> {
-        [Self::Two, Self::Three]
-            .into_iter()
-            .find(|generation| unit.starts_with(generation.prefix()))
-    }
-
     /// How a person deletes what the health check left under this name.
     pub(crate) fn deletion(self, kind: &str, name: &str) -> String {
         match (self, kind) {
@@ -101,6 +94,5 @@ mod tests {
             ),
             "Cancel it (`pulp task cancel --href HREF`)."
         );
-        assert_eq!(Generation::of_unit("httpd.service"), None);
     }
 }

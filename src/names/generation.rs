@@ -29,17 +29,4 @@ impl Generation {
             Self::Three => Self::Two,
         }
     }
-
-    /// What the names of its own units begin with.
-    pub(crate) fn prefix(self) -> &'static str {
-        match self {
-            Self::Two => "pulp_",
-            Self::Three => "pulpcore-",
-        }
-    }
-
-    /// Whether a unit is a part of it. Of both the web server may be httpd; only in a Pulp 2 it is Pulp itself.
-    pub(crate) fn has(self, unit: &str) -> bool {
-        unit.starts_with(self.prefix()) || self == Self::Two && unit == "httpd.service"
-    }
 }

@@ -1,25 +1,28 @@
 //! Who Pulp's services are: the unit on a host, Pulp's own name for it, and what it is to Pulp. This is
-//! the one place that reads a role out of a name. Everywhere else an actor is data, and never read from
-//! a sentence.
+//! the one place that reads a role out of a name: `families.rs` has the table of all names. Everywhere else an actor is data, and
+//! never read from a sentence.
 
 mod commands;
 mod failure;
+mod families;
 mod generation;
 mod options;
+mod own;
 mod role;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commands::with_commands;
 pub(crate) use failure::{Failed, Failure};
+pub(crate) use families::{
+    WORKER_PREFIX, WORKERS, all_units, is_template, listed, listed_as, serves_api, units,
+};
 pub(crate) use generation::Generation;
 #[cfg(test)]
 pub(crate) use options::resolved_for_play;
 pub(crate) use options::{is_play, option, play_calls, resolved, source_of_url};
+pub(crate) use own::{is_own_name, is_own_tag, own_name, repository_tag};
 pub(crate) use role::Role;
-
-/// The suffix of a unit's full name.
-const SERVICE: &str = ".service";
 
 /// One service: who did something, or to whom it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,16 +57,8 @@ impl Actor {
     pub(crate) fn listed(worker: &str) -> Self {
         let role = Role::of_listed(worker);
         let name = match role {
-            Role::Worker => worker
-                .strip_prefix(role::WORKER)
-                .and_then(|rest| rest.split('@').next())
-                .map(|number| match number {
-                    "" => format!("pulp_workers{SERVICE}"),
-                    number => format!("pulp_worker-{number}{SERVICE}"),
-                }),
-            Role::ResourceManager => Some(format!("pulp_resource_manager{SERVICE}")),
-            Role::Scheduler => Some(format!("pulp_celerybeat{SERVICE}")),
-            _ => None,
+            Role::Other => None,
+            _ => families::of_listed(worker),
         };
         Self {
             name: name.unwrap_or_default(),
@@ -84,7 +79,7 @@ impl Actor {
     /// What `systemctl` takes for it: the unit, or a pattern of units where the unit is not known.
     pub(crate) fn unit(&self) -> &str {
         match (self.name.as_str(), self.role) {
-            ("", Role::Worker) => "'pulpcore-worker@*'",
+            ("", Role::Worker) => families::WORKERS_PATTERN,
             ("", _) => "'pulp*'",
             (unit, _) => unit,
         }
@@ -97,20 +92,6 @@ impl Actor {
             (Some(one), Some(other)) => same_worker(one, other),
             _ => !self.name.is_empty() && self.name == other.name,
         }
-    }
-}
-
-/// What Pulp's name for a unit begins with, up to the host's name.
-pub(crate) fn listed_as(unit: &str) -> Option<String> {
-    let number = |prefix| {
-        let rest: &str = unit.strip_prefix(prefix)?;
-        rest.strip_suffix(SERVICE)
-    };
-    match Role::of_unit(unit) {
-        Role::Worker => number("pulp_worker-").map(|n| format!("{}{n}@", role::WORKER)),
-        Role::ResourceManager => number("pulp_").map(|_| format!("{}@", role::RESOURCE_MANAGER)),
-        Role::Scheduler => Some(format!("{}@", role::SCHEDULER)),
-        _ => None,
     }
 }
 

@@ -2,10 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What Pulp's own names of its three kinds begin with.
-pub(super) const SCHEDULER: &str = "scheduler";
-pub(super) const RESOURCE_MANAGER: &str = "resource_manager";
-pub(super) const WORKER: &str = "reserved_resource_worker-";
+use super::families::{self, listed};
+
+/// Units that Pulp needs and that are none of its own.
+const BESIDE_PULP: &[(&str, Role)] = &[
+    ("apache2.service", Role::Web),
+    ("nginx.service", Role::Web),
+    ("mongod.service", Role::Database),
+    ("mongodb.service", Role::Database),
+];
 
 /// What a service is to Pulp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,24 +35,10 @@ pub(crate) enum Role {
 impl Role {
     /// Of a unit, by its name.
     pub(crate) fn of_unit(unit: &str) -> Self {
-        const ROLES: [(&str, Role); 12] = [
-            ("pulp_worker-", Role::Worker),
-            ("pulpcore-worker@", Role::Worker),
-            ("pulp_resource_manager.", Role::ResourceManager),
-            ("pulpcore-resource-manager.", Role::ResourceManager),
-            ("pulp_celerybeat.", Role::Scheduler),
-            ("pulpcore-content.", Role::Content),
-            ("pulpcore-api.", Role::Web),
-            ("httpd.", Role::Web),
-            ("apache2.", Role::Web),
-            ("nginx.", Role::Web),
-            ("mongod.", Role::Database),
-            ("mongodb.", Role::Database),
-        ];
-        ROLES
-            .iter()
-            .find(|(prefix, _)| unit.starts_with(prefix))
-            .map_or(Self::Other, |(_, role)| *role)
+        let beside = || BESIDE_PULP.iter().find(|(name, _)| unit == *name);
+        families::role_of(unit)
+            .or_else(|| beside().map(|(_, role)| *role))
+            .unwrap_or(Self::Other)
     }
 
     /// The same where workers have nothing to do with what is taken away.
@@ -63,10 +54,11 @@ impl Role {
     pub(crate) fn of_listed(worker: &str) -> Self {
         let kind = worker.split('@').next().unwrap_or_default();
         let is_number = !kind.is_empty() && kind.bytes().all(|b| b.is_ascii_digit());
+        let is = |listed: &str| kind == listed.trim_end_matches('@');
         match kind {
-            SCHEDULER => Self::Scheduler,
-            RESOURCE_MANAGER => Self::ResourceManager,
-            _ if kind.starts_with(WORKER) || is_number => Self::Worker,
+            _ if is(listed::SCHEDULER) => Self::Scheduler,
+            _ if is(listed::RESOURCE_MANAGER) => Self::ResourceManager,
+            _ if kind.starts_with(listed::WORKER) || is_number => Self::Worker,
             _ => Self::Other,
         }
     }

@@ -8,11 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Door, Options, Pulp, Task, objection};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::option;
-use crate::names::{Actor, Failure};
-
-/// What the tags of our repositories begin with; a task of theirs is nobody's.
-pub(crate) const OWN_TAG: &str = "pulp:repository:pulp-broker-test-";
+use crate::names::{Actor, Failure, is_own_tag, option};
 
 /// How many tasks of others are listed; their number is told in any case.
 const LISTED: usize = 20;
@@ -103,7 +99,7 @@ impl Refusal {
 
 /// Whether it is not one of a health check.
 pub(crate) fn is_of_others(task: &Task) -> bool {
-    !task.tags.iter().any(|tag| tag.starts_with(OWN_TAG))
+    !task.tags.iter().any(|tag| is_own_tag(tag))
 }
 
 /// Those that have not ended.

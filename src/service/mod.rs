@@ -3,7 +3,6 @@
 //! "active" proves nothing.
 
 mod journal;
-mod names;
 pub(crate) mod plan;
 mod setup;
 mod systemd;
@@ -17,7 +16,6 @@ use anyhow::{Context as _, Result};
 use crate::host::processes::Process;
 use crate::host::wait::Deadline;
 
-pub(crate) use names::{PULP, PULP3_PREFIX, PULP3_WORKERS, WORKER_PREFIX, WORKERS};
 pub(crate) use setup::Setup;
 pub(crate) use unit::{LogLine, Unit};
 

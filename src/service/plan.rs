@@ -1,6 +1,7 @@
 //! What has to be done so that a set of units is in a state: pure, from what was observed.
 
-use super::{Unit, Verb, WORKERS};
+use super::{Unit, Verb};
+use crate::names::WORKERS;
 
 /// One call of the service manager.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{PULP3_WORKERS, Unit, Verb, WORKER_PREFIX, WORKERS, full_name};
+use super::{Unit, Verb, full_name};
 use crate::host::process;
 use crate::host::processes::{self, Process};
+use crate::names::{WORKER_PREFIX, WORKERS, is_template};
 
 /// How long systemd may take to answer a question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
@@ -43,10 +44,7 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
         // Also workers whose unit file is gone while they run.
         wanted.push(format!("{WORKER_PREFIX}*"));
     }
-    if wanted.iter().any(|n| n == PULP3_WORKERS) {
-        // A pattern stands for what is in systemd's memory: not for what is stopped.
-        wanted.extend(instances());
-    }
+    wanted.extend(instances(wanted.iter().map(String::as_str)));
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -56,11 +54,17 @@ pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
     Ok(parse(&text, processes::runs))
 }
 
-/// The instances of Pulp 3's template of workers.
-fn instances() -> impl Iterator<Item = String> {
-    let template = PULP3_WORKERS.trim_end_matches("*.service");
-    let files = unit_files(template).into_iter();
-    files.filter(move |name| name.len() > template.len() + ".service".len())
+/// The instances of the templates among these. To systemd a pattern stands for what is in its memory: not for what is stopped.
+fn instances<'a>(units: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let of = |unit: &str| {
+        let template = unit.trim_end_matches("*.service").to_owned();
+        let files = unit_files(&template).into_iter();
+        files.filter(move |name| name.len() > template.len() + ".service".len())
+    };
+    units
+        .filter(|unit| is_template(unit))
+        .flat_map(of)
+        .collect()
 }
 
 /// The units whose names begin so: their files, and the links that enable them.
@@ -92,11 +96,7 @@ pub(super) fn unit_files(prefix: &str) -> BTreeSet<String> {
 pub(super) fn show(units: &[&str], properties: &str) -> Result<String> {
     let mut argv = vec!["systemctl", "show", properties, "--"];
     argv.extend(units);
-    let enabled: Vec<String> = if units.contains(&PULP3_WORKERS) {
-        instances().collect()
-    } else {
-        Vec::new()
-    };
+    let enabled = instances(units.iter().copied());
     argv.extend(enabled.iter().map(String::as_str));
     process::run_ok(&argv, ANSWER_LIMIT)
 }

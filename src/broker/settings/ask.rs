@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::host::interpreter::Interpreter;
-use crate::names::Generation;
-use crate::service::{self, Manager, PULP, PULP3_WORKERS, Setup, Unit};
+use crate::names::{Generation, all_units};
+use crate::service::{self, Manager, Setup, Unit};
 
 /// What the interpreter runs. It decides by its one argument which Pulp is asked.
 const TEXT: &str = include_str!("ask.py");
@@ -55,12 +55,10 @@ fn candidate(place: &str, interpreter: Result<Interpreter, String>) -> Candidate
 
 /// The interpreters of what runs, workers first.
 fn running(generation: Generation) -> Vec<Candidate> {
-    let names: Vec<String> = PULP.iter().map(|name| (*name).to_owned()).collect();
-    let units = service::manager().and_then(|_| service::observe(&names).ok());
+    let units = service::manager().and_then(|_| service::observe(&all_units()).ok());
     let mut units: Vec<Unit> = units.into_iter().flatten().collect();
-    units.retain(|unit| {
-        unit.running && !unit.umbrella && unit.name.starts_with(generation.prefix())
-    });
+    let is_own = |unit: &Unit| Generation::of_unit(&unit.name) == Some(generation);
+    units.retain(|unit| unit.running && !unit.umbrella && is_own(unit));
     // What a unit's environment says may be said to its own processes alone: others are asked only where no worker runs.
     if units.iter().any(Unit::is_worker) {
         units.retain(Unit::is_worker);
@@ -102,17 +100,8 @@ pub(super) fn unit_that_names_broker() -> Option<String> {
 
 /// How units would be started.
 fn setups(generation: Generation) -> Vec<Setup> {
-    let units: &[&str] = match generation {
-        Generation::Two => &["pulp_resource_manager.service", "pulp_celerybeat.service"],
-        Generation::Three => &[
-            PULP3_WORKERS,
-            "pulpcore-api.service",
-            "pulpcore-content.service",
-            "pulpcore-resource-manager.service",
-        ],
-    };
     match service::manager() {
-        Some(Manager::Systemd) => service::setups(units).unwrap_or_default(),
+        Some(Manager::Systemd) => service::setups(&generation.asked_units()).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

@@ -20,7 +20,8 @@ use super::Taken;
 use crate::host::files;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::names::Failed;
-use crate::service::{self, Alarm, Manager, Unit, WORKERS};
+use crate::names::WORKERS;
+use crate::service::{self, Alarm, Manager, Unit};
 
 pub(crate) use arm::{Taking, arm};
 

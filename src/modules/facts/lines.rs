@@ -4,7 +4,8 @@ use super::{BrokerSight, Sight, Wish};
 use crate::broker::ProbeAnswer;
 use crate::broker::witness::Witness;
 use crate::names::Generation;
-use crate::service::{self, Unit, WORKERS};
+use crate::names::WORKERS;
+use crate::service::{self, Unit};
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<String> {
     let mut all = vec![found(sight)];

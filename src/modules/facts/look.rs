@@ -18,7 +18,8 @@ use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
 use crate::host::{command_lines, process, programs, rights};
 use crate::names::Generation;
-use crate::service::{self, Manager, PULP, Unit};
+use crate::names::all_units;
+use crate::service::{self, Manager, Unit};
 
 /// Where brokers keep their data, by kind; the first that is there counts.
 const DATA: &[(&str, &[&str])] = &[
@@ -225,8 +226,8 @@ fn who(
     };
     let mut clients = clients::clients(&is_server)?;
     if service::manager() == Some(Manager::Sysv) {
-        let names = PULP.iter().copied().chain(broker.unit.as_deref());
-        let names: Vec<String> = names.map(str::to_owned).collect();
+        let mut names = all_units();
+        names.extend(broker.unit.clone());
         let units = service::observe(&names)?;
         for client in &mut clients {
             if let Some(pid) = client.pid {

@@ -7,7 +7,10 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::settled::{self, Service};
-use super::{PACE, Params, is_alive, listed, named, seconds, seconds_or_none};
+use super::{
+    PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, is_alive, listed, named, seconds,
+    seconds_or_none,
+};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::others::{Refusal, tasks_of_others};
@@ -310,9 +313,9 @@ fn found_line(seen: &Seen, url: &str) -> String {
         "FOUND Pulp {} at `{url}`, which answers after {:.2} s and lists {} workers, {} and {}",
         status.version.as_deref().unwrap_or("2, before 2.6"),
         seen.answered_in.as_secs_f64(),
-        of("reserved_resource_worker-"),
-        one("resource_manager@", "resource manager"),
-        one("scheduler@", "scheduler"),
+        of(WORKER),
+        one(RESOURCE_MANAGER, "resource manager"),
+        one(SCHEDULER, "scheduler"),
     )
 }
 

@@ -4,16 +4,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::names::Actor;
 pub(super) use crate::names::host;
+pub(super) use crate::names::listed::{RESOURCE_MANAGER, SCHEDULER, WORKER};
 use crate::pulp::{Status, Worker};
 
 /// The longest silence of a worker that lives: those before Pulp 2.12 say so every 30 s. Until 2.11
 /// Pulp lists dead ones for some minutes more.
 const LONGEST_SILENCE: Duration = Duration::from_mins(1);
-
-/// What Pulp's names of its three kinds begin with.
-pub(super) const SCHEDULER: &str = "scheduler@";
-pub(super) const RESOURCE_MANAGER: &str = "resource_manager@";
-pub(super) const WORKER: &str = "reserved_resource_worker-";
 
 /// One that does not say when it was heard of is given the benefit of the doubt.
 pub(super) fn is_alive(worker: &Worker, now: SystemTime) -> bool {

@@ -7,18 +7,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{PACE, Params, SCHEDULER, failure, host, seconds, unit};
+use super::{PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, failure, host, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::names::{Actor, Failed};
 use crate::pulp::{self, Pulp, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
-const NEEDED: &[&str] = &[
-    "resource_manager@",
-    "scheduler@",
-    "reserved_resource_worker-",
-];
+const NEEDED: &[&str] = &[RESOURCE_MANAGER, SCHEDULER, WORKER];
 
 pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
     let limit = seconds("ready_timeout", params.ready_timeout)?;

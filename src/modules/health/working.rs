@@ -27,6 +27,7 @@ use super::{
 };
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::own_name;
 use crate::pulp::v2::Pulp2;
 use crate::pulp::{Created, Found, Pulp, Sent, Status, Task, TaskState};
 use scheduler::Story;
@@ -102,7 +103,7 @@ pub(super) fn run(
     refuse_missing(params, "working")?;
     let ready = seconds_or_none("ready_timeout", params.ready_timeout)?;
     let feed_port = feed_port(params)?;
-    let name = format!("pulp-broker-test-{}", nonce()?);
+    let name = own_name(&nonce()?);
     let mut pulp = Pulp::new(params.door()?.marked(&name), params.access.site()?);
     if call.check_mode {
         return Ok(tell::plan(
@@ -368,11 +369,6 @@ impl Work {
     fn resource_manager(&self) -> &str {
         self.named(RESOURCE_MANAGER).unwrap_or("resource_manager")
     }
-}
-
-/// Pulp's tag of a repository's tasks.
-fn tag(repository: &str) -> String {
-    format!("pulp:repository:{repository}")
 }
 
 fn mark_of(task: &Task) -> u64 {

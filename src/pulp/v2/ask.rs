@@ -1,5 +1,6 @@
 //! What is asked of Pulp 2, as plain requests.
 
+use crate::names::repository_tag;
 use serde_json::{Value, json};
 
 use crate::pulp::Ask;
@@ -112,15 +113,12 @@ fn schedule(id: &str, rest: &str) -> String {
 
 /// The tasks of any of these repositories.
 pub(super) fn tasks_of_any(ids: &[&str]) -> Ask {
-    let tags: Vec<_> = ids
-        .iter()
-        .map(|id| format!("pulp:repository:{id}"))
-        .collect();
+    let tags: Vec<_> = ids.iter().map(|id| repository_tag(id)).collect();
     search(&json!({"tags": {"$in": tags}}))
 }
 
 pub(super) fn tasks_of(id: &str) -> Ask {
-    get(&format!("/pulp/api/v2/tasks/?tag=pulp:repository:{id}"))
+    get(&format!("/pulp/api/v2/tasks/?tag={}", repository_tag(id)))
 }
 
 pub(super) fn read_task(id: &str) -> Ask {

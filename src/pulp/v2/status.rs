@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::names::option;
-use crate::names::{Actor, Role};
+use crate::names::{Actor, Role, listed};
 use crate::pulp::{Answer, Status, Worker};
 
 /// Reads the answer to `GET /status/`.
@@ -106,20 +106,10 @@ pub(super) fn missing(status: &Status) -> Vec<Actor> {
     let Some(workers) = status.names() else {
         return Vec::new();
     };
-    let needed = [
-        (Role::ResourceManager, "pulp_resource_manager.service"),
-        // The umbrella that starts all of them.
-        (Role::Worker, "pulp_workers.service"),
-    ];
+    let needed = [listed::RESOURCE_MANAGER, listed::WORKER].map(Actor::listed);
     let is_missing = |role| !workers.iter().any(|name| Role::of_listed(name) == role);
-    needed
-        .into_iter()
-        .filter(|(role, _)| is_missing(*role))
-        .map(|(role, unit)| Actor {
-            role,
-            ..Actor::of_unit(unit)
-        })
-        .collect()
+    let missing = needed.into_iter().filter(|actor| is_missing(actor.role));
+    missing.collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{Answer, Ask, Door, Status, Task, TaskState, Trouble, Version3, follow};
 use crate::host::wait::Deadline;
-use crate::names::option;
+use crate::names::{is_own_name, option, repository_tag};
 use fault::broken;
 
 /// How many objects of a list are asked for at once, and how many such pages there may be.
@@ -206,12 +206,9 @@ impl Pulp3 {
         let listed = self.list("tasks/", open, deadline)?;
         let mut tasks: Vec<_> = listed.iter().filter_map(task::from_value).collect();
         for task in &mut tasks {
-            let ours = task
-                .mark
-                .as_ref()
-                .filter(|m| m.starts_with("pulp-broker-test-"));
+            let ours = task.mark.as_ref().filter(|mark| is_own_name(mark));
             match ours {
-                Some(mark) => task.tags = vec![format!("pulp:repository:{mark}")],
+                Some(mark) => task.tags = vec![repository_tag(mark)],
                 None => task.tags.insert(0, task.kind.clone()),
             }
         }

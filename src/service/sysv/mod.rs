@@ -14,9 +14,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Result, bail};
 use procfs::process::Process as Entry;
 
-use super::{LogLine, Unit, WORKER_PREFIX, WORKERS, full_name};
+use super::{LogLine, Unit, full_name};
 use crate::host::processes::{self, Process};
 use crate::host::{files, process, programs};
+use crate::names::{WORKER_PREFIX, WORKERS};
 use pid_file::{NODE, PULP_DIR, PidFileSeen, PidFiles};
 
 pub(crate) use act::{apply, begin, commands};

@@ -2,13 +2,13 @@
 //! the process of that number is really the one that it was written for. A file outlives its process,
 //! and the kernel gives the number away again.
 
-use super::super::{WORKER_PREFIX, WORKERS};
+use crate::names::{WORKER_PREFIX, WORKERS, listed};
 
 /// Where Pulp's own init scripts keep their pid files.
 pub(super) const PULP_DIR: &str = "/var/run/pulp";
 
 /// What a worker's pid file, its node and its command line begin with.
-pub(super) const NODE: &str = "reserved_resource_worker-";
+pub(super) const NODE: &str = listed::WORKER;
 
 /// By how much a pid file may be older than its process: both times are rounded to seconds.
 const SLACK_SECONDS: u64 = 2;

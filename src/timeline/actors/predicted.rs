@@ -2,6 +2,7 @@
 //! host's lag may put that off, learnt from the earlier tries of the same outage.
 
 use super::{ActorState, Main, SLACK, Story};
+use crate::names::Generation;
 use crate::timeline::backoff::{Known, Prediction, Tried, lateness, next_after, next_try, predict};
 use crate::timeline::{Event, Outage, Said, answer_at};
 
@@ -123,7 +124,7 @@ impl Story<'_> {
         if !consumes {
             return Prediction::none("it connects when it has something to say");
         }
-        if self.unit.starts_with("pulpcore-") {
+        if Generation::of_unit(self.unit) == Some(Generation::Three) {
             return Prediction::none("it does not connect by kombu's backoff");
         }
         // Another process has begun anew.

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::{ActorState, Seen, Story};
+use crate::names::Generation;
 use crate::timeline::Event;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -17,7 +18,7 @@ pub(crate) struct Supervision {
 impl ActorState {
     /// An end of its main process is the way of its Pulp, as long as it is started again.
     pub(crate) fn may_exit(&self) -> bool {
-        self.actor.name.starts_with("pulpcore-")
+        Generation::may_exit(&self.actor.name)
     }
 
     /// Its exit is one that the test is about.

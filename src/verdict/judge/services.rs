@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::names::Role;
+use crate::names::{Generation, Role};
 use crate::verdict::name::Name;
 use crate::verdict::results::{ActorReport, Host, ModuleReply, ReportedFailure, Run, WatchReply};
 use crate::verdict::{Finding, Service, shown};
@@ -125,7 +125,7 @@ fn exit(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
     } else {
         String::new()
     };
-    let pulp_3 = seen.run.is_pulp_3() || name.starts_with("pulpcore");
+    let pulp_3 = seen.run.is_pulp_3() || Generation::may_exit(name);
     // Whether it recovered then is a question of its own.
     let verdict = if pulp_3 && (restarted || comes) {
         Name::RestartedBySupervisor

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use super::{BY_HAND, DIR, MADE_RUN, Record, Taken};
 use crate::host::process::quoted;
-use crate::service::{Manager, WORKER_PREFIX, WORKERS};
+use crate::names::{WORKER_PREFIX, WORKERS};
+use crate::service::Manager;
 use crate::timeline;
 
 /// How long one attempt waits for the broker, in seconds, before it starts the services all the same:

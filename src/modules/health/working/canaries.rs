@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::{Created, Sent, Status, Task, TaskState, Work, failure, tag};
+use super::{Created, Sent, Status, Task, TaskState, Work, failure};
 use crate::host::wait::Deadline;
+use crate::names::repository_tag;
 
 impl Work {
     pub(super) fn create(&mut self, id: &str, deadline: Deadline) -> Result<()> {
@@ -32,7 +33,7 @@ impl Work {
 
     /// The tasks that we sent.
     pub(super) fn canaries(&self) -> impl Iterator<Item = &Task> {
-        let scheduled = tag(&self.scheduled());
+        let scheduled = repository_tag(&self.scheduled());
         self.tasks()
             .filter(move |task| !task.tags.contains(&scheduled))
     }
@@ -111,7 +112,7 @@ impl Work {
         self.failures.push(failure::of_cause(cause));
         let known: BTreeSet<String> = self.pulp.tasks.iter().map(|t| t.id.clone()).collect();
         self.look(deadline)?;
-        let tag = tag(id);
+        let tag = repository_tag(id);
         let new = |task: &&Task| task.tags.contains(&tag) && !known.contains(&task.id);
         let refused = self.pulp.tasks.iter().filter(new).skip(before);
         self.refused = Some(refused.map(|task| task.id.clone()).collect());
@@ -120,7 +121,7 @@ impl Work {
 
     /// The repository's tasks that have not ended.
     fn holders(&self, id: &str) -> Vec<rounds::HeldTask<'_>> {
-        let tag = tag(id);
+        let tag = repository_tag(id);
         let aged = self.aged();
         let open = |t: &&Task| t.state == TaskState::Open && t.tags.contains(&tag);
         let tasks = self.pulp.tasks.iter().filter(open);

@@ -8,10 +8,10 @@ mod sentences;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use super::{Failure, Story, WORKER, Work, failure, is_alive, is_of_others, tag, unit};
+use super::{Failure, Story, WORKER, Work, failure, is_alive, is_of_others, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
-use crate::names::Actor;
+use crate::names::{Actor, repository_tag};
 use crate::pulp::v2::Pulp2;
 use crate::pulp::{self, Status, Task, TaskState};
 use sentences::{Lying, Queues, WorkSeen};
@@ -143,7 +143,7 @@ fn open(work: &Work, deadline: Deadline) -> (Vec<Lying>, usize) {
             locks: work
                 .repositories
                 .iter()
-                .find(|id| task.tags.contains(&tag(id)))
+                .find(|id| task.tags.contains(&repository_tag(id)))
                 .cloned()
                 .unwrap_or_default(),
         })

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use super::{LOOK, TimedOut, Work, leave, tag};
+use super::{LOOK, TimedOut, Work, leave};
 use crate::host::wait::{Deadline, until};
-use crate::names::Generation;
+use crate::names::{Generation, repository_tag};
 use crate::pulp::{Sent, Task, TaskState};
 
 /// How long deletions may take once something has failed: what waits for a worker that does not work
@@ -131,7 +131,7 @@ fn is_gone(
 impl Work {
     /// The task that deletes a repository.
     fn deletion(&self, id: &str) -> Option<&Task> {
-        let tag = tag(id);
+        let tag = repository_tag(id);
         let deletes = |task: &&Task| {
             task.tags.contains(&tag) && task.tags.iter().any(|t| t == "pulp:action:delete")
         };

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 
-use super::{Work, tag};
+use super::Work;
 use crate::feed::Empty;
 use crate::host::wait::Deadline;
+use crate::names::repository_tag;
 use crate::pulp::v2::schedule::Scheduled;
 use crate::pulp::{Status, Task, TaskState};
 
@@ -116,7 +117,7 @@ pub(super) fn begin(work: &mut Work, deadline: Deadline) -> Result<()> {
 /// Sees how far it is.
 pub(super) fn look(work: &mut Work, deadline: Deadline) {
     let id = work.scheduled();
-    let tag = tag(&id);
+    let tag = repository_tag(&id);
     let task = work.pulp.tasks.iter().find(|task| is_sync(task, &tag));
     let ended = task.is_some_and(|task| task.state != TaskState::Open);
     let task_id = task.map(|task| task.id.clone());
