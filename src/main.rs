@@ -9,6 +9,7 @@ mod host;
 mod modules;
 mod names;
 mod observe;
+mod outage;
 mod pulp;
 mod service;
 mod timeline;

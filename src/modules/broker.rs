@@ -22,13 +22,13 @@ use super::{
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
-use crate::broker::outage::methods::wanted::OutageOptions;
-use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::stamps::{self, Stamps};
 use crate::broker::{Broker, rabbitmqctl};
 use crate::host::identity;
 use crate::names::Generation;
 use crate::names::option;
+use crate::outage::methods::{ApplyAt, Method};
+use crate::outage::plan::OutageOptions;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 
 pub(super) const MODULE: Module = Module {

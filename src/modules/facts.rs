@@ -26,16 +26,17 @@ use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::cluster::ClusterManager;
 use crate::broker::others::Others;
-use crate::broker::outage::methods::wanted::OutageOptions;
-use crate::broker::outage::methods::{ApplyAt, Method};
 use crate::broker::settings::{Settings, Target, stamps};
 use crate::broker::witness::Witness;
-use crate::broker::{Broker, ProbeAnswer, settings, undo, url};
+use crate::broker::{Broker, ProbeAnswer, settings, url};
 use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
 use crate::names::source_of_url;
 use crate::names::{Actor, Generation, serves_api};
+use crate::outage::methods::{ApplyAt, Method};
+use crate::outage::plan::OutageOptions;
+use crate::outage::undo;
 use crate::service::{self, Manager, Unit};
 
 pub(super) const MODULE: Module = Module {

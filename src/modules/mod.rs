@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::settings::Target;
-use crate::broker::{Overrides, settings, undo};
+use crate::broker::{Overrides, settings};
 use crate::names::{Generation, all_units, option};
 use crate::observe;
+use crate::outage::undo;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, Unit};
 

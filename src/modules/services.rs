@@ -22,12 +22,12 @@ use super::{
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
 use crate::broker::consumers::{self, Expectation};
-use crate::broker::undo::{self, Record, Taking};
 use crate::broker::{Broker, ProbeAnswer};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
 use crate::names::{self, Actor, Failed, WORKERS};
+use crate::outage::undo::{self, Record, Taking};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
 use crate::service::plan::{self, Action};

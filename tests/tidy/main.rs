@@ -20,11 +20,12 @@ const LONGEST: usize = 600;
 const LONGEST_FUNCTION: usize = 60;
 
 /// Rooms from the bottom up: each may import those below it, not others of its own height or above.
-const HEIGHTS: [&[&str]; 7] = [
+const HEIGHTS: [&[&str]; 8] = [
     &["names"],
     &["ansible", "host", "timeline"],
     &["service"],
     &["broker", "feed", "pulp"],
+    &["outage"],
     &["evidence", "observe", "verdict"],
     &["modules"],
     &["main"],
@@ -208,7 +209,7 @@ fn nothing_sleeps_outside_the_waiting_room() {
 #[test]
 fn a_rule_is_broken_however_it_is_spelled() {
     let broken = |items: &[&str], text: &str| {
-        let shipped = shipped::read_text("src/broker/outage/mod.rs", text);
+        let shipped = shipped::read_text("src/outage/undo/mod.rs", text);
         !places(&shipped, items).is_empty()
     };
     for (items, text) in [

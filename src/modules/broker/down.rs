@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 
 use super::{ANSWERS, Outage, reply, shown_at};
 use crate::ansible::Outcome;
-use crate::broker::outage::methods::wanted::{self, OutageOptions, Plan};
-use crate::broker::outage::methods::{ApplyAt, OutageStep};
-use crate::broker::outage::{self, BrokerView};
-use crate::broker::undo::{self, Record, Taking};
-use crate::broker::{Kept, Taken};
+use crate::broker::Kept;
 use crate::host::syslog;
 use crate::host::wait::Deadline;
 use crate::modules::{diff, pulp_units, told, untaken};
+use crate::outage::Taken;
+use crate::outage::methods::{ApplyAt, OutageStep};
+use crate::outage::plan::{self, OutageOptions, Plan};
+use crate::outage::undo::{self, Record, Taking};
+use crate::outage::{self, BrokerView};
 use crate::pulp::others::Look;
 use crate::service::Unit;
 
@@ -36,7 +37,7 @@ pub(super) fn begin(
     if let Some(taken) = record.and_then(|r| r.broker) {
         return again(outage, taken, &services, check_mode);
     }
-    let plan = wanted::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
+    let plan = plan::make(&outage.wanted, &outage.wanted.broker.ask_patiently());
     if check_mode {
         return Ok(planned(outage, plan));
     }
@@ -141,7 +142,7 @@ fn planned(outage: &Outage<'_>, plan: Result<Plan>) -> Outcome {
         Ok(plan) => plan,
         Err(error) => {
             return reply(outage.wanted.broker, "local", false)
-                .with("refusals", json!([wanted::refusal(&error)]));
+                .with("refusals", json!([plan::refusal(&error)]));
         }
     };
     let steps = plan.steps();

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use super::{ANSWERS, reply, shown_at};
 use crate::ansible::Outcome;
-use crate::broker::undo::{self, Record};
-use crate::broker::{Broker, Taken, outage, remedy};
+use crate::broker::{Broker, remedy};
 use crate::host::syslog;
 use crate::host::wait::Deadline;
 use crate::modules::diff;
 use crate::names;
+use crate::outage::undo::{self, Record};
+use crate::outage::{self, Taken};
 
 pub(super) fn give_back(
     broker: &Broker,

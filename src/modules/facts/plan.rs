@@ -5,8 +5,8 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::broker::outage::methods::wanted::{self, OutageOptions};
-use crate::broker::undo;
+use crate::outage::plan::{self, OutageOptions};
+use crate::outage::undo;
 use crate::service::{self, Unit};
 
 /// The outage as this host would take part in it.
@@ -37,13 +37,13 @@ pub(super) fn part(wanted: &OutageOptions<'_>, units: &[Unit]) -> Result<Part> {
     if role == "remote" || undo::record()?.is_some() {
         return Ok(idle);
     }
-    Ok(match wanted::make(wanted, &wanted.broker.ask_patiently()) {
+    Ok(match plan::make(wanted, &wanted.broker.ask_patiently()) {
         Ok(plan) => Part {
             steps: plan.steps(),
             ..idle
         },
         Err(error) => Part {
-            refusals: vec![wanted::refusal(&error)],
+            refusals: vec![plan::refusal(&error)],
             ..idle
         },
     })

@@ -292,7 +292,7 @@ fn is_back(unit: &Unit, is_broker: bool, answers: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::outage::methods::Method;
+    use crate::outage::methods::Method;
 
     /// One that was killed.
     pub(super) fn taken(unit: &str) -> Taken {

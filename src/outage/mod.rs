@@ -2,20 +2,25 @@
 //! half proves itself with the same probe, and what was done stays in sight: the same processes gone
 //! or stopped, the same rules in force.
 
+mod firewall;
 pub(crate) mod methods;
+pub(crate) mod plan;
+mod taken;
+pub(crate) mod undo;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, bail};
 use serde::Serialize;
 
-use super::{Broker, Kept, ProbeAnswer, Taken};
+use crate::broker::{Broker, Kept, PROBE_LIMIT, ProbeAnswer};
 use crate::host::processes::ProcessState;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
 use crate::names::{Failed, Failure};
 use crate::service::{self, Verb};
 use methods::{COMMAND_LIMIT, Command, Method, OutageStep};
+pub(crate) use taken::Taken;
 
 /// How often an absent broker is asked; far shorter than any reconnect of a client.
 const HOLD_INTERVAL: Pace = Pace {
@@ -141,7 +146,7 @@ impl BrokerView<'_> {
         let mut looked = begin;
         let mut held = HeldAway::default();
         let mut longest = Duration::ZERO;
-        let end = Deadline::after(length + super::PROBE_LIMIT * 3);
+        let end = Deadline::after(length + PROBE_LIMIT * 3);
         until("the end of the outage", end, HOLD_INTERVAL, || {
             let answer = self.broker.ask_again(kept);
             let now = Instant::now();

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::{OutageStep, Pair, Verdict, command};
+use super::Verdict;
+use crate::outage::methods::{OutageStep, Pair, command};
 
 const TABLE: &str = "inet pulp_broker";
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Error, Result, bail};
 use serde_json::{Value, json};
 
-use super::{ApplyAt, Firewall, Method, OutageStep, OutageTarget, SHARED, plan};
-use crate::broker::{Broker, ProbeAnswer, Taken, remedy};
+use super::Taken;
+use super::firewall::Firewall;
+use super::methods::{ApplyAt, Method, OutageStep, OutageTarget, SHARED, plan};
+use crate::broker::{Broker, ProbeAnswer, remedy};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
 use crate::names::option;

@@ -3,7 +3,8 @@
 
 use std::net::IpAddr;
 
-use super::{Command, OutageStep, Pair, Verdict};
+use super::Verdict;
+use crate::outage::methods::{Command, OutageStep, Pair};
 
 /// Our chain and the built-in one that jumps to it.
 const CHAINS: [(&str, &str); 2] = [("PULP_BROKER_IN", "INPUT"), ("PULP_BROKER_OUT", "OUTPUT")];
