@@ -11,7 +11,7 @@ use super::{Protocol, others, units};
 use crate::host::command_lines;
 use crate::host::sockets::{self, Listener, clients};
 use crate::names::option;
-use crate::service::{self, Manager, Unit, full_name};
+use crate::service::{self, Unit, full_name};
 
 /// Whose the broker's endpoint is.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,9 +47,12 @@ impl BrokerOwner {
         let Some(mut listener) = endpoint.listener(addresses)? else {
             return Ok(Self::judge(&candidates(endpoint)?));
         };
-        if service::manager() == Some(Manager::Sysv) {
+        let manager = service::manager();
+        if let Some(manager) = manager.filter(|manager| !manager.has_groups()) {
             let names = units::candidates(endpoint.protocol, endpoint.port(), endpoint.socket());
-            listener.unit = service::owner_of(listener.pid, &observe(&names)?)?.or(listener.unit);
+            listener.unit = manager
+                .owner_of(listener.pid, &observe(&names)?)?
+                .or(listener.unit);
         }
         let heard = Heard {
             programs: command_lines::names_of(listener.pid),
@@ -160,7 +163,7 @@ impl Candidate {
             return Ok(Vec::new());
         }
         let names: Vec<String> = seen.iter().map(|unit| unit.name.clone()).collect();
-        let enabled = service::enabled(&names)?;
+        let enabled = service::require()?.enabled(&names)?;
         Ok(seen
             .into_iter()
             .map(|unit| Self {

@@ -83,7 +83,7 @@ pub(crate) fn collect(wanted: &EvidenceScope) -> String {
         add(&mut text, "The broker's own log", Keep::End, log);
     }
     for (number, unit) in units.iter().enumerate() {
-        let log = service::log(unit, wanted.since_us);
+        let log = service::require().and_then(|manager| manager.log(unit, wanted.since_us));
         // What is left is shared by the logs that are left; the newest lines of each say most.
         let room = WHOLE_CAP.saturating_sub(text.len()) / (units.len() - number);
         add_within(&mut text, &format!("Log of {unit}"), Keep::End, log, room);

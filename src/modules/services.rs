@@ -238,7 +238,8 @@ impl Set<'_> {
 
     fn act(&self, actions: &[Action]) -> Result<()> {
         for action in actions {
-            let done = service::apply(action.verb, &action.units, self.deadline.remaining());
+            let manager = service::require()?;
+            let done = manager.apply(action.verb, &action.units, self.deadline.remaining());
             if done.is_err() && self.state != State::Stopped {
                 refuse_failed(&service::observe(&self.names)?)?;
             }
@@ -249,7 +250,8 @@ impl Set<'_> {
 
     /// systemd says itself which unit it has given up; an init script fails.
     fn told(&self, error: Error) -> Error {
-        if service::manager() == Some(Manager::Sysv) && self.state != State::Stopped {
+        let names_failed = service::manager().is_none_or(Manager::names_failed);
+        if !names_failed && self.state != State::Stopped {
             error.context("FAILED service_did_not_start")
         } else {
             error

@@ -360,7 +360,7 @@ pub(crate) fn heal(
             if started {
                 refuse_failed(unit)?;
             }
-            needs_start = started || !service::is_active(unit)?;
+            needs_start = started || !service::require()?.is_active(unit)?;
         }
         Ok(None)
     })
@@ -395,8 +395,9 @@ fn take_back(taken: &Taken, deadline: Deadline) -> Result<()> {
 
 fn start(unit: &str, deadline: Deadline) -> Result<()> {
     // A unit that is not failed has nothing to reset; some versions of systemd call that an error.
-    let _ = service::apply(Verb::ResetFailed, &[unit.to_owned()], deadline.remaining());
-    service::begin(Verb::Start, unit)
+    let manager = service::require()?;
+    let _ = manager.apply(Verb::ResetFailed, &[unit.to_owned()], deadline.remaining());
+    manager.begin(Verb::Start, unit)
 }
 
 fn refuse_failed(unit: &str) -> Result<()> {

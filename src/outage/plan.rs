@@ -129,7 +129,7 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
         return Ok(Vec::new());
     };
     if method == Method::Freeze
-        && let Some(after) = service::watchdog(unit)?
+        && let Some(after) = service::require()?.watchdog(unit)?
     {
         bail!(
             "VOID unsupported: `{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::host::interpreter::Interpreter;
 use crate::names::{Generation, all_units};
-use crate::service::{self, Manager, Setup, Unit};
+use crate::service::{self, Setup, Unit};
 
 /// What the interpreter runs. It decides by its one argument which Pulp is asked.
 const TEXT: &str = include_str!("ask.py");
@@ -100,10 +100,9 @@ pub(super) fn unit_that_names_broker() -> Option<String> {
 
 /// How units would be started.
 fn setups(generation: Generation) -> Vec<Setup> {
-    match service::manager() {
-        Some(Manager::Systemd) => service::setups(&generation.asked_units()).unwrap_or_default(),
-        _ => Vec::new(),
-    }
+    let manager = service::manager();
+    let found = manager.and_then(|manager| manager.setups(&generation.asked_units()).ok());
+    found.unwrap_or_default()
 }
 
 /// Those of units that would be started: of the first kind that is here, whose environment may be another than that of the next.

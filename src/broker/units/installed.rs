@@ -5,21 +5,10 @@ use std::path::Path;
 
 use super::configured::{postgresql_port, postgresql_text};
 use super::{Protocol, is_relay, kind, port_in_name, server, usual_kind};
-use crate::service::{self, Manager, full_name};
+use crate::service::{self, full_name};
 
 /// Where Debian keeps the configuration of PostgreSQL's clusters: `VERSION/CLUSTER/`.
 const CLUSTERS: &str = "/etc/postgresql";
-
-/// Where units stand, the one that counts first.
-pub(super) const UNIT_DIRS: &[&str] = &[
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-
-/// Where init scripts stand.
-const SCRIPTS: &str = "/etc/init.d";
 
 /// What systemd is asked for of units that have no file of their own.
 const INSTANCES: &[&str] = &[
@@ -48,10 +37,7 @@ pub(in crate::broker) fn candidates(
     socket: Option<&Path>,
 ) -> Vec<String> {
     let wanted = usual_kind(protocol);
-    let mut found = match service::manager() {
-        Some(Manager::Systemd) => of_systemd(UNIT_DIRS, wanted),
-        _ => of_scripts(Path::new(SCRIPTS), wanted),
-    };
+    let mut found = of(&service::unit_files(""), wanted, definition);
     if protocol == Protocol::Postgresql {
         let port = port.or_else(|| port_in_name(socket?));
         found.extend(clusters(Path::new(CLUSTERS), port));
@@ -63,32 +49,26 @@ pub(in crate::broker) fn candidates(
     found.into_iter().collect()
 }
 
-fn of_systemd(folders: &[&str], wanted: &str) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> = service::unit_files("")
-        .into_iter()
-        .filter(|name| !name.contains("@."))
-        .filter(|name| match kind(name) {
-            Some(known) => known == wanted,
-            None => text_of(folders, name).is_some_and(|text| starts(&text) == Some(wanted)),
-        })
-        .collect();
-    // Others have no file there: instances, and what a generator of systemd makes (quadlets, init scripts).
+fn definition(unit: &str) -> Option<String> {
+    service::manager()?.definition(unit)
+}
+
+/// Those of the installed units that are of this kind, and those that may be there without a file.
+fn of(
+    installed: &BTreeSet<String>,
+    wanted: &str,
+    definition: impl Fn(&str) -> Option<String>,
+) -> BTreeSet<String> {
+    let is_wanted = |name: &str| match kind(name) {
+        Some(known) => known == wanted,
+        None => definition(name).is_some_and(|text| starts(&text) == Some(wanted)),
+    };
+    let installed = installed.iter().filter(|name| !name.contains("@."));
+    let mut found: BTreeSet<String> = installed.filter(|name| is_wanted(name)).cloned().collect();
+    // Instances, and what a generator of systemd makes (quadlets, init scripts).
     let others = INSTANCES.iter().chain(USUAL).map(|name| full_name(name));
     found.extend(others.filter(|name| kind(name) == Some(wanted)));
     found
-}
-
-fn text_of(folders: &[&str], unit: &str) -> Option<String> {
-    // A link that enables an instance leads to its template.
-    let template = unit
-        .split_once('@')
-        .map(|(name, _)| format!("{name}@.service"));
-    let names = [Some(unit.to_owned()), template];
-    let mut paths = names
-        .iter()
-        .flatten()
-        .flat_map(|name| folders.iter().map(move |dir| Path::new(dir).join(name)));
-    paths.find_map(|path| std::fs::read_to_string(path).ok())
 }
 
 /// The kind of broker that a unit's file starts, also by a shell or in a software collection.
@@ -117,13 +97,6 @@ fn programs(command: &str) -> Vec<String> {
     let is_other = names.first().is_some_and(|first| is_relay(first))
         || names.iter().any(|n| n == "--sentinel");
     if is_other { Vec::new() } else { names }
-}
-
-fn of_scripts(folder: &Path, wanted: &str) -> BTreeSet<String> {
-    let names = entries(folder)
-        .into_iter()
-        .map(|name| format!("{name}.service"));
-    names.filter(|name| kind(name) == Some(wanted)).collect()
 }
 
 /// The clusters of that port.
@@ -220,11 +193,6 @@ mod tests {
             let text = format!("[Service]\nType=notify\nExecStart={command}\n");
             assert_eq!(starts(&text), expected, "{command}");
         }
-        let folder = tempfile::tempdir().unwrap();
-        let text = "[Service]\nExecStart=/usr/sbin/qpidd\n";
-        std::fs::write(folder.path().join("mq@.service"), text).unwrap();
-        let folders = [folder.path().to_str().unwrap()];
-        assert_eq!(text_of(&folders, "mq@pulp.service").as_deref(), Some(text));
     }
 
     #[test]
@@ -236,29 +204,25 @@ mod tests {
             ("redis", "valkey.service"),
             ("postgresql", "postgresql.service"),
         ] {
-            assert!(of_systemd(&[], kind).contains(expected), "{expected}");
+            assert!(
+                of(&BTreeSet::new(), kind, |_| None).contains(expected),
+                "{expected}"
+            );
         }
-        assert!(!of_systemd(&[], "qpid").contains("rabbitmq-server.service"));
+        assert!(!of(&BTreeSet::new(), "qpid", |_| None).contains("rabbitmq-server.service"));
     }
 
     #[test]
-    fn init_scripts_are_known_by_their_names() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in [
-            "qpidd",
-            "rabbitmq-server",
-            "rh-redis32-redis",
-            "redis-sentinel",
-        ] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
+    fn units_are_known_by_their_names_and_else_by_what_they_start() {
+        let installed = ["qpidd", "rh-redis32-redis", "redis-sentinel", "mq", "mq@"];
+        let installed = installed.map(|name| format!("{name}.service")).into();
+        let text = "[Service]\nExecStart=/usr/sbin/qpidd\n";
+        let definition = |unit: &str| (unit == "mq.service").then(|| text.to_owned());
         let of = |kind| {
-            of_scripts(folder.path(), kind)
-                .into_iter()
-                .collect::<Vec<_>>()
+            let found = of(&installed, kind, definition);
+            found.intersection(&installed).cloned().collect::<Vec<_>>()
         };
-        assert_eq!(of("qpid"), ["qpidd.service"]);
-        assert_eq!(of("rabbitmq"), ["rabbitmq-server.service"]);
+        assert_eq!(of("qpid"), ["mq.service", "qpidd.service"]);
         assert_eq!(of("redis"), ["rh-redis32-redis.service"]);
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -16,7 +15,7 @@ use crate::broker::witness;
 use crate::broker::{self, Broker, ProbeAnswer, cluster, url};
 use crate::host::disk::{self, Space};
 use crate::host::sockets::{self, clients};
-use crate::host::{command_lines, process, programs, rights};
+use crate::host::{command_lines, programs, rights};
 use crate::names::Generation;
 use crate::names::all_units;
 use crate::service::{self, Manager, Unit};
@@ -31,9 +30,6 @@ const DATA: &[(&str, &[&str])] = &[
 
 /// Where the undo is written, and where Pulp keeps its content.
 const ALWAYS: &[&str] = &["/run", "/var/lib/pulp"];
-
-/// How long systemd may take to tell its version.
-const VERSION_LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known already.
 pub(super) struct KnownSoFar<'a> {
@@ -225,13 +221,14 @@ fn who(
         }
     };
     let mut clients = clients::clients(&is_server)?;
-    if service::manager() == Some(Manager::Sysv) {
+    let manager = service::manager();
+    if let Some(manager) = manager.filter(|manager| !manager.has_groups()) {
         let mut names = all_units();
         names.extend(broker.unit.clone());
         let units = service::observe(&names)?;
         for client in &mut clients {
             if let Some(pid) = client.pid {
-                client.unit = service::owner_of(pid, &units)?;
+                client.unit = manager.owner_of(pid, &units)?;
             }
         }
     }
@@ -296,18 +293,8 @@ fn virtual_hosts(place: &KnownSoFar<'_>) -> BTreeSet<String> {
 }
 
 fn manager() -> String {
-    match service::manager() {
-        Some(Manager::Systemd) => {}
-        Some(Manager::Sysv) => return "init scripts (no systemd)".to_owned(),
-        None => return "neither systemd nor init scripts".to_owned(),
-    }
-    let said = process::run_ok(&["systemctl", "--version"], VERSION_LIMIT).unwrap_or_default();
-    // `systemd 252 (252.39-1~deb12u1)`
-    let words: Vec<&str> = said.split_whitespace().take(2).collect();
-    match words[..] {
-        ["systemd", version] => format!("systemd {version}"),
-        _ => "systemd".to_owned(),
-    }
+    let known = service::manager().map(Manager::description);
+    known.unwrap_or_else(|| "neither systemd nor init scripts".to_owned())
 }
 
 fn spaces(kind: &str, local: bool) -> Result<Vec<Space>> {
@@ -327,10 +314,7 @@ fn needs_v6(broker: Option<&Broker>) -> bool {
 
 /// What an undo needs: what of it is there, and what is missing.
 fn tools(cuts: bool, v6: bool) -> (Vec<&'static str>, Vec<&'static str>) {
-    let manager: &[&'static str] = match service::manager() {
-        Some(Manager::Systemd) => &["systemd-run", "systemctl"],
-        _ => &["service", "setsid"],
-    };
+    let manager = service::manager().map_or(&[][..], |manager| manager.tools());
     let (mut there, mut missing): (Vec<_>, Vec<_>) = manager
         .iter()
         .partition(|name| programs::find(name).is_some());

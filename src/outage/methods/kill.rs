@@ -4,8 +4,9 @@
 //! `/etc`. Init scripts start nothing again, so nothing is forbidden there. epmd, which other Erlang
 //! programs of the host share, is left alone.
 
-use super::{Manager, OutageStep, Pair, SHARED, command};
+use super::{OutageStep, Pair, SHARED, command};
 use crate::host::processes::Process;
+use crate::service::Manager;
 
 /// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
 const DROP_IN: &str = "zzzz-pulp_broker.conf";
@@ -13,28 +14,26 @@ const DROP_IN: &str = "zzzz-pulp_broker.conf";
 /// A path that is never there.
 const NEVER: &str = "/run/pulp_broker/may-start";
 
-pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair {
+pub(super) fn plan(unit: &str, processes: &[Process], manager: &dyn Manager) -> Pair {
     let pids: Vec<String> = processes
         .iter()
         .filter(|p| p.name != SHARED)
         .map(|p| p.pid.to_string())
         .collect();
-    let kill = format!("kill -KILL {}", pids.join(" "));
     let shares = pids.len() < processes.len();
     // Some end with the others before it is their turn; that all are gone is proven afterwards.
-    let kill = OutageStep::Try(if manager == Manager::Systemd && !shares {
-        // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
-        command(["systemctl", "kill", "--signal=SIGKILL", "--", unit])
+    let kill = OutageStep::Try(if shares {
+        command(["sh", "-c", &format!("kill -KILL {}", pids.join(" "))])
     } else {
-        command(["sh", "-c", &kill])
+        // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
+        manager.signal("SIGKILL", unit, &pids)
     });
-    if manager == Manager::Sysv {
+    let Some(dir) = manager.drop_ins(unit) else {
         return Pair {
             inject: vec![kill],
             ..Pair::default()
         };
-    }
-    let dir = format!("/run/systemd/system/{unit}.d");
+    };
     let path = format!("{dir}/{DROP_IN}");
     let reload = command(["systemctl", "daemon-reload"]);
     Pair {
@@ -62,6 +61,7 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: Manager) -> Pair 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::Systemd;
 
     fn process(pid: i32, name: &str) -> Process {
         Process {
@@ -76,7 +76,7 @@ mod tests {
         let pair = plan(
             "rabbitmq-server.service",
             &[process(7, "beam.smp"), process(8, "epmd"), process(9, "sh")],
-            Manager::Systemd,
+            &Systemd,
         );
         let OutageStep::Write { path, text } = &pair.inject[0] else {
             panic!("{:?}", pair.inject);
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn what_shares_nothing_is_killed_with_all_that_it_has_forked() {
         let unit = "postgresql@15-main.service";
-        let pair = plan(unit, &[process(7, "postgres")], Manager::Systemd);
+        let pair = plan(unit, &[process(7, "postgres")], &Systemd);
         let kill = command(["systemctl", "kill", "--signal=SIGKILL", "--", unit]);
         assert_eq!(pair.inject[2], OutageStep::Try(kill));
     }

@@ -19,6 +19,7 @@ use crate::broker::ProbeAnswer;
 use crate::host::processes::Process;
 use crate::host::programs;
 use crate::names::option;
+pub(crate) use crate::service::Command;
 use crate::service::Manager;
 
 /// Erlang's name server, which other programs of the host share, though it may be in the control group of
@@ -112,7 +113,7 @@ pub(crate) struct OutageTarget<'a> {
     /// What cuts them.
     pub(crate) firewall: Option<&'a Firewall>,
     /// What runs the unit.
-    pub(crate) manager: Manager,
+    pub(crate) manager: &'static dyn Manager,
 }
 
 /// Takes a broker away, and gives it back.
@@ -127,9 +128,6 @@ pub(crate) struct Pair {
     /// Each says the same as long as the injection stands.
     pub(crate) rules: Vec<Command>,
 }
-
-/// A program and its arguments.
-pub(crate) type Command = Vec<String>;
 
 /// One step of taking away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +209,7 @@ mod tests {
             processes: &[],
             addresses: None,
             firewall: None,
-            manager: Manager::Systemd,
+            manager: &crate::service::Systemd,
         };
         for method in [Method::Stop, Method::Kill, Method::Freeze, Method::Reset] {
             assert!(plan(method, &target).is_err());

@@ -46,7 +46,7 @@ mod tests {
             processes: &[],
             addresses: Some(vec![[10, 0, 0, 7].into()]),
             firewall: Some(&firewall),
-            manager: crate::service::Manager::Systemd,
+            manager: &crate::service::Systemd,
         };
         let pair = plan(&target, Some("ss")).unwrap();
         assert!(matches!(&pair.inject[0], OutageStep::Run(c) if c[0] == "nft"));

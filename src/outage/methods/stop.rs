@@ -1,15 +1,12 @@
 //! `stop`: the unit is stopped in order, as by a person. Given back by its start alone.
 
-use super::{Manager, OutageStep, Pair, command};
-use crate::service::sysv;
+use super::{OutageStep, Pair};
+use crate::service::{Manager, Verb};
 
-pub(super) fn plan(unit: &str, manager: Manager) -> Pair {
-    let stop = match manager {
-        Manager::Systemd => command(["systemctl", "stop", "--", unit]),
-        Manager::Sysv => command(["service", sysv::script(unit), "stop"]),
-    };
+pub(super) fn plan(unit: &str, manager: &dyn Manager) -> Pair {
+    let stop = manager.commands(Verb::Stop, &[unit.to_owned()]);
     Pair {
-        inject: vec![OutageStep::Run(stop)],
+        inject: stop.into_iter().map(OutageStep::Run).collect(),
         ..Pair::default()
     }
 }
@@ -17,10 +14,12 @@ pub(super) fn plan(unit: &str, manager: Manager) -> Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outage::methods::command;
+    use crate::service::{Systemd, Sysv};
 
     #[test]
     fn nothing_but_the_unit_is_touched() {
-        let pair = plan("qpidd.service", Manager::Systemd);
+        let pair = plan("qpidd.service", &Systemd);
         assert_eq!(
             pair.inject,
             [OutageStep::Run(command([
@@ -32,9 +31,6 @@ mod tests {
         );
         assert!(pair.undo.is_empty() && pair.left.is_empty());
         let stop = command(["service", "qpidd", "stop"]);
-        assert_eq!(
-            plan("qpidd.service", Manager::Sysv).inject,
-            [OutageStep::Run(stop)]
-        );
+        assert_eq!(plan("qpidd.service", &Sysv).inject, [OutageStep::Run(stop)]);
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, identity, process};
 use crate::names::option;
-use crate::service::{self, Alarm, Manager, Unit};
+use crate::service::{self, Manager, Unit};
 
 /// What the script's dry run writes: the undo can be reached and runs.
 const HEARTBEAT: &str = "/run/pulp_broker/heartbeat";
@@ -46,14 +46,14 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
     let manager =
         service::require().context("failed to arm the undo, so nothing was taken away")?;
     if let Some(before) = &before
-        && before.alarm(manager).fires()?
+        && manager.fires(&before.alarm(manager))?
     {
         bail!(fired(before));
     }
     let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
     let begins_after = restore_after.saturating_sub(armed.lead());
     if let Err(error) = write_and_schedule(before.as_ref(), &armed, begins_after, manager) {
-        armed.alarm(manager).end();
+        manager.end(&armed.alarm(manager));
         return Err(match &before {
             None => {
                 // Only what is ours: another run may have been quicker.
@@ -84,15 +84,15 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
 
 /// Ends the earlier undo, which may have fired while this one was armed: it then removed whatever record
 /// it found, or was at it.
-fn replace(before: &Record, armed: &Record, manager: Manager) -> Result<()> {
-    let fires = before.alarm(manager).fires()?;
+fn replace(before: &Record, armed: &Record, manager: &dyn Manager) -> Result<()> {
+    let fires = manager.fires(&before.alarm(manager))?;
     end_alarm(before);
     let stands = record()?.is_some_and(|found| found.timer == armed.timer);
     match (stands, fires) {
         (true, false) => Ok(()),
         (true, true) => Err(give_back(&anyhow!(fired(before)), armed, GIVE_BACK_LIMIT)),
         (false, _) => {
-            armed.alarm(manager).end();
+            manager.end(&armed.alarm(manager));
             bail!(fired(before))
         }
     }
@@ -138,10 +138,10 @@ fn write_and_schedule(
     before: Option<&Record>,
     armed: &Record,
     delay: Duration,
-    manager: Manager,
+    manager: &dyn Manager,
 ) -> Result<()> {
     let alarm = armed.alarm(manager);
-    alarm.set(delay)?;
+    manager.set(&alarm, delay)?;
     if before.is_none() {
         let made_run = make_run(Path::new("/"))?;
         files::private_dir(Path::new(DIR))?;
@@ -152,22 +152,22 @@ fn write_and_schedule(
             .or_else(|error| refuse_other_run(&armed.run_id).and(Err(error)))?;
     }
     write(armed, manager)?;
-    alarm.prove(Deadline::after(DRY_LIMIT))?;
-    run_dry(armed)
+    manager.prove(&alarm, Deadline::after(DRY_LIMIT))?;
+    run_dry(armed, manager)
 }
 
 /// The script is run as it would be in earnest, but gives nothing back: it says that it was reached.
-fn run_dry(armed: &Record) -> Result<()> {
+fn run_dry(armed: &Record, manager: &dyn Manager) -> Result<()> {
     let _ = std::fs::remove_file(HEARTBEAT);
     let unit = armed.timer.replace(TIMER_PREFIX, DRY_PREFIX);
     process::run_ok(&["/bin/sh", "-n", HEAL], Duration::from_secs(5))?;
-    Alarm::run_apart(&unit, &["/bin/sh", HEAL, "dry"])?;
+    manager.run_apart(&unit, &["/bin/sh", HEAL, "dry"])?;
     let what = "the dry run of the undo to write its heartbeat";
     until(what, Deadline::after(DRY_LIMIT), Pace::QUICK, || {
         Ok(Path::new(HEARTBEAT).exists().then_some(()))
     })
     .with_context(|| {
-        Alarm::forget(&unit);
+        manager.forget(&unit);
         format!(
             "`{unit}` could not run `{HEAL} dry`; see {}; where SELinux denies it, see `ausearch -m avc`",
             service::log_of(&unit)

@@ -122,7 +122,7 @@ impl Record {
     }
 
     /// What runs the script in time.
-    fn alarm(&self, manager: Manager) -> Alarm {
+    fn alarm(&self, manager: &dyn Manager) -> Alarm {
         Alarm {
             name: self.timer.clone(),
             command: script::door(&self.timer, manager),
@@ -133,7 +133,7 @@ impl Record {
     }
 }
 
-fn write(record: &Record, manager: Manager) -> Result<()> {
+fn write(record: &Record, manager: &dyn Manager) -> Result<()> {
     files::replace(Path::new(HEAL), 0o700, &script::text(record, manager))?;
     files::replace(&record_path(), 0o600, &serde_json::to_string(record)?)
 }
@@ -227,7 +227,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
         Ok(Some(_)) => {}
         Err(unreadable) => return again(format!("{unreadable:#}")),
     }
-    let begun = service::require().and_then(|manager| record.alarm(manager).fire());
+    let begun = service::require().and_then(|manager| manager.fire(&record.alarm(manager)));
     if let Err(refused) = begun {
         return again(format!(
             "the undo could not be started at once ({refused:#}), but runs by itself at {}, or by \
@@ -248,7 +248,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
 
 fn end_alarm(record: &Record) {
     if let Some(manager) = service::manager() {
-        record.alarm(manager).end();
+        manager.end(&record.alarm(manager));
     }
 }
 

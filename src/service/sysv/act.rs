@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::super::{Unit, Verb};
-use super::{detach, observe, script};
+use super::script_name;
 use crate::host::process;
 use crate::host::wait::Deadline;
+use crate::service::{Command, Manager, Unit, Verb};
 
 /// What is run for a verb and a set of services: each script once, in their order.
-pub(crate) fn commands(verb: Verb, units: &[String]) -> Vec<[String; 3]> {
+pub(super) fn commands(verb: Verb, units: &[String]) -> Vec<Command> {
     if verb == Verb::ResetFailed {
         return Vec::new();
     }
     let mut seen = BTreeSet::new();
     units
         .iter()
-        .map(|unit| script(unit))
+        .map(|unit| script_name(unit))
         .filter(|script| seen.insert(*script))
-        .map(|script| ["service", script, verb.word()].map(str::to_owned))
+        .map(|script| ["service", script, verb.word()].map(str::to_owned).to_vec())
         .collect()
 }
 
@@ -30,7 +30,12 @@ pub(crate) fn commands(verb: Verb, units: &[String]) -> Vec<[String; 3]> {
 ///
 /// # Errors
 /// A script fails or is not done within `limit`; its own words are in the error.
-pub(crate) fn apply(verb: Verb, units: &[String], limit: Duration) -> Result<()> {
+pub(super) fn apply(
+    manager: &dyn Manager,
+    verb: Verb,
+    units: &[String],
+    limit: Duration,
+) -> Result<()> {
     let deadline = Deadline::after(limit);
     let mut refused = Vec::new();
     for command in commands(verb, units) {
@@ -42,25 +47,14 @@ pub(crate) fn apply(verb: Verb, units: &[String], limit: Duration) -> Result<()>
     for (command, error) in refused {
         let own: Vec<String> = units
             .iter()
-            .filter(|u| script(u) == command[1])
+            .filter(|u| script_name(u) == command[1])
             .cloned()
             .collect();
         let stopped = verb == Verb::Stop;
         let reached = |u: &Unit| if stopped { u.is_down() } else { u.is_up() };
-        if !observe(&own)?.iter().all(reached) {
+        if !manager.observe(&own)?.iter().all(reached) {
             return Err(error);
         }
-    }
-    Ok(())
-}
-
-/// Begins a verb without waiting for its end.
-///
-/// # Errors
-/// The shell cannot be started.
-pub(crate) fn begin(verb: Verb, unit: &str) -> Result<()> {
-    for [service, script, verb] in commands(verb, &[unit.to_owned()]) {
-        detach(&[&service, &script, &verb])?;
     }
     Ok(())
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::super::Alarm;
 use super::{ANSWER_LIMIT, detach};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process, processes};
+use crate::service::Alarm;
 
 /// How long, in seconds, an alarm may take to be wanted: its watcher is started before that.
 const GRACE_SECONDS: u64 = 30;
@@ -21,7 +21,7 @@ const GRACE_SECONDS: u64 = 30;
 ///
 /// # Errors
 /// It cannot be started.
-pub(crate) fn schedule(alarm: &Alarm, delay: Duration) -> Result<()> {
+pub(super) fn schedule(alarm: &Alarm, delay: Duration) -> Result<()> {
     let text = text(alarm, delay);
     // What follows the text says in a list of processes what this is.
     detach(&["/bin/sh", "-c", &text, &alarm.script, "wait", &alarm.name])
@@ -31,7 +31,7 @@ pub(crate) fn schedule(alarm: &Alarm, delay: Duration) -> Result<()> {
 ///
 /// # Errors
 /// It has not by the deadline.
-pub(crate) fn wait_armed(alarm: &Alarm, deadline: Deadline) -> Result<()> {
+pub(super) fn wait_armed(alarm: &Alarm, deadline: Deadline) -> Result<()> {
     let what = format!(
         "the watcher of the undo to write its heartbeat to `{}`",
         alarm.heartbeat
@@ -46,13 +46,13 @@ pub(crate) fn wait_armed(alarm: &Alarm, deadline: Deadline) -> Result<()> {
 ///
 /// # Errors
 /// `/proc` cannot be read.
-pub(crate) fn fires(alarm: &Alarm) -> Result<bool> {
+pub(super) fn fires(alarm: &Alarm) -> Result<bool> {
     let ours = processes::started_with(&alarm.name)?;
     Ok(ours.iter().any(|(_, words)| !waits(words)))
 }
 
 /// Ends the watcher, and what it runs.
-pub(crate) fn unschedule(alarm: &Alarm) {
+pub(super) fn unschedule(alarm: &Alarm) {
     let pids: Vec<String> = processes::started_with(&alarm.name)
         .unwrap_or_default()
         .iter()

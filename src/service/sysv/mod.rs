@@ -6,23 +6,25 @@ mod act;
 mod alarm;
 mod logs;
 mod pid_file;
+mod script;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use procfs::process::Process as Entry;
 
-use super::{LogLine, Unit, full_name};
+use super::{
+    Alarm, Command, LogLine, Manager, Restart, RestartScript, Setup, Unit, Verb, full_name,
+};
 use crate::host::processes::{self, Process};
+use crate::host::wait::Deadline;
 use crate::host::{files, process, programs};
 use crate::names::{WORKER_PREFIX, WORKERS};
 use pid_file::{NODE, PULP_DIR, PidFileSeen, PidFiles};
 
-pub(crate) use act::{apply, begin, commands};
-pub(crate) use alarm::{fires, schedule, unschedule, wait_armed};
-pub(crate) use pid_file::script;
+use pid_file::script_name;
 
 /// Where init scripts are.
 const SCRIPT_DIRS: &[&str] = &["/etc/init.d", "/etc/rc.d/init.d"];
@@ -37,9 +39,208 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 /// Ansible does not reach it.
 const DETACHED: &str = "cd / && setsid \"$@\" </dev/null >/dev/null 2>&1 &";
 
+/// Init scripts, through `service`.
+#[derive(Debug)]
+pub(crate) struct Sysv;
+
+impl Manager for Sysv {
+    fn word(&self) -> &'static str {
+        "sysv"
+    }
+
+    fn description(&self) -> String {
+        "init scripts (no systemd)".to_owned()
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &["service", "setsid"]
+    }
+
+    fn list(&self) -> &'static str {
+        "ls /etc/init.d"
+    }
+
+    fn log_of(&self, _: &str) -> String {
+        "/var/log/messages (or /var/log/syslog)".to_owned()
+    }
+
+    fn commands(&self, verb: Verb, units: &[String]) -> Vec<Command> {
+        act::commands(verb, units)
+    }
+
+    fn signal(&self, signal: &str, _: &str, pids: &[String]) -> Command {
+        let signal = signal.trim_start_matches("SIG");
+        let kill = format!("kill -s {signal} {}", pids.join(" "));
+        ["sh", "-c", &kill].map(str::to_owned).to_vec()
+    }
+
+    fn drop_ins(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn has_groups(&self) -> bool {
+        false
+    }
+
+    fn names_failed(&self) -> bool {
+        false
+    }
+
+    fn observe(&self, names: &[String]) -> Result<Vec<Unit>> {
+        let mut wanted: Vec<String> = names.iter().map(|n| full_name(n)).collect();
+        let names_workers = wanted.iter().any(|n| n.starts_with(WORKER_PREFIX));
+        if wanted.iter().any(|n| n == WORKERS) && !names_workers {
+            wanted.extend(workers()?);
+        }
+        let mut seen = BTreeSet::new();
+        wanted
+            .iter()
+            .filter(|name| seen.insert(name.as_str()))
+            .map(|name| look(name))
+            .collect()
+    }
+
+    fn installed(&self) -> BTreeSet<String> {
+        let entries = SCRIPT_DIRS
+            .iter()
+            .filter_map(|dir| std::fs::read_dir(dir).ok());
+        let names = entries.flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        names.map(|name| full_name(&name)).collect()
+    }
+
+    /// An init script is known by its name: what it runs may stand anywhere in it.
+    fn definition(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn enabled(&self, units: &[String]) -> Result<BTreeSet<String>> {
+        Ok(units.iter().cloned().collect())
+    }
+
+    fn setups(&self, _: &[&str]) -> Result<Vec<Setup>> {
+        Ok(Vec::new())
+    }
+
+    fn apply(&self, verb: Verb, units: &[String], limit: Duration) -> Result<()> {
+        act::apply(self, verb, units, limit)
+    }
+
+    fn begin(&self, verb: Verb, unit: &str) -> Result<()> {
+        for command in act::commands(verb, &[unit.to_owned()]) {
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            detach(&words)?;
+        }
+        Ok(())
+    }
+
+    fn is_active(&self, unit: &str) -> Result<bool> {
+        let seen = self.observe(&[unit.to_owned()])?;
+        Ok(seen.iter().any(Unit::is_up) || !processes::started_with(script_name(unit))?.is_empty())
+    }
+
+    fn processes_of(&self, unit: &str) -> Result<Vec<Process>> {
+        let seen = self.observe(&[unit.to_owned()])?;
+        match seen.first().map(|u| i32::try_from(u.main_pid)) {
+            Some(Ok(pid)) if pid > 0 => processes::below(pid),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn owner_of(&self, pid: i32, units: &[Unit]) -> Result<Option<String>> {
+        for unit in units.iter().filter(|u| u.main_pid != 0) {
+            let main = i32::try_from(unit.main_pid)?;
+            if processes::below(main)?.iter().any(|p| p.pid == pid) {
+                return Ok(Some(unit.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn last_start(&self, _: &str) -> Result<Duration> {
+        Ok(Duration::ZERO)
+    }
+
+    fn watchdog(&self, _: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn newest(&self, units: &[&Unit]) -> Result<Vec<LogLine>> {
+        let tails = logs::tails();
+        if tails.is_empty() {
+            bail!(
+                "VOID not_exercised: none of {} can be read, so nothing says what Pulp's services met; let syslog \
+                 write one of them",
+                logs::FILES.join(", ")
+            );
+        }
+        let mut lines = Vec::new();
+        for unit in units.iter().filter(|u| u.main_pid != 0) {
+            let own = tails
+                .iter()
+                .flat_map(|tail| tail.lines())
+                .filter(|line| logs::is_by(line, unit.main_pid));
+            lines.extend(own.map(|line| LogLine {
+                unit: unit.name.clone(),
+                message: line.to_owned(),
+                at_us: unit.active_since_us,
+                dated: false,
+            }));
+        }
+        Ok(lines)
+    }
+
+    fn lines_since(&self, units: &[&str], _: SystemTime) -> Result<Vec<LogLine>> {
+        let names: Vec<String> = units.iter().map(|&unit| unit.to_owned()).collect();
+        let units = self.observe(&names)?;
+        self.newest(&units.iter().collect::<Vec<_>>())
+    }
+
+    fn log(&self, unit: &str, _: u64) -> Result<String> {
+        let lines = self.lines_since(&[unit], UNIX_EPOCH)?;
+        let lines: Vec<String> = lines.into_iter().map(|line| line.message).collect();
+        Ok(lines.join("\n"))
+    }
+
+    fn set(&self, alarm: &Alarm, delay: Duration) -> Result<()> {
+        alarm::schedule(alarm, delay)
+    }
+
+    fn prove(&self, alarm: &Alarm, deadline: Deadline) -> Result<()> {
+        alarm::wait_armed(alarm, deadline)
+    }
+
+    fn fires(&self, alarm: &Alarm) -> Result<bool> {
+        alarm::fires(alarm)
+    }
+
+    fn fire(&self, alarm: &Alarm) -> Result<()> {
+        detach(&["/bin/sh", "-c", &alarm.command, "sh", &alarm.name])
+    }
+
+    fn end(&self, alarm: &Alarm) {
+        alarm::unschedule(alarm);
+    }
+
+    /// Its watcher sees by itself that it is wanted no more.
+    fn end_in_shell(&self, _: &str) -> String {
+        String::new()
+    }
+
+    fn run_apart(&self, _: &str, command: &[&str]) -> Result<()> {
+        detach(command)
+    }
+
+    fn forget(&self, _: &str) {}
+
+    fn restart_script(&self, restart: &Restart<'_>) -> RestartScript {
+        script::restart(restart)
+    }
+}
+
 /// Whether init scripts are how this host runs its services: there are some, `service` runs them, and
 /// the first process is an init; in many a container it is not.
-pub(crate) fn is_manager() -> bool {
+pub(super) fn is_manager() -> bool {
     // Not by its `comm` file, which EL6's kernel may lack.
     let first = Entry::new(1).and_then(|first| first.stat());
     first.is_ok_and(|stat| stat.comm == "init")
@@ -47,26 +248,8 @@ pub(crate) fn is_manager() -> bool {
         && programs::find("service").is_some()
 }
 
-/// Looks at the named services, as `systemd::observe` does.
-///
-/// # Errors
-/// A pid file cannot be read.
-pub(crate) fn observe(names: &[String]) -> Result<Vec<Unit>> {
-    let mut wanted: Vec<String> = names.iter().map(|n| full_name(n)).collect();
-    let names_workers = wanted.iter().any(|n| n.starts_with(WORKER_PREFIX));
-    if wanted.iter().any(|n| n == WORKERS) && !names_workers {
-        wanted.extend(workers()?);
-    }
-    let mut seen = BTreeSet::new();
-    wanted
-        .iter()
-        .filter(|name| seen.insert(name.as_str()))
-        .map(|name| look(name))
-        .collect()
-}
-
 fn look(name: &str) -> Result<Unit> {
-    let text = script_text(script(name));
+    let text = script_text(script_name(name));
     let Some(text) = text else {
         return Ok(unit(name, false, Main::Down));
     };
@@ -173,7 +356,7 @@ fn main_of(name: &str, script: &str) -> Result<Main> {
     if certain {
         return Ok(Main::Down);
     }
-    let status = process::run(&["service", pid_file::script(name), "status"], ANSWER_LIMIT)?;
+    let status = process::run(&["service", script_name(name), "status"], ANSWER_LIMIT)?;
     // The exit codes of LSB: 0 runs, 3 does not; 1 and 2 are dead with a file left.
     Ok(
         match (status.code, pid_file::number_in_status(&status.text)) {
@@ -196,15 +379,15 @@ fn seen(pid: u32) -> Option<PidFileSeen> {
 }
 
 /// A function of the shell: whether the process that the file `$1` names runs and says `$2` of itself.
-pub(crate) const ALIVE: &str = "alive() {\n\
+const ALIVE: &str = "alive() {\n\
     \x20   pid=$(cat \"$1\" 2>/dev/null) && [ -n \"$pid\" ] &&\n\
     \x20       grep -qs '^State:[[:space:]]*[^ZXx[:space:]]' \"/proc/$pid/status\" &&\n\
     \x20       tr '\\000' ' ' <\"/proc/$pid/cmdline\" | grep -q -e \"$2\"\n\
     }";
 
 /// A command of the shell that succeeds if the service runs; it needs [`ALIVE`].
-pub(crate) fn check(unit: &str) -> String {
-    let script = script(unit);
+fn check(unit: &str) -> String {
+    let script = script_name(unit);
     let PidFiles { paths, certain } =
         pid_file::place(unit, &script_text(script).unwrap_or_default());
     let there = paths
@@ -267,78 +450,13 @@ fn script_text(name: &str) -> Option<String> {
 ///
 /// # Errors
 /// There is no `setsid`, or the shell cannot be started.
-pub(crate) fn detach(command: &[&str]) -> Result<()> {
+fn detach(command: &[&str]) -> Result<()> {
     if programs::find("setsid").is_none() {
         bail!("failed to find `setsid`, which lets a command outlive this one; install util-linux");
     }
     let mut argv = vec!["/bin/sh", "-c", DETACHED, "sh"];
     argv.extend(command);
     process::run_ok(&argv, ANSWER_LIMIT).map(drop)
-}
-
-/// The processes of a service: its main one with all below it. What else its session holds is the
-/// shells that started it.
-///
-/// # Errors
-/// `/proc` cannot be read.
-pub(crate) fn processes_of(unit: &str) -> Result<Vec<Process>> {
-    let seen = observe(&[unit.to_owned()])?;
-    match seen.first().map(|u| i32::try_from(u.main_pid)) {
-        Some(Ok(pid)) if pid > 0 => processes::below(pid),
-        _ => Ok(Vec::new()),
-    }
-}
-
-/// Which of the services a process belongs to.
-///
-/// # Errors
-/// `/proc` cannot be read.
-pub(crate) fn owner_of(pid: i32, units: &[Unit]) -> Result<Option<String>> {
-    for unit in units.iter().filter(|u| u.main_pid != 0) {
-        let main = i32::try_from(unit.main_pid)?;
-        if processes::below(main)?.iter().any(|p| p.pid == pid) {
-            return Ok(Some(unit.name.clone()));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether a service runs, or its script is starting it.
-///
-/// # Errors
-/// A pid file cannot be read.
-pub(crate) fn is_active(unit: &str) -> Result<bool> {
-    let seen = observe(&[unit.to_owned()])?;
-    Ok(seen.iter().any(Unit::is_up) || !processes::started_with(script(unit))?.is_empty())
-}
-
-/// What the services wrote, as syslog kept it: lines that carry the main process's number.
-///
-/// # Errors
-/// None of the log files is there.
-pub(crate) fn newest(units: &[&Unit]) -> Result<Vec<LogLine>> {
-    let tails = logs::tails();
-    if tails.is_empty() {
-        bail!(
-            "VOID not_exercised: none of {} can be read, so nothing says what Pulp's services met; let syslog \
-             write one of them",
-            logs::FILES.join(", ")
-        );
-    }
-    let mut lines = Vec::new();
-    for unit in units.iter().filter(|u| u.main_pid != 0) {
-        let own = tails
-            .iter()
-            .flat_map(|tail| tail.lines())
-            .filter(|line| logs::is_by(line, unit.main_pid));
-        lines.extend(own.map(|line| LogLine {
-            unit: unit.name.clone(),
-            message: line.to_owned(),
-            at_us: unit.active_since_us,
-            dated: false,
-        }));
-    }
-    Ok(lines)
 }
 
 #[cfg(test)]

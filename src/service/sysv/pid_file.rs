@@ -158,7 +158,7 @@ fn mentions(text: &str, node: &str) -> bool {
 }
 
 /// The init script by which a unit is reached: workers have none of their own.
-pub(crate) fn script(unit: &str) -> &str {
+pub(super) fn script_name(unit: &str) -> &str {
     if unit.starts_with(WORKER_PREFIX) {
         return WORKERS.trim_end_matches(".service");
     }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_worker_is_reached_by_the_script_of_all_workers() {
-        assert_eq!(script("pulp_worker-0.service"), "pulp_workers");
-        assert_eq!(script("httpd.service"), "httpd");
+        assert_eq!(script_name("pulp_worker-0.service"), "pulp_workers");
+        assert_eq!(script_name("httpd.service"), "httpd");
     }
 }

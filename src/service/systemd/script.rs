@@ -1,13 +1,16 @@
 //! The undo in systemd's words.
 
-use super::{BROKER_SECONDS, Dialect, WORKER_PREFIX, WORKERS, quoted};
+use crate::host::process::quoted;
+use crate::names::{WORKER_PREFIX, WORKERS};
+use crate::service::{Restart, RestartScript};
 
-pub(super) fn dialect(unit: Option<&str>, services: &[String]) -> Dialect {
-    Dialect {
+pub(super) fn restart(restart: &Restart<'_>) -> RestartScript {
+    let broker = restart.broker.map(|unit| broker(unit, restart.seconds));
+    RestartScript {
         tools: "systemctl",
         preamble: String::new(),
-        broker: unit.map(broker).unwrap_or_default(),
-        services: start(services),
+        broker: broker.unwrap_or_default(),
+        services: start(restart.services),
         end: "if [ -n \"$mine\" ]; then\n\
               \x20   systemctl stop \"$mine.timer\" 2>/dev/null\n\
               \x20   systemctl reset-failed \"$mine.service\" 2>/dev/null\n\
@@ -17,11 +20,11 @@ pub(super) fn dialect(unit: Option<&str>, services: &[String]) -> Dialect {
 
 /// A start waits for a stop that does not end. Where the last process of a unit dies and systemd is not told (control
 /// groups of version 1, in a container), that would be `TimeoutStopSec`; it looks again when it reloads. Nobody is killed here.
-fn broker(unit: &str) -> Vec<String> {
+fn broker(unit: &str, seconds: u32) -> Vec<String> {
     let unit = quoted(unit);
     format!(
         "seconds=0
-         while [ $seconds -lt {BROKER_SECONDS} ] && systemctl show --property=ActiveState {unit} | grep -q =deactivating; do
+         while [ $seconds -lt {seconds} ] && systemctl show --property=ActiveState {unit} | grep -q =deactivating; do
              group=$(systemctl show --property=ControlGroup {unit} | sed 's/^[^=]*=//')
              procs=/sys/fs/cgroup/systemd$group/cgroup.procs
              [ ! -e \"$procs\" ] || grep -qs . \"$procs\" || systemctl daemon-reload
@@ -29,7 +32,7 @@ fn broker(unit: &str) -> Vec<String> {
              seconds=$((seconds + 1))
          done
          systemctl reset-failed {unit} 2>/dev/null
-         timeout {BROKER_SECONDS} systemctl start {unit} || rc=1"
+         timeout {seconds} systemctl start {unit} || rc=1"
     )
     .lines()
     .map(|line| line.strip_prefix("         ").unwrap_or(line).to_owned())

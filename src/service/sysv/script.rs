@@ -4,8 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{BROKER_SECONDS, Dialect, MADE_RUN, WORKERS, quoted};
-use crate::service::sysv;
+use super::{ALIVE, check, script_name};
+use crate::host::process::quoted;
+use crate::names::WORKERS;
+use crate::service::{Restart, RestartScript};
 
 /// How long services may take to write their pid files, in seconds, before a further attempt.
 const SETTLE_SECONDS: u32 = 10;
@@ -13,36 +15,36 @@ const SETTLE_SECONDS: u32 = 10;
 /// Daemons keep what they are given: not a person's terminal.
 const QUIET: &str = "</dev/null >/dev/null 2>&1";
 
-pub(super) fn dialect(broker: Option<&str>, listens: &[String], services: &[String]) -> Dialect {
-    Dialect {
+pub(super) fn restart(restart: &Restart<'_>) -> RestartScript {
+    let broker = restart.broker.map(|unit| start_broker(unit, restart));
+    RestartScript {
         tools: "service setsid cat tr",
-        preamble: format!("{}\nmade_run=$(ls {MADE_RUN} 2>/dev/null)\n", sysv::ALIVE),
-        broker: broker
-            .map(|unit| start_broker(unit, listens))
-            .unwrap_or_default(),
-        services: start(services),
+        preamble: format!("{ALIVE}\nmade_run=$(ls {} 2>/dev/null)\n", restart.made_run),
+        broker: broker.unwrap_or_default(),
+        services: start(restart.services),
         end: "[ -z \"$made_run\" ] || [ -e \"$made_run\" ] || rm -f /run\n",
     }
 }
 
 /// One that listens already needs no start: only its packets or its processes were held.
-fn start_broker(unit: &str, listens: &[String]) -> Vec<String> {
-    let script = quoted(sysv::script(unit));
+fn start_broker(unit: &str, restart: &Restart<'_>) -> Vec<String> {
+    let script = quoted(script_name(unit));
     vec![format!(
-        "{} || timeout {BROKER_SECONDS} service {script} start {QUIET}",
-        group(listens)
+        "{} || timeout {} service {script} start {QUIET}",
+        group(restart.listens),
+        restart.seconds
     )]
 }
 
 fn start(services: &[String]) -> Vec<String> {
     let mut lines = Vec::new();
     let mut all = Vec::new();
-    let scripts: BTreeSet<&str> = services.iter().map(|s| sysv::script(s)).collect();
+    let scripts: BTreeSet<&str> = services.iter().map(|s| script_name(s)).collect();
     for script in in_order(services, &scripts) {
         let own = services
             .iter()
-            .filter(|s| *s != WORKERS && sysv::script(s) == script);
-        let checks: Vec<String> = own.map(|s| sysv::check(s)).collect();
+            .filter(|s| *s != WORKERS && script_name(s) == script);
+        let checks: Vec<String> = own.map(|s| check(s)).collect();
         let start = format!("service {} start {QUIET}", quoted(script));
         if checks.is_empty() {
             lines.push(start);
@@ -67,7 +69,7 @@ fn in_order<'a>(services: &'a [String], scripts: &BTreeSet<&'a str>) -> Vec<&'a 
     let mut left = scripts.clone();
     services
         .iter()
-        .map(|s| sysv::script(s))
+        .map(|s| script_name(s))
         .filter(|s| left.remove(s))
         .collect()
 }
@@ -97,7 +99,11 @@ mod tests {
 
     #[test]
     fn a_broker_that_listens_is_not_started() {
-        let line = start_broker("qpidd.service", &["LISTENS".to_owned()]).join("");
+        let restart = Restart {
+            listens: &["LISTENS".to_owned()],
+            ..Restart::default()
+        };
+        let line = start_broker("qpidd.service", &restart).join("");
         assert!(line.starts_with("{ LISTENS; } || timeout"), "{line}");
     }
 }

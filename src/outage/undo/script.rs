@@ -3,16 +3,12 @@
 //! itself as soon as the record is no longer its own, so that an old one cannot end a new run's
 //! outage.
 
-mod systemd;
-mod sysv;
-
 use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{BY_HAND, DIR, MADE_RUN, Record, Taken};
 use crate::host::process::quoted;
-use crate::names::{WORKER_PREFIX, WORKERS};
-use crate::service::Manager;
+use crate::service::{Manager, Restart, RestartScript};
 use crate::timeline;
 
 /// How long one attempt waits for the broker, in seconds, before it starts the services all the same:
@@ -23,13 +19,9 @@ const BROKER_SECONDS: u32 = 120;
 /// sure that nothing of this timer stays, whenever the one who armed it has died. It ends well even where
 /// others were quicker, by hand or by the module, and the timer is gone: systemd keeps a unit that
 /// failed. Neither a quote nor a semicolon: after a `daemon-reload` systemd 252 reads `;` in a transient unit back as `\;`.
-pub(super) fn door(timer: &str, manager: Manager) -> String {
+pub(super) fn door(timer: &str, manager: &dyn Manager) -> String {
     let mine = wanted(timer);
-    let end = match manager {
-        Manager::Systemd => format!(" && systemctl stop {timer}.timer"),
-        // Its watcher sees by itself that it is wanted no more.
-        Manager::Sysv => String::new(),
-    };
+    let end = manager.end_in_shell(timer);
     format!(
         "{mine} && test -e {DIR}/heal && exec /bin/sh {DIR}/heal {timer} || \
          ( {mine} && mv {DIR} {DIR}.{timer} ) || true && \
@@ -42,32 +34,15 @@ pub(super) fn wanted(timer: &str) -> String {
     format!("grep -qs {timer} {DIR}/record.json")
 }
 
-/// What differs from one service manager to the other.
-struct Dialect {
-    /// The programs that are needed.
-    tools: &'static str,
-    /// Functions, if any.
-    preamble: String,
-    /// Starts the broker's unit.
-    broker: Vec<String>,
-    /// Starts the services and sees whether all of them run.
-    services: Vec<String>,
-    /// Ends the timer `$mine`, if something has to.
-    end: &'static str,
-}
-
-impl Dialect {
-    fn of(manager: Manager, record: &Record) -> Self {
-        let taken = record.broker.as_ref();
-        let unit = taken.and_then(|t| t.unit.as_deref());
-        match manager {
-            Manager::Systemd => systemd::dialect(unit, &record.services),
-            Manager::Sysv => {
-                let there = taken.map(listens).unwrap_or_default();
-                sysv::dialect(unit, &there, &record.services)
-            }
-        }
-    }
+fn restart_script(record: &Record, manager: &dyn Manager) -> RestartScript {
+    let taken = record.broker.as_ref();
+    manager.restart_script(&Restart {
+        broker: taken.and_then(|taken| taken.unit.as_deref()),
+        listens: &taken.map(listens).unwrap_or_default(),
+        services: &record.services,
+        seconds: BROKER_SECONDS,
+        made_run: MADE_RUN,
+    })
 }
 
 /// The run is over, so nobody will collect what its observer saw: without it, the observer ends.
@@ -78,14 +53,14 @@ const PROGRAM: &str =
     "/run/pulp_broker_program /var/lib/pulp_broker_program /var/tmp/pulp_broker_program";
 
 /// The script's text. Its argument is the timer that runs it, or `dry`, or nothing when a person does.
-pub(super) fn text(record: &Record, manager: Manager) -> String {
-    let Dialect {
+pub(super) fn text(record: &Record, manager: &dyn Manager) -> String {
+    let RestartScript {
         tools,
         preamble,
         broker,
         services,
         end,
-    } = Dialect::of(manager, record);
+    } = restart_script(record, manager);
     let attempt = attempt(record, broker, services).join("\n    ");
     format!(
         "#!/bin/sh\n\
@@ -175,8 +150,9 @@ mod tests {
     use super::super::tests::sample;
     use super::*;
     use crate::host::process;
+    use crate::service::{Systemd, Sysv};
 
-    const BOTH: [Manager; 2] = [Manager::Systemd, Manager::Sysv];
+    const BOTH: [&dyn Manager; 2] = [&Systemd, &Sysv];
 
     #[test]
     fn the_program_is_where_the_play_puts_it() {
@@ -200,14 +176,14 @@ mod tests {
 
     #[test]
     fn rules_and_drop_ins_go_before_the_broker_comes_and_it_before_the_services() {
-        let orders = [
+        let orders: [(&dyn Manager, &str, &str); 2] = [
             (
-                Manager::Systemd,
+                &Systemd,
                 "systemctl start 'rabbitmq-server.service'",
                 "systemctl start 'httpd.service'",
             ),
             (
-                Manager::Sysv,
+                &Sysv,
                 "service 'rabbitmq-server' start",
                 "service 'httpd' start",
             ),
@@ -225,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_does_not_end_keeps_no_umbrella_from_starting() {
-        let text = text(&sample(), Manager::Systemd);
+        let text = text(&sample(), &Systemd);
         let ended = text.find("systemctl kill --signal=SIGKILL").unwrap();
         let units = text[..ended].rfind("for unit in ").unwrap();
         for service in sample().services {
@@ -240,9 +216,9 @@ mod tests {
     fn a_broker_that_does_not_start_keeps_no_service_down() {
         for manager in BOTH {
             let record = sample();
-            let Dialect {
+            let RestartScript {
                 broker, services, ..
-            } = Dialect::of(manager, &record);
+            } = restart_script(&record, manager);
             let attempt = attempt(&record, broker, services).join("\n");
             assert!(!attempt.contains("return"), "{attempt}");
             assert!(!attempt.contains("exit"), "{attempt}");
