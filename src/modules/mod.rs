@@ -22,6 +22,7 @@ use crate::broker::settings::Target;
 use crate::broker::{Overrides, settings};
 use crate::names::{Generation, all_units, option};
 use crate::observe;
+use crate::outage::guard::Untaken;
 use crate::outage::undo;
 use crate::pulp::others::{Look, Refusal, listed};
 use crate::service::{self, Unit};
@@ -181,7 +182,8 @@ fn look(call: &Call) -> Result<Option<Look>> {
 }
 
 /// The reply where nothing was taken away, because of tasks of others or because Pulp does not tell.
-fn untaken(refusal: Refusal, outcome: Outcome) -> Outcome {
+fn nothing_taken(untaken: Untaken, outcome: Outcome) -> Outcome {
+    let Untaken { refusal, undo } = untaken;
     let failures = json!([refusal.failure()]);
     let Refusal {
         name, msg, tasks, ..
@@ -193,6 +195,10 @@ fn untaken(refusal: Refusal, outcome: Outcome) -> Outcome {
     }
     .with("void", name)
     .with("failures", failures);
+    let outcome = match undo {
+        Some(state) => outcome.with("undo", state),
+        None => outcome,
+    };
     if tasks.is_empty() {
         return outcome;
     }

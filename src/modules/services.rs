@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{
     ASK_PULP, BROKER_UNIT, BROKER_URL, BY_HAND, BrokerParams, PULP_GENERATION, RESTORE_AFTER,
-    RESTORE_MARGIN, RUN_ID, TARGET, look, seconds, told, typed, untaken,
+    RESTORE_MARGIN, RUN_ID, TARGET, look, nothing_taken, seconds, told, typed,
 };
 use crate::ansible::spec::{Default, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome};
@@ -27,6 +27,7 @@ use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
 use crate::names::{self, Actor, Failed, WORKERS};
+use crate::outage::guard::Guard;
 use crate::outage::undo::{self, Record, Taking};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::others::Look;
@@ -184,7 +185,7 @@ impl Set<'_> {
         &self,
         call: &Call,
         restore_after: Duration,
-        mut look: Option<Look>,
+        look: Option<Look>,
         broker: &dyn Fn() -> Result<Option<Broker>>,
     ) -> Result<Outcome> {
         let actions = match self.state {
@@ -196,39 +197,31 @@ impl Set<'_> {
             return Ok(reply(&self.before, &self.predicted(), &actions));
         }
         let as_it_is = || reply(&self.before, &self.before, &[]);
-        let armed = if self.state == State::Stopped && !actions.is_empty() {
-            if let Some(Err(refusal)) = look.as_mut().map(|look| look.prepare(self.deadline)) {
-                return Ok(untaken(refusal, as_it_is()));
-            }
+        let mut armed = None;
+        if self.state == State::Stopped && !actions.is_empty() {
+            let guard = Guard {
+                run_id: self.run_id.unwrap_or(BY_HAND),
+                restore_after,
+                deadline: self.deadline,
+                timeout: self.timeout,
+            };
             let taking = Taking {
                 broker: None,
                 services: &self.before,
             };
-            let run_id = self.run_id.unwrap_or(BY_HAND);
-            Some(undo::arm(run_id, taking, restore_after)?)
-        } else {
-            None
-        };
-        let mut looked = None;
-        if let (Some(record), Some(look)) = (&armed, look) {
-            // As late as can be: nothing comes between this and the first act.
-            let deadline = self.deadline.at_most(record.patience(restore_after));
-            match look.now(deadline) {
-                Ok(before) => looked = Some(before),
-                Err(refusal) => {
-                    let undo = undo::settle(record, answers(record, broker)?)?;
-                    return Ok(untaken(refusal, as_it_is()).with("undo", undo));
-                }
+            match guard.arm(look, taking, |record| answers(record, broker))? {
+                Ok(guarded) => armed = Some(guarded),
+                Err(untaken) => return Ok(nothing_taken(untaken, as_it_is())),
             }
         }
-        let reached = self.act(&actions).and_then(|()| self.prove());
-        let after = reached.map_err(|error| match &armed {
-            Some(record) => undo::give_back(&error, record, self.timeout),
-            None => error,
-        })?;
+        let reach = || self.act(&actions).and_then(|()| self.prove());
+        let after = match &mut armed {
+            Some(armed) => armed.act(|_| reach())?,
+            None => reach()?,
+        };
         let mut outcome = reply(&self.before, &after, &actions);
-        if armed.is_some() {
-            outcome = told(outcome, looked);
+        if let Some(armed) = armed {
+            outcome = told(outcome, armed.looked);
         }
         if let Some(state) = self.settle(broker)? {
             outcome = outcome.with("undo", state);

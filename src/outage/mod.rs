@@ -3,6 +3,7 @@
 //! or stopped, the same rules in force.
 
 mod firewall;
+pub(crate) mod guard;
 pub(crate) mod methods;
 pub(crate) mod plan;
 mod taken;

@@ -10,8 +10,9 @@ use crate::ansible::Outcome;
 use crate::broker::Kept;
 use crate::host::syslog;
 use crate::host::wait::Deadline;
-use crate::modules::{diff, pulp_units, told, untaken};
+use crate::modules::{diff, nothing_taken, pulp_units, told};
 use crate::outage::Taken;
+use crate::outage::guard::{Armed, Guard};
 use crate::outage::methods::{ApplyAt, OutageStep};
 use crate::outage::plan::{self, OutageOptions, Plan};
 use crate::outage::undo::{self, Record, Taking};
@@ -19,11 +20,7 @@ use crate::outage::{self, BrokerView};
 use crate::pulp::others::Look;
 use crate::service::Unit;
 
-pub(super) fn begin(
-    outage: &Outage<'_>,
-    mut look: Option<Look>,
-    check_mode: bool,
-) -> Result<Outcome> {
+pub(super) fn begin(outage: &Outage<'_>, look: Option<Look>, check_mode: bool) -> Result<Outcome> {
     undo::refuse_other_run(outage.run_id)?;
     let services = pulp_units(outage.pulp)?;
     let record = undo::record()?;
@@ -42,27 +39,31 @@ pub(super) fn begin(
         return Ok(planned(outage, plan));
     }
     let plan = plan?;
-    let deadline = Deadline::after(outage.timeout);
-    let as_it_is = || reply(outage.wanted.broker, "local", false);
-    if let Some(Err(refusal)) = look.as_mut().map(|look| look.prepare(deadline)) {
-        return Ok(untaken(refusal, as_it_is()));
-    }
     let taking = Taking {
         broker: Some(plan.taken),
         services: &services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
-    // As late as can be: nothing comes between this and the first act.
-    let deadline = deadline.at_most(record.patience(outage.wanted.restore_after));
-    let looked = match look.map(|look| look.now(deadline)).transpose() {
-        Ok(looked) => looked,
-        Err(refusal) => {
-            let undo = undo::settle(&record, outage.wanted.broker.ask().is_up())?;
-            return Ok(untaken(refusal, as_it_is()).with("undo", undo));
+    let is_back = |_: &Record| Ok(outage.wanted.broker.ask().is_up());
+    match guard(outage).arm(look, taking, is_back)? {
+        Ok(armed) => {
+            let looked = armed.looked;
+            take_and_hold(outage, armed, &plan.inject, Kept::default())
+                .map(|outcome| told(outcome, looked))
         }
-    };
-    take_and_hold(outage, record, &plan.inject, Kept::default())
-        .map(|outcome| told(outcome, looked))
+        Err(untaken) => Ok(nothing_taken(
+            untaken,
+            reply(outage.wanted.broker, "local", false),
+        )),
+    }
+}
+
+fn guard<'a>(outage: &Outage<'a>) -> Guard<'a> {
+    Guard {
+        run_id: outage.run_id,
+        restore_after: outage.wanted.restore_after,
+        deadline: Deadline::after(outage.timeout),
+        timeout: outage.timeout,
+    }
 }
 
 /// This run has taken it away already, and the undo is armed anew for a further hold.
@@ -88,17 +89,18 @@ fn again(
         broker: Some(taken),
         services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
+    let mut armed = guard(outage).arm_anew(taking)?;
     if answers {
         let text = format!(
             "the broker at {} was taken away by this run but answers again",
             outage.wanted.broker.endpoint
         );
-        let method = record.broker.as_ref().map(|taken| taken.method);
-        let error = outage::interrupted(&text, method);
-        return Err(undo::give_back(&error, &record, outage.timeout));
+        return armed.act(|record| {
+            let method = record.broker.as_ref().map(|taken| taken.method);
+            Err(outage::interrupted(&text, method))
+        });
     }
-    take_and_hold(outage, record, &[], kept)
+    take_and_hold(outage, armed, &[], kept)
 }
 
 /// The broker is taken away on another host; this host's services could be lost with it all the same,
@@ -112,8 +114,8 @@ fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result
         broker: None,
         services,
     };
-    let record = undo::arm(outage.run_id, taking, outage.wanted.restore_after)?;
-    let outcome = outcome.with("restores_at", record.restores_at.clone());
+    let mut armed = guard(outage).arm_anew(taking)?;
+    let outcome = outcome.with("restores_at", armed.record.restores_at.clone());
     if outage.wanted.hold.is_zero() || !services.iter().any(Unit::consumes) {
         return Ok(outcome);
     }
@@ -122,10 +124,10 @@ fn elsewhere(outage: &Outage<'_>, services: &[Unit], check_mode: bool) -> Result
         taken: None,
     };
     let mut kept = Kept::default();
-    let held = watch
-        .prove_down(&mut kept, Deadline::after(outage.timeout))
-        .and_then(|()| watch.hold(&mut kept, outage.wanted.hold))
-        .map_err(|error| undo::give_back(&error, &record, outage.timeout))?;
+    let held = armed.act(|_| {
+        watch.prove_down(&mut kept, Deadline::after(outage.timeout))?;
+        watch.hold(&mut kept, outage.wanted.hold)
+    })?;
     let msg = format!(
         "DOWN as seen from here: the broker at {} did not answer {} times in {} s: {}",
         outage.wanted.broker.endpoint, held.probes, held.watched_seconds, held.answer
@@ -187,12 +189,11 @@ fn what(wanted: &OutageOptions<'_>, taken: &Taken) -> String {
 
 fn take_and_hold(
     outage: &Outage<'_>,
-    mut record: Record,
+    mut armed: Armed,
     inject: &[OutageStep],
     kept: Kept,
 ) -> Result<Outcome> {
-    let told = act(outage, &mut record, inject, kept);
-    told.map_err(|error| undo::give_back(&error, &record, outage.timeout))
+    armed.act(|record| act(outage, record, inject, kept))
 }
 
 fn act(
