@@ -14,6 +14,7 @@ use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
 use crate::names::{self, Failed, Generation};
 use crate::service::{self, LogLine, Unit};
+use crate::timeline::celery;
 
 /// How long a connection must stand to count.
 const STANDING: Duration = Duration::from_secs(5);
@@ -26,15 +27,6 @@ const PACE: Pace = Pace {
     first: Duration::from_millis(50),
     last: Duration::from_millis(250),
 };
-
-/// What a consumer of kombu says when its broker does not accept it. A bare "Connection refused" may
-/// be about a database.
-const MET: &[&str] = &[
-    "Cannot connect to amqp",
-    "Cannot connect to qpid",
-    "Cannot connect to redis",
-    "Connection to broker lost",
-];
 
 /// How often the log is read.
 const LOG_PACE: Pace = Pace {
@@ -198,7 +190,7 @@ fn said_met(consumers: &[&Unit]) -> Result<BTreeSet<String>> {
 fn tells_of_outage(unit: &Unit, line: &LogLine) -> bool {
     line.unit == unit.name
         && line.at_us >= unit.active_since_us
-        && MET.iter().any(|words| line.message.contains(words))
+        && celery::tells_of_outage(&line.message)
 }
 
 /// The main process that was named is there no more.

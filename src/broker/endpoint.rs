@@ -123,9 +123,10 @@ impl Endpoint {
         };
         let lower = name.to_ascii_lowercase();
         let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == lower) else {
+            let known: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.name).collect();
             bail!(fail(&format!(
-                "expected amqp, amqps, pyamqp, qpid, tcp, ssl, redis, rediss, redis+socket or postgresql, \
-                 but the scheme is `{name}`"
+                "expected one of {}, but the scheme is `{name}`",
+                known.join(", ")
             )));
         };
         let parts = Parts::of(rest);

@@ -3,20 +3,7 @@
 use anyhow::Result;
 
 use crate::service::{self, LogLine};
-use crate::timeline::{BrokerRefusal, Entry, Event, Said, Timeline};
-
-/// In the words of Celery and kombu; after `Connected to` and `Cannot connect to` comes a URL.
-const WORDS: &[(&str, Said)] = &[
-    ("Connection to broker lost", Said::Lost),
-    ("Cannot connect to ", Said::Refused),
-    ("beat: Connection error", Said::Refused),
-    ("Trying again in ", Said::Retries),
-    ("Connected to ", Said::Connected),
-    ("Unrecoverable error", Said::GaveUp),
-];
-
-/// What URLs of brokers begin with.
-const SCHEMES: &[&str] = &["amqp", "pyamqp", "librabbitmq", "qpid", "redis", "sentinel"];
+use crate::timeline::{BrokerRefusal, Entry, Event, Said, Timeline, celery};
 
 /// The further entries of a timeline, from the logs of its units.
 ///
@@ -104,39 +91,17 @@ fn entries(line: &LogLine, begin: f64) -> Vec<Entry> {
         Said::Lost | Said::Refused => Some(Said::Met),
         _ => None,
     };
-    WORDS
-        .iter()
-        .filter_map(|(words, what)| {
-            let (_, after) = line.message.split_once(words)?;
-            let is_url = SCHEMES.iter().any(|scheme| after.starts_with(scheme));
-            if words.ends_with("ect to ") || words.ends_with("ected to ") {
-                is_url.then_some(())?;
-            }
-            let what = told(*what)?;
-            Some(Entry {
-                at: (at * 1000.0).round() / 1000.0,
-                event: Event::Said {
-                    unit: line.unit.clone(),
-                    what,
-                    seconds: (what == Said::Retries).then(|| seconds(after)).flatten(),
-                },
-            })
+    let entry = |(what, seconds): (Said, Option<f64>)| {
+        Some(Entry {
+            at: (at * 1000.0).round() / 1000.0,
+            event: Event::Said {
+                unit: line.unit.clone(),
+                what: told(what)?,
+                seconds: seconds.filter(|_| line.dated),
+            },
         })
-        .collect()
-}
-
-/// As Celery writes it: `2.00 seconds...`, and from a minute on `1.07 minutes...`.
-fn seconds(after: &str) -> Option<f64> {
-    let mut words = after.split_whitespace();
-    let number: f64 = words.next()?.parse().ok()?;
-    let unit = words.next()?.trim_end_matches(['.', 's']);
-    let each = match unit {
-        "second" => 1.0,
-        "minute" => 60.0,
-        "hour" => 3600.0,
-        _ => return None,
     };
-    Some(number * each).filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+    celery::said(&line.message).filter_map(entry).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod actors;
 mod backoff;
+pub(crate) mod celery;
 mod connections;
 pub(crate) mod missing;
 mod outage;

@@ -1,6 +1,7 @@
 //! Why a broker that answers does not serve Pulp, by the broker's own words: it says them to who asks, and they stand in the logs of
 //! those whom it refuses.
 
+use super::celery;
 use serde::{Deserialize, Serialize};
 
 /// Why a broker refuses.
@@ -191,13 +192,8 @@ const TLS: &[&str] = &[
     "server does not support SSL",
 ];
 
-/// Where a log line is about the broker, and not about a feed or another server: kombu's words, Celery's and libpq's.
-const OF_BROKER: &[&str] = &[
-    "Cannot connect to amqp",
-    "Cannot connect to redis",
-    "Cannot connect to qpid",
-    "connection to server at",
-];
+/// What libpq says before it names the server. Whatever Celery says of a broker is about the broker too; a feed is neither.
+const LIBPQ: &str = "connection to server at";
 
 impl BrokerRefusal {
     /// What a text says of a broker of this kind.
@@ -207,8 +203,9 @@ impl BrokerRefusal {
         let mut own = WORDS.iter().filter(|(of, ..)| *of == product);
         let said = own.find(|(_, words, _)| text.contains(words)).map(refusal);
         let tls = || {
-            let has = |words: &[&str]| words.iter().any(|words| text.contains(words));
-            (has(TLS) && has(OF_BROKER)).then_some(Reason::Tls)
+            let is_tls = TLS.iter().any(|words| text.contains(words));
+            let is_of_broker = celery::tells_of_outage(text) || text.contains(LIBPQ);
+            (is_tls && is_of_broker).then_some(Reason::Tls)
         };
         let missing = || {
             let names_it = product == Product::Postgresql
