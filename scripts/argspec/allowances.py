@@ -119,9 +119,10 @@ def json_alone(both):
 
 
 def is_json(text):
-    """As every reader of JSON takes it, which half a surrogate pair and `NaN` are not."""
+    """As every reader of JSON takes it, which half a surrogate pair and `NaN` are not, also where a later entry takes their place."""
     try:
-        return bool(json.dumps(json.loads(text, parse_constant=float), ensure_ascii=False, allow_nan=False).encode())
+        value = json.loads(text, object_pairs_hook=list, parse_constant=float)
+        return bool(json.dumps(value, ensure_ascii=False, allow_nan=False).encode())
     except ValueError:
         return False
 
