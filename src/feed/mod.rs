@@ -196,7 +196,7 @@ mod tests {
         let port = feed.server.port;
         drop(feed);
         // The listening thread notices a moment later.
-        let deadline = Deadline::after(Duration::from_secs(5));
+        let deadline = Deadline::after(Duration::from_secs(20));
         let closed = until("the port to close", deadline, Pace::QUICK, || {
             Ok(TcpStream::connect(("127.0.0.1", port)).err())
         });

@@ -335,15 +335,14 @@ mod tests {
 
     #[test]
     fn a_daemon_that_keeps_its_output_open_is_not_waited_for() {
-        let begin = std::time::Instant::now();
-        let argv = ["sh", "-c", "echo started; sleep 5 & exit 3"];
+        // Who waits for it waits for longer than the limit.
+        let argv = ["sh", "-c", "echo started; sleep 25 & exit 3"];
         let error = format!("{:#}", run_ok_leaving(&argv, LIMIT).unwrap_err());
         // Only root may write where the file is made.
         assert!(
             error.ends_with("3: started") || error.contains("/var/run"),
             "{error}"
         );
-        assert!(begin.elapsed() < Duration::from_secs(4));
     }
 
     #[test]

@@ -418,10 +418,10 @@ mod tests {
         let mut held: Vec<std::thread::JoinHandle<_>> = Vec::new();
         for _ in 0..3 {
             held.push(std::thread::spawn(move || {
-                TcpStream::connect_timeout(&peer, std::time::Duration::from_secs(3))
+                TcpStream::connect_timeout(&peer, std::time::Duration::from_secs(20))
             }));
         }
-        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(3));
+        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(20));
         crate::host::wait::until("a try", deadline, crate::host::wait::Pace::QUICK, || {
             Ok((unanswered(&[me, other], &[peer])? == BTreeSet::from([me])).then_some(()))
         })

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn it_looks_until_the_task_has_ended() {
         let mut looks = 0;
-        let ended = to_its_end("t1", Deadline::after(Duration::from_secs(5)), "", || {
+        let ended = to_its_end("t1", Deadline::after(Duration::from_mins(1)), "", || {
             looks += 1;
             Ok(if looks < 3 {
                 task("running", TaskState::Open)

@@ -131,15 +131,17 @@ fn a_busy_pulp_is_refused_with_both_ways_on() {
     assert_eq!(listed.map(Vec::len), Some(20));
 }
 
+/// How often the tasks were looked at.
+fn looks(server: &Server) -> usize {
+    server.asked().iter().filter(|a| *a == SEARCH).count()
+}
+
 #[test]
 fn tasks_that_end_in_time_are_waited_for() {
     let server = pulp(busy(1, 3));
-    let begun = Instant::now();
     let told = idle(&server, json!({"drain": 60}));
     assert_eq!(told.reply["failed"], false, "{}", told.raw);
-    assert!(begun.elapsed() < Duration::from_secs(20));
-    let looks = server.asked().iter().filter(|a| *a == SEARCH).count();
-    assert_eq!(looks, 4);
+    assert_eq!(looks(&server), 4);
 }
 
 #[test]
@@ -175,18 +177,15 @@ fn tasks_of_our_own_repositories_are_nobodys() {
 
 #[test]
 fn check_mode_refuses_without_failing_and_waits_for_nothing() {
-    let begun = Instant::now();
     let told = idle(&pulp(busy(1, usize::MAX)), check_mode(json!({})));
     assert_eq!(told.reply["failed"], false, "{}", told.raw);
     assert_eq!(told.reply["refusals"][0]["name"], "busy");
     assert!(told.reply["refusals"][1].is_null());
-    let told = idle(
-        &pulp(busy(1, usize::MAX)),
-        check_mode(json!({"drain": 600})),
-    );
+    let server = pulp(busy(1, usize::MAX));
+    let told = idle(&server, check_mode(json!({"drain": 600})));
     assert_eq!(told.reply["refusals"], json!([]));
     assert!(told.msg().contains("waits up to 600 s"), "{}", told.msg());
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(looks(&server), 1);
 }
 
 #[test]

@@ -70,12 +70,12 @@ fn a_consumer_whose_try_is_not_answered_has_met_the_outage() {
     assert!(shows().is_empty());
     rustix::net::listen(&socket, 0).unwrap();
     for _ in 0..3 {
-        let limit = Duration::from_secs(3);
+        let limit = Duration::from_secs(20);
         std::thread::spawn(move || std::net::TcpStream::connect_timeout(&peer, limit));
     }
     let met = until(
         "a try",
-        Deadline::after(Duration::from_secs(3)),
+        Deadline::after(Duration::from_secs(20)),
         PACE,
         || Ok(shows().first().cloned()),
     );

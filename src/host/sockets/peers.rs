@@ -163,7 +163,7 @@ mod tests {
         assert!(of(&[u32::MAX]).unwrap().is_empty());
         // One that has ended while it was looked at: nobody has waited for it yet.
         let mut child = std::process::Command::new("true").spawn().unwrap();
-        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(5));
+        let deadline = crate::host::wait::Deadline::after(std::time::Duration::from_secs(20));
         crate::host::wait::until("its end", deadline, crate::host::wait::Pace::QUICK, || {
             Ok((!processes::runs(child.id())).then_some(()))
         })
