@@ -390,3 +390,24 @@ fn every_variable_is_explained() {
         .collect();
     assert_eq!(explained, variables);
 }
+
+/// `ansible-doc --type role` shows each variable with the default that it has. One is computed.
+#[test]
+fn the_roles_documentation_has_every_variable_with_its_default() {
+    let read = |path: &str| -> BTreeMap<String, serde_json::Value> {
+        let path = root().join("playbooks/roles/pulp_broker_test").join(path);
+        let text = fs::read_to_string(path).expect("the role has it");
+        serde_saphyr::from_str(&text).expect("it is YAML")
+    };
+    let mut defaults = read("defaults/main.yml");
+    let computed = defaults.get_mut("pulp_broker_test_reconnect_hold");
+    *computed.expect("it has a default") = serde_json::Value::Null;
+    let specs = read("meta/argument_specs.yml");
+    let options = specs["argument_specs"]["main"]["options"].as_object();
+    let documented: BTreeMap<String, serde_json::Value> = options
+        .into_iter()
+        .flatten()
+        .map(|(name, option)| (name.clone(), option["default"].clone()))
+        .collect();
+    assert_eq!(documented, defaults);
+}
