@@ -121,31 +121,28 @@ impl Prediction {
     }
 }
 
-/// The instants of all tries, in seconds after the loss.
-pub(super) fn tries() -> impl Iterator<Item = f64> {
-    up_to(TRIES)
+impl Retry {
+    /// The instants of all tries, in seconds after the loss.
+    pub(super) fn tries(self) -> impl Iterator<Item = f64> {
+        up_to(if self.retries { self.most } else { Some(0) })
+    }
 }
 
-fn up_to(most: u32) -> impl Iterator<Item = f64> {
+/// Without a number of tries they never end.
+fn up_to(most: Option<u32>) -> impl Iterator<Item = f64> {
     let lost = Tried {
         at: 0.0,
         wait: STEP,
     };
-    let further = lost
-        .following()
-        .take(usize::try_from(most).unwrap_or(usize::MAX));
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    let further = lost.following().take(most.unwrap_or(usize::MAX));
     std::iter::once(0.0).chain(further)
-}
-
-/// When the tries are used up, in seconds after the loss: 2,960.
-pub(super) fn budget() -> f64 {
-    tries().last().unwrap_or_default()
 }
 
 /// The first try at or after `at` of a consumer that lost its connection at `lost`; none when it has
 /// given up by then.
-pub(super) fn next_try(lost: f64, at: f64) -> Option<f64> {
-    tries().map(|after| lost + after).find(|t| *t >= at)
+pub(super) fn next_try(retry: Retry, lost: f64, at: f64) -> Option<f64> {
+    retry.tries().map(|after| lost + after).find(|t| *t >= at)
 }
 
 /// The try at or after `now` of a consumer that failed last as told.
@@ -210,7 +207,7 @@ pub(super) fn predict(
     let Some(most) = known.retry.most else {
         return predicted;
     };
-    let budget = up_to(most).last().unwrap_or_default();
+    let budget = up_to(Some(most)).last().unwrap_or_default();
     let end = format!(
         "the {most} tries, {} s, after which kombu gives up",
         grouped(budget)
@@ -252,6 +249,7 @@ mod tests {
 
     #[test]
     fn the_tries_are_those_of_kombu() {
+        let tries = || Retry::default().tries();
         let first: Vec<f64> = tries().take(11).collect();
         assert_eq!(
             first,
@@ -259,7 +257,7 @@ mod tests {
                 0.0, 2.0, 6.0, 12.0, 20.0, 30.0, 42.0, 56.0, 72.0, 90.0, 110.0
             ]
         );
-        assert!((budget() - 2960.0).abs() < f64::EPSILON);
+        assert_eq!(tries().last(), Some(2960.0));
         assert_eq!(tries().count(), 101);
     }
 

@@ -1,7 +1,7 @@
 //! When Pulp 2 calls a worker missing and cancels its tasks, predicted before an outage. What counts is not how
 //! long the broker is away: a worker writes its next heartbeat at its first retry after the broker's return.
 
-use super::backoff;
+use super::backoff::{self, Retry};
 
 /// Pulp's `worker_timeout`, unless its configuration says otherwise.
 const WORKER_TIMEOUT: f64 = 30.0;
@@ -79,22 +79,37 @@ impl Cancels {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Outlook {
     pub(crate) cancels: Cancels,
-    hold: f64,
-    /// Zero where the broker does not have to start, `None` where it does and nobody knows how long.
-    start: Option<f64>,
-    /// The first retry that may succeed, in seconds after the loss.
+    planned: PlannedOutage,
+    /// The first retry that may succeed, in seconds after the loss. Without end where the workers have given up by then.
     first: f64,
     /// The last one, where the broker's start is known.
     last: Option<f64>,
-    rule: Rule,
 }
 
-/// Predicts it for a broker that is held away for `hold` seconds and whose last start took `start` seconds.
-pub(crate) fn outlook(hold: f64, start: Option<f64>, rule: Rule) -> Outlook {
-    // Beyond the last retry nobody comes back.
-    let retry = |away: f64| backoff::next_try(0.0, away).unwrap_or_else(backoff::budget);
-    let first = retry(hold + start.unwrap_or_default() / START_DIFFERS);
-    let last = start.map(|start| retry(hold + start * START_DIFFERS + AROUND_THE_HOLD));
+/// An outage that is planned, of a Pulp 2.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PlannedOutage {
+    /// For how many seconds the broker is held away.
+    pub(crate) hold: f64,
+    /// How many seconds its last start took: zero where it does not have to start, `None` where nobody knows.
+    pub(crate) start: Option<f64>,
+    pub(crate) rule: Rule,
+    /// How its workers try again.
+    pub(crate) retry: Retry,
+}
+
+/// Predicts it.
+pub(crate) fn outlook(planned: PlannedOutage) -> Outlook {
+    let PlannedOutage {
+        hold,
+        start,
+        rule,
+        retry,
+    } = planned;
+    // Beyond the last try nobody comes back.
+    let back = |away: f64| backoff::next_try(retry, 0.0, away).unwrap_or(f64::INFINITY);
+    let first = back(hold + start.unwrap_or_default() / START_DIFFERS);
+    let last = start.map(|start| back(hold + start * START_DIFFERS + AROUND_THE_HOLD));
     // The last heartbeat before the loss may be a whole interval old, and the scheduler's next look a whole one away.
     let cancels = if first >= rule.limit + rule.look {
         Cancels::Will
@@ -105,47 +120,56 @@ pub(crate) fn outlook(hold: f64, start: Option<f64>, rule: Rule) -> Outlook {
     };
     Outlook {
         cancels,
-        hold,
-        start,
+        planned,
         first,
         last,
-        rule,
     }
 }
 
 impl Outlook {
     /// What the page before a run says.
     pub(crate) fn sentence(&self) -> String {
-        let hold = self.hold;
-        let away = match self.start {
+        let PlannedOutage {
+            hold, start, rule, ..
+        } = self.planned;
+        let away = match start {
             None => format!("{hold} s and its start, whose time is not known"),
             Some(0.0) => format!("{hold} s"),
             Some(start) => format!("{hold} s and its start ({start:.0} s the last time)"),
         };
         let silent = match self.last {
-            Some(last) => format!("{:.0} to {:.0} s", self.first, last + self.rule.heartbeat),
-            None => format!("{:.0} s or more", self.first),
+            _ if self.first.is_infinite() => {
+                "ever again, because they have given up by then".to_owned()
+            }
+            Some(last) if last.is_finite() => {
+                format!("for {:.0} to {:.0} s", self.first, last + rule.heartbeat)
+            }
+            _ => format!("for {:.0} s or more", self.first),
         };
         format!(
-            "{}: its workers write no heartbeat for {silent}, and its limit is {:.0} s; the broker is away for {away}, \
+            "{}: its workers write no heartbeat {silent}, and its limit is {:.0} s; the broker is away for {away}, \
              and workers retry {} after the loss",
             self.cancels.words(),
-            self.rule.limit,
-            retries(self.last.unwrap_or(self.first)),
+            rule.limit,
+            self.retries(),
         )
     }
-}
 
-/// The retries as far as they matter, such as `2, 6, 12, 20, 30 s`; of many the last eight.
-fn retries(to: f64) -> String {
-    let shown: Vec<String> = backoff::tries()
-        .skip(1)
-        .take_while(|at| *at <= to)
-        .map(|at| format!("{at:.0}"))
-        .collect();
-    let from = shown.len().saturating_sub(8);
-    let before = if from == 0 { "" } else { "… " };
-    format!("{before}{} s", shown[from..].join(", "))
+    /// The retries as far as they matter, such as `2, 6, 12, 20, 30 s`; of many the last eight.
+    fn retries(&self) -> String {
+        let to = self.last.unwrap_or(self.first);
+        let tries = self.planned.retry.tries().skip(1);
+        let shown: Vec<String> = tries
+            .take_while(|at| *at <= to)
+            .map(|at| format!("{at:.0}"))
+            .collect();
+        if shown.is_empty() {
+            return "only at once".to_owned();
+        }
+        let from = shown.len().saturating_sub(8);
+        let before = if from == 0 { "" } else { "… " };
+        format!("{before}{} s", shown[from..].join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +177,15 @@ mod tests {
     use super::*;
 
     const TODAY: Option<&str> = Some("2.21.5");
+
+    fn outlook(hold: f64, start: Option<f64>, rule: Rule) -> Outlook {
+        super::outlook(PlannedOutage {
+            hold,
+            start,
+            rule,
+            retry: Retry::default(),
+        })
+    }
 
     fn cancels(hold: f64, start: f64) -> Cancels {
         outlook(hold, Some(start), Rule::of(TODAY, None)).cancels
@@ -238,8 +271,51 @@ mod tests {
             "Pulp will not cancel running tasks: its workers write no heartbeat for 6 to 18 s, and its limit is 24 s; \
              the broker is away for 3 s, and workers retry 2, 6, 12 s after the loss"
         );
-        // Nobody comes back after the last retry.
-        let said = outlook(5000.0, Some(0.0), rule).sentence();
-        assert!(said.contains("2960 to 2966 s"), "{said}");
+    }
+
+    #[test]
+    fn who_has_given_up_by_then_writes_no_heartbeat_ever() {
+        let planned = |hold, retry| PlannedOutage {
+            hold,
+            start: Some(0.0),
+            rule: Rule::of(TODAY, None),
+            retry,
+        };
+        let few = Retry {
+            most: Some(2),
+            ..Retry::default()
+        };
+        let none = Retry {
+            retries: false,
+            ..few
+        };
+        let without_end = Retry { most: None, ..few };
+        for (hold, retry, cancels, words) in [
+            (
+                5000.0,
+                Retry::default(),
+                Cancels::Will,
+                "no heartbeat ever again, because they have given up",
+            ),
+            (
+                7.0,
+                few,
+                Cancels::Will,
+                "workers retry 2, 6 s after the loss",
+            ),
+            (1.0, few, Cancels::May, "for 2 s or more"),
+            (
+                1.0,
+                none,
+                Cancels::Will,
+                "workers retry only at once after the loss",
+            ),
+            (5000.0, without_end, Cancels::Will, "for 5008 to 5014 s"),
+        ] {
+            let found = super::outlook(planned(hold, retry));
+            let said = found.sentence();
+            assert_eq!(found.cancels, cancels, "{said}");
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

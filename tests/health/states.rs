@@ -95,6 +95,8 @@ fn what_becomes_of_tasks_that_run_is_predicted_for_a_planned_outage() {
     assert_eq!(cancels(json!({"hold": 23, "broker_start": 0})), "will");
     let patient = json!({"hold": 23, "broker_start": 8.6, "worker_timeout": 300});
     assert_eq!(cancels(patient), "will_not");
+    let gives_up = json!({"hold": 3, "broker_start": 0, "retry": {"retries": false, "most": 100}});
+    assert_eq!(cancels(gives_up), "will");
     assert_eq!(cancels(json!({"hold": 9})), "may");
     assert_eq!(cancels(json!({})), Value::Null);
     for (options, words) in [

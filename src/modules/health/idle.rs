@@ -15,7 +15,8 @@ use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::pulp::others::{Refusal, tasks_of_others};
 use crate::pulp::{self, Pulp, Status, Task};
-use crate::timeline::missing::{self, Outlook, Rule};
+use crate::timeline::Retry;
+use crate::timeline::missing::{self, Outlook, PlannedOutage, Rule};
 
 /// What Pulp said.
 struct Seen {
@@ -36,6 +37,7 @@ struct Planned {
     /// See [`Outlook`].
     broker_start: Option<f64>,
     worker_timeout: Option<u32>,
+    retry: Retry,
 }
 
 impl Planned {
@@ -54,15 +56,19 @@ impl Planned {
             hold: seconds_or_none("hold", hold)?,
             broker_start,
             worker_timeout: worker_timeout.and_then(|timeout| u32::try_from(timeout).ok()),
+            retry: params.retry.unwrap_or_default(),
         }))
     }
 
     /// What becomes of the tasks that run; nothing where no Pulp 2 answers.
     fn outlook(self, status: Option<&Status>) -> Option<Outlook> {
         let status = status.filter(|status| status.three.is_none())?;
-        let rule = Rule::of(status.version.as_deref(), self.worker_timeout);
-        let hold = self.hold.as_secs_f64();
-        Some(missing::outlook(hold, self.broker_start, rule))
+        Some(missing::outlook(PlannedOutage {
+            hold: self.hold.as_secs_f64(),
+            start: self.broker_start,
+            rule: Rule::of(status.version.as_deref(), self.worker_timeout),
+            retry: self.retry,
+        }))
     }
 }
 

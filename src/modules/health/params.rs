@@ -13,8 +13,9 @@ use crate::names::option;
 pub(super) use crate::pulp::options::seconds;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
 use crate::pulp::{Door, Options};
+use crate::timeline::Retry;
 
-pub(super) const SPEC: [Opt; 28] = with_options(&[
+pub(super) const SPEC: [Opt; 29] = with_options(&[
     PULP_URL.required(),
     Opt::new("state", Type::Str)
         .default(Preset::Str("healthy"))
@@ -31,6 +32,7 @@ pub(super) const SPEC: [Opt; 28] = with_options(&[
     Opt::new("hold", Type::Int),
     Opt::new("broker_start", Type::Float),
     Opt::new("worker_timeout", Type::Int),
+    Opt::new("retry", Type::Dict),
     Opt::new("recovery_timeout", Type::Int),
     Opt::list_of("actors", Type::Dict),
     RUN_ID,
@@ -62,6 +64,7 @@ pub(super) struct Params {
     pub(super) hold: Option<i64>,
     pub(super) broker_start: Option<f64>,
     pub(super) worker_timeout: Option<i64>,
+    pub(super) retry: Option<Retry>,
     pub(super) recovery_timeout: Option<i64>,
     pub(super) actors: Option<Vec<Service>>,
     /// How Pulp is reached.

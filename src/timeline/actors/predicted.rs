@@ -3,7 +3,9 @@
 
 use super::{ActorState, Main, SLACK, Story};
 use crate::names::Generation;
-use crate::timeline::backoff::{Known, Prediction, Tried, lateness, next_after, next_try, predict};
+use crate::timeline::backoff::{
+    Known, Prediction, Retry, Tried, lateness, next_after, next_try, predict,
+};
 use crate::timeline::{Event, Outage, Said, answer_at};
 
 /// What is learnt from the tries of all services of a host.
@@ -50,7 +52,7 @@ impl ActorState {
     pub(crate) fn next_try(&self, now: f64) -> Option<f64> {
         match self.last_try {
             Some(last) => next_after(last, now),
-            None => next_try(*self.retries.first()?, now),
+            None => next_try(Retry::default(), *self.retries.first()?, now),
         }
     }
 }
