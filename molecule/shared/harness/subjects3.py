@@ -72,7 +72,8 @@ def configured(name, told, line):
 def redis(name, told, *lines):
     """A Redis that hands out the tasks, and takes no writes afterwards."""
     done = "; ".join(f"echo '{line}' >>{REDIS_CONF}" for line in lines)
-    repair = f"cp /run/lab-redis.conf {REDIS_CONF}; systemctl restart {REDIS}"
+    # One that cannot save does not end either, and its unit waits for it without end.
+    repair = f"cp /run/lab-redis.conf {REDIS_CONF}; redis-cli config set save ''; systemctl restart {REDIS}"
     return Subject3(name, "", "broker_refuses", REDIS, prepare=f"cp {REDIS_CONF} /run/lab-redis.conf; {REDIS_WORKERS}", hooks={UP: done}, repair=repair, told=told)
 
 
