@@ -14,7 +14,7 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
-use crate::names::{Generation, WORKERS, all_units, option};
+use crate::names::{Generation, all_units, option};
 use crate::service;
 use crate::timeline::Retry;
 
@@ -195,11 +195,13 @@ impl Settings {
 /// `chosen` says nothing, it is the only one that runs.
 pub(crate) fn read(may_ask: bool, chosen: Option<Generation>) -> Option<Settings> {
     let has_file = Path::new(SERVER_CONF).exists();
-    let has_3 = Generation::Three
-        .prefixes()
-        .any(|prefix| !service::unit_files(prefix).is_empty());
-    let has_2 =
-        has_file && (!has_3 || !service::unit_files(service::short_name(WORKERS)).is_empty());
+    let has_units = |generation: Generation| {
+        let mut prefixes = generation.prefixes();
+        prefixes.any(|prefix| !service::unit_files(prefix).is_empty())
+    };
+    let has_3 = has_units(Generation::Three);
+    // The file may be what a Pulp 2 has left behind.
+    let has_2 = has_file && (!has_3 || has_units(Generation::Two));
     let has_3 = has_3 || !has_file && Path::new(SETTINGS_PY).exists();
     let which = match chosen {
         None if has_2 && has_3 => only_one_that_runs(),
