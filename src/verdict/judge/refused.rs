@@ -1,6 +1,6 @@
 //! The cause behind the symptom: where a broker that is back does not serve Pulp, and says why, its clients' exits and waits are the
-//! consequence. It is named only where the broker itself says so to us, or where each consumer that did not come back has the same
-//! refusal as its last word.
+//! consequence. It is named only where the broker itself says so to us, or where each consumer that did not come back, and each service
+//! that is to blame for a failure and speaks of one, has the same refusal as its last word.
 
 use serde_json::json;
 
@@ -25,8 +25,9 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
             .scenes(scenario)
             .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)))
             .collect();
+        let counts = |actor: &ActorReport| actor.role.consumes() || is_blamed(actor, findings);
         let consumers = seen.iter().flat_map(|(host, watch)| {
-            let consumers = watch.actors.iter().filter(|actor| actor.role.consumes());
+            let consumers = watch.actors.iter().filter(|actor| counts(actor));
             consumers.map(|actor| (host.name.as_str(), actor))
         });
         let consumers: Vec<Consumer<'_>> = consumers.map(Consumer::of).collect();
@@ -51,6 +52,13 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
         }
     }
     findings.splice(0..0, found);
+}
+
+/// It is to blame for a failure and has a refusal as its last word: the API of a Pulp 3 holds a connection too.
+fn is_blamed(actor: &ActorReport, findings: &[Finding]) -> bool {
+    let is_it = |finding: &Finding| finding.actor.as_ref().is_some_and(|who| who.is(actor));
+    let mut failed = findings.iter().filter(|f| f.grade() == Grade::Failed);
+    actor.refused.is_some() && failed.any(is_it)
 }
 
 /// What became of a consumer.

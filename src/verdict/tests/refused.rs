@@ -98,3 +98,28 @@ fn what_cannot_be_told_of_a_broker_is_told_on_the_page() {
     let page = report::make(&results, None, Wishes::default(), "").html;
     assert!(page.contains("has an alarm cannot be told"));
 }
+
+/// Who got a connection came back, and the API of a Pulp 3 got none.
+#[test]
+fn a_service_that_is_to_blame_and_speaks_of_the_refusal_counts_too() {
+    let words = "FATAL:  remaining connection slots are reserved";
+    let api = json!({
+        "name": "pulpcore-api.service", "role": "web", "running": false,
+        "refused": {"at": 45.0, "reason": "limit", "words": words},
+    });
+    let cause = "FAILED not_recovered: pulpcore-api.service: expected a standing connection";
+    let failure = json!({"name": "not_recovered", "actor": api, "text": cause});
+    let mut results = changed(&[("/cause", json!(cause)), ("/failures", json!([failure]))]);
+    let actors = results.pointer_mut(&at(SCENE, "watch/actors")).unwrap();
+    actors.as_array_mut().unwrap().push(api);
+    let (told, json) = verdict(&results);
+    assert_eq!(told, "failed broker_refuses rabbitmq-server.service");
+    let sentence = json["sentence"].as_str().unwrap();
+    assert!(sentence.contains(words), "{sentence}");
+    let last = results.pointer_mut(&at(SCENE, "watch/actors")).unwrap();
+    last.as_array_mut().unwrap().last_mut().unwrap()["refused"] = Json::Null;
+    assert_eq!(
+        verdict(&results).0,
+        "failed service_exited pulpcore-api.service"
+    );
+}
