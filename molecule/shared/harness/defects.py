@@ -26,6 +26,8 @@ class DefectClaims(Claims):
             self.assertIn(name, told)
         for name in innocent:
             self.assertNotIn(name, told)
+        scenario = playbook.stem.removeprefix("broker_")
+        self.assertEqual([path.name for path in play.reports.rglob("evidence-*")], [f"evidence-{scenario}-{self.lab.name}.txt"])
         for task in EVERYTHING_BACK:
             self.assertEqual(play.outcomes(task), {self.lab.name: "ok"})
         # Given back: the broker answers, every main process runs, nothing of ours is left; services that hang were restarted.
