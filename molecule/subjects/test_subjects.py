@@ -13,7 +13,8 @@ class Subjects(Claims):
         cls.lab.use_defect()
 
     def demand(self, name):
-        """It is called by the right name, and whose fault it is."""
+        """It is called by the right name, and whose fault it is. Services that its broker has turned away may have exited for good."""
+        self.addCleanup(self.lab.use_defect)
         [subject] = [subject for subject in SUBJECTS if subject.name == name]
         found = detect(self.lab, subject)
         self.assertTrue(found.right, " | ".join(found.row()))
