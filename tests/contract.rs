@@ -344,7 +344,8 @@ fn a_signal_ends_the_work_with_a_reply() {
             .param("pulp_url", url)
             .param("username", "admin")
             .param("password", "hunter2")
-            .param("request_timeout", 1);
+            // So much that a busy machine, or an emulated one, comes to ask.
+            .param("request_timeout", 5);
         let mut command = call.command();
         let child = command
             .stdout(Stdio::piped())
