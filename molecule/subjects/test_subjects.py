@@ -20,7 +20,7 @@ class Subjects(Claims):
         self.assertTrue(found.right, " | ".join(found.row()))
 
     def test_survived_with_the_defect_that_every_pulp_2_has(self):
-        self.demand("the reply consumer of every Pulp 2.21")
+        self.demand("the reply consumer of every Pulp 2.21 with RabbitMQ")
 
     def test_a_worker_that_died_before_is_refused_and_not_held_against_the_outage(self):
         self.demand("a worker that was killed a moment before")
