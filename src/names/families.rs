@@ -9,7 +9,7 @@ pub(crate) const WORKERS: &str = "pulp_workers.service";
 /// What the name of each worker's own unit begins with, in a Pulp 2.
 pub(crate) const WORKER_PREFIX: &str = "pulp_worker-";
 
-/// What `systemctl` takes for the workers of a Pulp 3 whose units are not known.
+/// What `systemctl` takes for the workers of a Pulp 3 whose units are not known: those of the installer, which is the usual one.
 pub(super) const WORKERS_PATTERN: &str = "'pulpcore-worker@*'";
 
 /// What Pulp 2's own names begin with, up to a number or a host.
@@ -117,7 +117,7 @@ pub(crate) fn units() -> impl Iterator<Item = &'static str> {
     named.map(|(_, member)| member.unit)
 }
 
-/// The same as names that can be kept.
+/// [`units`] as owned strings.
 pub(crate) fn all_units() -> Vec<String> {
     units().map(str::to_owned).collect()
 }

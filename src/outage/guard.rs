@@ -66,7 +66,7 @@ impl Guard<'_> {
         }
     }
 
-    /// The same without a look, where the outage has begun already.
+    /// Arms the undo without a look at the tasks of others, where the outage has begun already.
     ///
     /// # Errors
     /// It cannot be armed.

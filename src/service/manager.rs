@@ -97,22 +97,22 @@ pub(crate) trait Manager: Debug + Sync {
     fn log(&self, unit: &str, since_us: u64) -> Result<String>;
 
     /// Sets an alarm.
-    fn set(&self, alarm: &Alarm, delay: Duration) -> Result<()>;
+    fn set_alarm(&self, alarm: &Alarm, delay: Duration) -> Result<()>;
 
     /// Makes sure that an alarm waits, now that it is wanted.
-    fn prove(&self, alarm: &Alarm, deadline: Deadline) -> Result<()>;
+    fn prove_alarm(&self, alarm: &Alarm, deadline: Deadline) -> Result<()>;
 
     /// Whether an alarm's command runs.
-    fn fires(&self, alarm: &Alarm) -> Result<bool>;
+    fn alarm_fires(&self, alarm: &Alarm) -> Result<bool>;
 
     /// Runs an alarm's command now.
-    fn fire(&self, alarm: &Alarm) -> Result<()>;
+    fn fire_alarm(&self, alarm: &Alarm) -> Result<()>;
 
     /// Ends an alarm and what it runs. One that has fired is gone already: a failure is none.
-    fn end(&self, alarm: &Alarm);
+    fn end_alarm(&self, alarm: &Alarm);
 
     /// What a shell runs, after others, to end the alarm of that name; empty where it ends by itself.
-    fn end_in_shell(&self, name: &str) -> String;
+    fn end_alarm_in_shell(&self, name: &str) -> String;
 
     /// Runs a command as an alarm's would be run, and does not wait for it. `name` says what it is.
     fn run_apart(&self, name: &str, command: &[&str]) -> Result<()>;

@@ -16,7 +16,7 @@ use anyhow::Result;
 use crate::host::processes::Process;
 
 pub(crate) use manager::{Command, Manager, manager, require};
-pub(crate) use systemd::{Setup, Systemd};
+pub(crate) use systemd::{Setup, Systemd, UNIT_DIRS};
 #[cfg(test)]
 pub(crate) use sysv::Sysv;
 pub(crate) use unit::{LogLine, Unit};

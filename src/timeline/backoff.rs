@@ -139,6 +139,14 @@ fn up_to(most: Option<u32>) -> impl Iterator<Item = f64> {
     std::iter::once(0.0).chain(further)
 }
 
+/// How many seconds after the loss the last of so many tries comes. Pulp's setting may name billions of them: they are not counted one
+/// by one.
+fn budget(most: u32) -> f64 {
+    let most = f64::from(most);
+    let growing = most.min(LONGEST / STEP);
+    STEP * growing * (growing + 1.0) / 2.0 + LONGEST * (most - growing)
+}
+
 /// The first try at or after `at` of a consumer that lost its connection at `lost`; none when it has
 /// given up by then.
 pub(super) fn next_try(retry: Retry, lost: f64, at: f64) -> Option<f64> {
@@ -207,7 +215,7 @@ pub(super) fn predict(
     let Some(most) = known.retry.most else {
         return predicted;
     };
-    let budget = up_to(Some(most)).last().unwrap_or_default();
+    let budget = budget(most);
     let end = format!(
         "the {most} tries, {} s, after which kombu gives up",
         grouped(budget)
@@ -398,6 +406,15 @@ mod tests {
         assert_eq!(predict(&known(true, Some(4)), 15.0, refused).at, Some(20.0));
         let endless = predict(&known(true, None), 5000.0, refused);
         assert!(endless.at.is_some() && endless.words.is_empty());
+    }
+
+    #[test]
+    fn so_many_tries_end_when_the_last_of_them_comes() {
+        for most in [0, 1, 2, 15, 16, 17, 100, 1000] {
+            assert_eq!(Some(budget(most)), up_to(Some(most)).last(), "{most}");
+        }
+        let all = budget(u32::MAX);
+        assert!(all > 1e11, "{all}");
     }
 
     #[test]

@@ -86,7 +86,8 @@ enum Place {
     Path(PathBuf),
 }
 
-/// Says the protocol's opening to all addresses at once, `limit` at the most. What is most alive counts:
+/// Says the protocol's opening to all addresses at once, for `limit` at the most; for twice that where it first listened on a kept
+/// connection that then ended or needs confirmation. What is most alive counts:
 /// one address that answers is enough, and where one is silent it says nothing that another refuses.
 pub(crate) fn ask(
     protocol: Protocol,
@@ -232,7 +233,7 @@ fn one(
         Some(_) => true,
         None => false,
     };
-    // What was waited for on the connection of before is not taken from the time of the one that is made now.
+    // The new connection has the whole limit, however long the kept one was listened on.
     let begin = if has_waited { Instant::now() } else { begin };
     let end = begin + limit;
     let line = match place {

@@ -4,14 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{kind, port_in_name};
-
-/// Where units stand, the one that counts first.
-const UNIT_DIRS: &[&str] = &[
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
+use crate::service::UNIT_DIRS;
 
 /// The ports of these where their configuration names none.
 const POSTGRESQL_PORT: u16 = 5432;

@@ -37,6 +37,8 @@ pub(in crate::broker) fn candidates(
     socket: Option<&Path>,
 ) -> Vec<String> {
     let wanted = usual_kind(protocol);
+    let manager = service::manager();
+    let definition = |unit: &str| manager?.definition(unit);
     let mut found = of(&service::unit_files(""), wanted, definition);
     if protocol == Protocol::Postgresql {
         let port = port.or_else(|| port_in_name(socket?));
@@ -47,10 +49,6 @@ pub(in crate::broker) fn candidates(
         });
     }
     found.into_iter().collect()
-}
-
-fn definition(unit: &str) -> Option<String> {
-    service::manager()?.definition(unit)
 }
 
 /// Those of the installed units that are of this kind, and those that may be there without a file.

@@ -46,14 +46,14 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
     let manager =
         service::require().context("failed to arm the undo, so nothing was taken away")?;
     if let Some(before) = &before
-        && manager.fires(&before.alarm(manager))?
+        && manager.alarm_fires(&before.alarm(manager))?
     {
         bail!(fired(before));
     }
     let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
     let begins_after = restore_after.saturating_sub(armed.lead());
     if let Err(error) = write_and_schedule(before.as_ref(), &armed, begins_after, manager) {
-        manager.end(&armed.alarm(manager));
+        manager.end_alarm(&armed.alarm(manager));
         return Err(match &before {
             None => {
                 // Only what is ours: another run may have been quicker.
@@ -85,14 +85,14 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
 /// Ends the earlier undo, which may have fired while this one was armed: it then removed whatever record
 /// it found, or was at it.
 fn replace(before: &Record, armed: &Record, manager: &dyn Manager) -> Result<()> {
-    let fires = manager.fires(&before.alarm(manager))?;
+    let fires = manager.alarm_fires(&before.alarm(manager))?;
     end_alarm(before);
     let stands = record()?.is_some_and(|found| found.timer == armed.timer);
     match (stands, fires) {
         (true, false) => Ok(()),
         (true, true) => Err(give_back(&anyhow!(fired(before)), armed, GIVE_BACK_LIMIT)),
         (false, _) => {
-            manager.end(&armed.alarm(manager));
+            manager.end_alarm(&armed.alarm(manager));
             bail!(fired(before))
         }
     }
@@ -141,7 +141,7 @@ fn write_and_schedule(
     manager: &dyn Manager,
 ) -> Result<()> {
     let alarm = armed.alarm(manager);
-    manager.set(&alarm, delay)?;
+    manager.set_alarm(&alarm, delay)?;
     if before.is_none() {
         let made_run = make_run(Path::new("/"))?;
         files::private_dir(Path::new(DIR))?;
@@ -152,7 +152,7 @@ fn write_and_schedule(
             .or_else(|error| refuse_other_run(&armed.run_id).and(Err(error)))?;
     }
     write(armed, manager)?;
-    manager.prove(&alarm, Deadline::after(DRY_LIMIT))?;
+    manager.prove_alarm(&alarm, Deadline::after(DRY_LIMIT))?;
     run_dry(armed, manager)
 }
 

@@ -227,7 +227,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
         Ok(Some(_)) => {}
         Err(unreadable) => return again(format!("{unreadable:#}")),
     }
-    let begun = service::require().and_then(|manager| manager.fire(&record.alarm(manager)));
+    let begun = service::require().and_then(|manager| manager.fire_alarm(&record.alarm(manager)));
     if let Err(refused) = begun {
         return again(format!(
             "the undo could not be started at once ({refused:#}), but runs by itself at {}, or by \
@@ -248,7 +248,7 @@ pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Er
 
 fn end_alarm(record: &Record) {
     if let Some(manager) = service::manager() {
-        manager.end(&record.alarm(manager));
+        manager.end_alarm(&record.alarm(manager));
     }
 }
 

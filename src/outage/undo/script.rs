@@ -21,7 +21,7 @@ const BROKER_SECONDS: u32 = 120;
 /// failed. Neither a quote nor a semicolon: after a `daemon-reload` systemd 252 reads `;` in a transient unit back as `\;`.
 pub(super) fn door(timer: &str, manager: &dyn Manager) -> String {
     let mine = wanted(timer);
-    let end = manager.end_in_shell(timer);
+    let end = manager.end_alarm_in_shell(timer);
     format!(
         "{mine} && test -e {DIR}/heal && exec /bin/sh {DIR}/heal {timer} || \
          ( {mine} && mv {DIR} {DIR}.{timer} ) || true && \

@@ -24,7 +24,7 @@ const VERSION_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// Where units stand, the one that counts first. Pulp 2 writes its workers' into the second.
-const UNIT_DIRS: &[&str] = &[
+pub(crate) const UNIT_DIRS: &[&str] = &[
     "/etc/systemd/system",
     "/run/systemd/system",
     "/usr/lib/systemd/system",
@@ -189,7 +189,7 @@ impl Manager for Systemd {
 
     /// As a transient service of its own after `delay`, and again a second after each of its ends until its timer is stopped,
     /// whatever becomes of this process. The clock that counts is the monotonic one.
-    fn set(&self, alarm: &Alarm, delay: Duration) -> Result<()> {
+    fn set_alarm(&self, alarm: &Alarm, delay: Duration) -> Result<()> {
         let name = &alarm.name;
         let timer = format!("{name}.timer");
         process::run_ok(
@@ -217,21 +217,21 @@ impl Manager for Systemd {
     }
 
     /// It was asked when it was set.
-    fn prove(&self, _: &Alarm, _: Deadline) -> Result<()> {
+    fn prove_alarm(&self, _: &Alarm, _: Deadline) -> Result<()> {
         Ok(())
     }
 
-    fn fires(&self, alarm: &Alarm) -> Result<bool> {
+    fn alarm_fires(&self, alarm: &Alarm) -> Result<bool> {
         self.is_active(&format!("{}.service", alarm.name))
     }
 
-    fn fire(&self, alarm: &Alarm) -> Result<()> {
+    fn fire_alarm(&self, alarm: &Alarm) -> Result<()> {
         self.begin(Verb::Start, &format!("{}.service", alarm.name))
     }
 
     /// What has fired is gone already, and its script does nothing once the record is another's: there is nothing to do about a
     /// failure here.
-    fn end(&self, alarm: &Alarm) {
+    fn end_alarm(&self, alarm: &Alarm) {
         let units = [
             format!("{}.timer", alarm.name),
             format!("{}.service", alarm.name),
@@ -242,7 +242,7 @@ impl Manager for Systemd {
         let _ = self.apply(Verb::ResetFailed, &units[1..], ANSWER_LIMIT);
     }
 
-    fn end_in_shell(&self, name: &str) -> String {
+    fn end_alarm_in_shell(&self, name: &str) -> String {
         format!(" && systemctl stop {name}.timer")
     }
 

@@ -202,28 +202,28 @@ impl Manager for Sysv {
         Ok(lines.join("\n"))
     }
 
-    fn set(&self, alarm: &Alarm, delay: Duration) -> Result<()> {
+    fn set_alarm(&self, alarm: &Alarm, delay: Duration) -> Result<()> {
         alarm::schedule(alarm, delay)
     }
 
-    fn prove(&self, alarm: &Alarm, deadline: Deadline) -> Result<()> {
+    fn prove_alarm(&self, alarm: &Alarm, deadline: Deadline) -> Result<()> {
         alarm::wait_armed(alarm, deadline)
     }
 
-    fn fires(&self, alarm: &Alarm) -> Result<bool> {
+    fn alarm_fires(&self, alarm: &Alarm) -> Result<bool> {
         alarm::fires(alarm)
     }
 
-    fn fire(&self, alarm: &Alarm) -> Result<()> {
+    fn fire_alarm(&self, alarm: &Alarm) -> Result<()> {
         detach(&["/bin/sh", "-c", &alarm.command, "sh", &alarm.name])
     }
 
-    fn end(&self, alarm: &Alarm) {
+    fn end_alarm(&self, alarm: &Alarm) {
         alarm::unschedule(alarm);
     }
 
     /// Its watcher sees by itself that it is wanted no more.
-    fn end_in_shell(&self, _: &str) -> String {
+    fn end_alarm_in_shell(&self, _: &str) -> String {
         String::new()
     }
 
