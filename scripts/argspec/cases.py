@@ -23,6 +23,9 @@ TEXTS = [
     'say "hi"', "back\\slash", "2026-01-02", "a\nb",
 ]  # fmt: skip
 
+# What a path is expanded from.
+PATHS = [text for text in TEXTS if "~" in text or "$" in text]
+
 # Dictionaries in the two ways of Ansible's that ours do not take.
 PAIRS = ["k=v", "k=v,k2=v2", "k= v", "=", 'k="a b"', "lone k=v", "é=ü", "k=v\n", "{'a': True}", "{'a': [None, 1.5]}", '{"a": None}', "{1: 2}", "{'a': (1,)}", "{'a'}"]
 
@@ -48,6 +51,18 @@ class Cases:
         # A module's cases do not depend on which others there are.
         self.random = random.Random(f"{self.seed} {name}")
         return [f"{name}\t{json.dumps(self.params(spec))}" for _ in range(count)]
+
+    def about(self, name, spec, option, count):
+        """So many cases in which one option has every kind of value, and what is given beside it fits."""
+        self.random = random.Random(f"{self.seed} {name} {option}")
+        drawn = []
+        for _ in range(count):
+            params = {other: self.value(words, 0) for other, words in spec.items() if words.get("required") or self.random.random() < 0.2}
+            params[option] = self.value(spec[option], 0.5)
+            if self.random.random() < 0.2:
+                del params[option]
+            drawn.append(f"{name}\t{json.dumps(params)}")
+        return drawn
 
     def params(self, spec):
         """Where few values are nasty, many cases are accepted, and the others are told something of a late check."""
@@ -81,7 +96,7 @@ class Cases:
             return self.random.choice(choices)
         return {
             "str": self.text,
-            "path": self.text,
+            "path": lambda: self.random.choice([self.random.choice(PATHS), self.text()]),
             "int": lambda: self.random.choice([self.number(), str(self.number()), f" {self.number()} ", True, f"{self.number()}.0", 7.0]),
             "float": lambda: self.random.choice([self.number() / 8, str(self.number() / 8), self.number(), "1e3", "1_000.5", False]),
             "bool": lambda: self.random.choice([True, False, "yes", "no", "on", "off", "1", "0", 1, 0, 1.0, "TRUE", " f "]),
