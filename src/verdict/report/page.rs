@@ -12,47 +12,44 @@ mod tables;
 mod text;
 mod timeline;
 
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
 use super::{Comparison, away};
 use crate::verdict::name::Name;
 use crate::verdict::{Judgement, Value, shown};
 use place::LaneOrigin;
 use scale::Scale;
-use text::{Esc, Prose};
+use text::{Prose, Text};
 
 const STYLE: &str = include_str!("page/style.css");
 
 pub(super) fn of(judgement: &Judgement<'_>, comparison: Option<&Comparison>, line: &str) -> String {
-    let run = judgement.run;
-    let scenarios: Vec<String> = run
-        .outages()
-        .map(|scenario| section(judgement, comparison, scenario))
-        .collect();
-    let title = format!(
-        "{}: Pulp broker test",
-        judgement.value.word().replace('_', " ")
-    );
-    let compared = comparison.map_or(String::new(), |c| {
-        format!(
-            "<section><h2>Beside the run before</h2><p>{}</p></section>",
-            Prose(&c.sentence())
-        )
-    });
-    format!(
-        "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\
-         <meta name=viewport content=\"width=device-width,initial-scale=1\">\
-         <meta name=color-scheme content=\"light dark\">\
-         <title>{}</title><style>{STYLE}</style></head>\n<body class={}><main>\n{}\n{}\n{}\n{}\n{}\n</main>\n\
-         <footer>{}<p><code>{}</code></p></footer></body></html>\n",
-        Esc(&title),
-        class(judgement.value),
-        hero(judgement),
-        scenarios.concat(),
-        findings::of(judgement),
-        compared,
-        notes::of(judgement),
-        facts(judgement),
-        Esc(line),
-    )
+    let title = judgement.value.word().replace('_', " ");
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) ": Pulp broker test" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body class=(class(judgement.value)) {
+                main {
+                    (hero(judgement))
+                    @for scenario in judgement.run.outages() { (section(judgement, comparison, scenario)) }
+                    (findings::of(judgement))
+                    @if let Some(comparison) = comparison {
+                        section { h2 { "Beside the run before" } p { (Prose(&comparison.sentence())) } }
+                    }
+                    (notes::of(judgement))
+                }
+                footer { (facts(judgement)) p { code { (Text(line)) } } }
+            }
+        }
+    };
+    page.into_string() + "\n"
 }
 
 fn class(value: Value) -> &'static str {
@@ -64,7 +61,7 @@ fn class(value: Value) -> &'static str {
     }
 }
 
-fn hero(judgement: &Judgement<'_>) -> String {
+fn hero(judgement: &Judgement<'_>) -> Markup {
     let (restored, sign) = if judgement.restored {
         ("good", "M3 9l4 4 8-9")
     } else {
@@ -76,47 +73,33 @@ fn hero(judgement: &Judgement<'_>) -> String {
         Value::Failed => "Failed",
         Value::Void => "Void: cannot tell",
     };
-    let name = judgement.first().map_or(String::new(), |first| {
-        format!(" <code>{}</code>", first.name)
-    });
-    let sentence = judgement
-        .sentence
-        .split_once(": ")
-        .map_or("", |(_, after)| after);
-    let sentence = if judgement.value == Value::Survived {
-        judgement.sentence.as_str()
-    } else {
-        sentence
+    let after = judgement.sentence.split_once(": ");
+    let sentence = match judgement.value {
+        Value::Survived => judgement.sentence.as_str(),
+        _ => after.map_or("", |(_, sentence)| sentence),
     };
-    let next = if judgement.first().is_some() {
-        format!(
-            "<p class=next><b>Do this next</b> {}</p>",
-            Prose(&judgement.next_step)
-        )
-    } else {
-        String::new()
-    };
-    format!(
-        "<header class=hero><p class=\"before {restored}\"><svg viewBox=\"0 0 18 18\" aria-hidden=true><path d=\"{sign}\"/></svg>\
-         <span>{}</span></p><h1>{word}{name}</h1><p class=lead>{}.</p><div class=felt>{}</div>{next}{}</header>",
-        Prose(&judgement.as_before),
-        Prose(sentence),
-        felt(&judgement.felt),
-        tiles(judgement)
-    )
-}
-
-/// What the users felt: a line for each scenario.
-fn felt(parts: &[String]) -> String {
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|part| format!("<li>{}.", Prose(part)))
-        .collect();
-    format!("<h2>What your users felt</h2><ul>{}</ul>", parts.concat())
+    html! {
+        header .hero {
+            p class={ "before " (restored) } {
+                svg viewBox="0 0 18 18" aria-hidden="true" { path d=(sign) {} }
+                span { (Prose(&judgement.as_before)) }
+            }
+            h1 { (word) @if let Some(first) = judgement.first() { " " code { (first.name.word()) } } }
+            p .lead { (Prose(sentence)) "." }
+            div .felt {
+                h2 { "What your users felt" }
+                ul { @for scenario in &judgement.felt { li { (Prose(scenario)) "." } } }
+            }
+            @if judgement.first().is_some() {
+                p .next { b { "Do this next" } " " (Prose(&judgement.next_step)) }
+            }
+            div .tiles { @for (number, what) in tiles(judgement) { div { b { (number) } (what) } } }
+        }
+    }
 }
 
 /// The few numbers that one remembers.
-fn tiles(judgement: &Judgement<'_>) -> String {
+fn tiles(judgement: &Judgement<'_>) -> Vec<(String, String)> {
     let mut tiles: Vec<(String, String)> = Vec::new();
     let outages: Vec<String> = judgement
         .run
@@ -157,45 +140,37 @@ fn tiles(judgement: &Judgement<'_>) -> String {
         });
         tiles.push((shown(after.max(0.0)), predicted));
     }
-    let tiles: Vec<String> = tiles
-        .iter()
-        .map(|(number, what)| format!("<div><b>{number}</b>{what}</div>"))
-        .collect();
-    format!("<div class=tiles>{}</div>", tiles.concat())
+    tiles
 }
 
-fn section(judgement: &Judgement<'_>, comparison: Option<&Comparison>, scenario: &str) -> String {
+fn section(judgement: &Judgement<'_>, comparison: Option<&Comparison>, scenario: &str) -> Markup {
     let what = match scenario {
         "connect" => "Pulp's services start while there is no broker",
         _ => "the broker goes away under running services",
     };
     let picture = timeline::of(judgement, scenario);
     let table = tables::recovery(judgement, comparison, scenario);
-    let first = judgement.run.outages().next() == Some(scenario);
-    let legend = if first && !picture.is_empty() {
-        timeline::LEGEND
+    let why = if judgement.run.is_unbegun(scenario) {
+        "It did not begin: the run ended before it."
     } else {
-        ""
+        "Nothing was observed in this scenario."
     };
-    if picture.is_empty() && table.is_empty() {
-        let why = if judgement.run.is_unbegun(scenario) {
-            "It did not begin: the run ended before it."
-        } else {
-            "Nothing was observed in this scenario."
-        };
-        return format!(
-            "<section><h2>{} <small>{what}</small></h2><p class=dim>{why}</p></section>",
-            Esc(scenario)
-        );
+    let first = judgement.run.outages().next() == Some(scenario);
+    html! {
+        section {
+            h2 { (scenario) " " small { (what) } }
+            @if picture.is_none() && table.is_none() { p .dim { (why) } }
+            @if let Some(picture) = picture {
+                (picture)
+                @if first { (timeline::legend()) }
+            }
+            @if let Some(table) = table { (table) }
+        }
     }
-    format!(
-        "<section><h2>{} <small>{what}</small></h2>{picture}{legend}{table}</section>",
-        Esc(scenario)
-    )
 }
 
 /// Which run this is.
-fn facts(judgement: &Judgement<'_>) -> String {
+fn facts(judgement: &Judgement<'_>) -> Markup {
     let run = judgement.run;
     let hosts = match run.hosts.as_slice() {
         [] => String::new(),
@@ -209,7 +184,7 @@ fn facts(judgement: &Judgement<'_>) -> String {
     } else {
         ("", "")
     };
-    let facts: Vec<String> = [
+    let facts = [
         ("Run", run.id.as_str()),
         ("began", &run.began),
         ("ended", &run.ended),
@@ -221,8 +196,8 @@ fn facts(judgement: &Judgement<'_>) -> String {
         ("pulp_broker", &run.tool),
     ]
     .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(key, value)| format!("<span>{key} <b>{}</b></span>", Esc(value)))
-    .collect();
-    format!("<p class=facts>{}</p>", facts.concat())
+    .filter(|(_, value)| !value.is_empty());
+    html! {
+        p .facts { @for (key, value) in facts { span { (key) " " b { (Text(value)) } } } }
+    }
 }

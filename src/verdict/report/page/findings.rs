@@ -1,6 +1,8 @@
 //! What was found: each with its evidence and the next step, the cause first.
 
-use super::{Esc, Prose};
+use maud::{Markup, html};
+
+use super::Prose;
 use crate::verdict::name::Grade;
 use crate::verdict::{Finding, Judgement};
 
@@ -10,22 +12,20 @@ const MOST: usize = 40;
 /// More evidence of one finding is a log, and that stands elsewhere.
 const MOST_EVIDENCE: usize = 8;
 
-pub(super) fn of(judgement: &Judgement<'_>) -> String {
-    if judgement.findings.is_empty() {
-        return String::new();
+pub(super) fn of(judgement: &Judgement<'_>) -> Markup {
+    let more = judgement.findings.len().saturating_sub(MOST);
+    html! {
+        @if !judgement.findings.is_empty() {
+            section {
+                h2 { "What was found" }
+                @for finding in judgement.findings.iter().take(MOST) { (card(finding)) }
+                @if more > 0 { p .dim { (more) " more stand in the JSON report." } }
+            }
+        }
     }
-    let cards: Vec<String> = judgement.findings.iter().take(MOST).map(card).collect();
-    let more = match judgement.findings.len().saturating_sub(MOST) {
-        0 => String::new(),
-        n => format!("<p class=dim>{n} more stand in the JSON report.</p>"),
-    };
-    format!(
-        "<section><h2>What was found</h2>{}{more}</section>",
-        cards.concat()
-    )
 }
 
-fn card(finding: &Finding) -> String {
+fn card(finding: &Finding) -> Markup {
     let entry = finding.name.entry();
     let class = match finding.grade() {
         Grade::Failed => "bad",
@@ -33,49 +33,49 @@ fn card(finding: &Finding) -> String {
         Grade::Defect => "warn",
         Grade::Told => "dim",
     };
-    let places = [
+    let mut places = vec![
         finding.scenario.as_str(),
-        finding.host.as_str(),
+        &finding.host,
         finding.actor_word(),
     ];
-    let places: Vec<String> = places
-        .into_iter()
-        .filter(|place| !place.is_empty())
-        .map(|place| Esc(place).to_string())
-        .collect();
-    let evidence: Vec<String> = finding
+    places.retain(|place| !place.is_empty());
+    // Where a message is all that is known, it stands above already.
+    let evidence = finding
         .evidence
         .iter()
-        // Where a message is all that is known, it stands above already.
-        .filter(|line| **line != finding.what)
-        .take(MOST_EVIDENCE)
-        .map(|line| format!("<li>{}", Prose(line)))
-        .collect();
-    let evidence = if evidence.is_empty() {
-        String::new()
-    } else {
-        format!("<dt>Evidence<dd><ul>{}</ul>", evidence.concat())
-    };
-    let known = if entry.catalogue.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "<dt>Looks like<dd>{} (see docs/verdicts.md)",
-            entry.catalogue.join(", ")
-        )
-    };
-    format!(
-        "<article class={class}><header><span class=\"chip {class}\">{}</span><code>{}</code><small>{}</small></header>\
-         <p>{}.</p><dl>{evidence}<dt>Next<dd>{}</dl>\
-         <details><summary>What this name means</summary><dl><dt>Meaning<dd>{}<dt>Said when<dd>{}.{known}</dl></details></article>",
-        finding.grade().word(),
-        finding.name,
-        places.join(" · "),
-        Prose(&capital(&finding.what)),
-        Prose(&finding.next_step()),
-        Prose(entry.meaning),
-        Prose(&capital(entry.evidence)),
-    )
+        .filter(|line| **line != finding.what);
+    let mut evidence = evidence.take(MOST_EVIDENCE).peekable();
+    html! {
+        article class=(class) {
+            header {
+                span class={ "chip " (class) } { (finding.grade().word()) }
+                code { (finding.name.word()) }
+                small { (places.join(" · ")) }
+            }
+            p { (Prose(&capital(&finding.what))) "." }
+            dl {
+                @if evidence.peek().is_some() {
+                    dt { "Evidence" }
+                    dd { ul { @for line in evidence { li { (Prose(line)) } } } }
+                }
+                dt { "Next" }
+                dd { (Prose(&finding.next_step())) }
+            }
+            details {
+                summary { "What this name means" }
+                dl {
+                    dt { "Meaning" }
+                    dd { (Prose(entry.meaning)) }
+                    dt { "Said when" }
+                    dd { (Prose(&capital(entry.evidence))) "." }
+                    @if !entry.catalogue.is_empty() {
+                        dt { "Looks like" }
+                        dd { (entry.catalogue.join(", ")) " (see docs/verdicts.md)" }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// A sentence begins so; a unit's name stays as it is.

@@ -1,8 +1,8 @@
 //! The marks of one lane: what a service, the broker, an endpoint or the health check did when.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
-use super::{Esc, Scale};
+use super::Scale;
 use crate::timeline::Event;
 use crate::verdict::Service;
 use crate::verdict::results::{Api, Availability, ModuleReply, WatchReply};
@@ -17,7 +17,7 @@ const MOST: usize = 150;
 type Bar = (f64, f64, &'static str);
 
 /// Draws stretches; those of one class that touch become one.
-fn bars(stretches: impl Iterator<Item = Bar>, scale: &Scale, y: u8, height: u8) -> String {
+fn bars(stretches: impl IntoIterator<Item = Bar>, scale: &Scale, y: u8, height: u8) -> Markup {
     let mut merged: Vec<Bar> = Vec::new();
     for (from, to, class) in stretches {
         let Some((x, width)) = scale.span(from, to) else {
@@ -32,57 +32,52 @@ fn bars(stretches: impl Iterator<Item = Bar>, scale: &Scale, y: u8, height: u8) 
             _ => merged.push((x, width, class)),
         }
     }
-    let mut out = String::new();
-    for (x, width, class) in merged.into_iter().take(MOST) {
-        let width = (width.max(TOUCHING) * 100.0).round() / 100.0;
-        let _ = write!(
-            out,
-            "<rect class={class} x={x}% y={y} width={width}% height={height} rx=2 />"
-        );
+    merged.truncate(MOST);
+    for (_, width, _) in &mut merged {
+        *width = (width.max(TOUCHING) * 100.0).round() / 100.0;
     }
-    out
+    html! {
+        @for (x, width, class) in merged {
+            rect class=(class) x={ (x) "%" } y=(y) width={ (width) "%" } height=(height) rx="2" {}
+        }
+    }
 }
 
 /// A mark of its own shape at an instant.
-fn mark(scale: &Scale, at: f64, y: u8, class: &str, path: &str) -> String {
-    if at < scale.from || at > scale.to {
-        return String::new();
+fn mark(scale: &Scale, at: f64, class: &str, path: &str) -> Markup {
+    html! {
+        @if (scale.from..=scale.to).contains(&at) {
+            svg x={ (scale.x(at)) "%" } y="16" class=(class) { path d=(path) {} }
+        }
     }
-    let x = scale.x(at);
-    format!("<svg x={x}% y={y} class={class}><path d=\"{path}\"/></svg>")
 }
 
-const CROSS: &str = "M-5-5 5 5M5-5-5 5";
-const DIAMOND: &str = "M0-6 6 0 0 6-6 0z";
-const TICK: &str = "M0-4V4";
+pub(super) const CROSS: &str = "M-5-5 5 5M5-5-5 5";
+pub(super) const DIAMOND: &str = "M0-6 6 0 0 6-6 0z";
+pub(super) const TICK: &str = "M0-4V4";
 
 /// A service's connection, its tries, its exits. `zero` is when its host lost the broker.
-pub(super) fn service(service: &Service<'_>, scale: &Scale, zero: f64) -> String {
+pub(super) fn service(service: &Service<'_>, scale: &Scale, zero: f64) -> Markup {
     let (actor, watch) = (service.actor, service.watch);
     let end = watch.known_until() - zero;
-    let mut out = bars(lives(service, zero, end).into_iter(), scale, 15, 2);
-    out += &bars(connections(service, zero, end).into_iter(), scale, 9, 14);
-    if let Some(unlisted) = actor.unlisted_at {
+    let unlisted = actor.unlisted_at.map(|at| {
         let until = actor.listed_at.map_or(end, |at| at - zero);
-        out += &bars([(unlisted - zero, until, "u")].into_iter(), scale, 27, 4);
-    }
-    let mut last = f64::MIN;
-    for at in actor.retries.iter().map(|at| at - zero) {
-        if scale.x(at) - last >= TOUCHING * 2.0 {
-            last = scale.x(at);
-            out += &mark(scale, at, 16, "r", TICK);
-        }
-    }
+        (at - zero, until, "u")
+    });
+    // Tries that cannot be told apart are one.
+    let mut tries: Vec<f64> = actor.retries.iter().map(|at| at - zero).collect();
+    tries.dedup_by(|at, before| scale.x(*at) - scale.x(*before) < TOUCHING * 2.0);
     // Who has exited tries no more.
-    if let Some(at) = actor.predicted_at.filter(|_| actor.exits.is_empty()) {
-        out += &mark(scale, at - zero, 16, "p", DIAMOND);
+    let predicted = actor.predicted_at.filter(|_| actor.exits.is_empty());
+    let exits = actor.exits.iter().take(10).filter_map(|exit| exit.at);
+    html! {
+        (bars(lives(service, zero, end), scale, 15, 2))
+        (bars(connections(service, zero, end), scale, 9, 14))
+        (bars(unlisted, scale, 27, 4))
+        @for at in tries { (mark(scale, at, "r", TICK)) }
+        @if let Some(at) = predicted { (mark(scale, at - zero, "p", DIAMOND)) }
+        @for at in exits { (mark(scale, at - zero, "x", CROSS)) }
     }
-    for exit in actor.exits.iter().take(10) {
-        if let Some(at) = exit.at {
-            out += &mark(scale, at - zero, 16, "x", CROSS);
-        }
-    }
-    out
 }
 
 /// When the unit had a main process.
@@ -166,7 +161,7 @@ fn connections(service: &Service<'_>, zero: f64, end: f64) -> Vec<Bar> {
 }
 
 /// What the broker said to this host.
-pub(super) fn broker(watch: &WatchReply, scale: &Scale, zero: f64) -> String {
+pub(super) fn broker(watch: &WatchReply, scale: &Scale, zero: f64) -> Markup {
     let mut spans: Vec<Bar> = Vec::new();
     for entry in &watch.entries {
         if let Event::Broker { answer, .. } = &entry.event {
@@ -192,52 +187,49 @@ pub(super) fn broker(watch: &WatchReply, scale: &Scale, zero: f64) -> String {
             (up, watch.known_until().max(up + zero) - zero, "c"),
         ];
     }
-    bars(spans.into_iter(), scale, 9, 14)
+    bars(spans, scale, 9, 14)
 }
 
 /// What an endpoint answered, and how fast: the taller, the slower.
-pub(super) fn api(api: &Api, scale: &Scale, zero: f64) -> String {
-    let mut out = String::new();
-    for (kind, class, y, height) in [
-        (Availability::Answers, "a", 19, 6),
-        (Availability::Slow, "s", 12, 13),
-        (Availability::Silent, "h", 6, 19),
-        (Availability::Error, "e", 6, 19),
-    ] {
+pub(super) fn api(api: &Api, scale: &Scale, zero: f64) -> Markup {
+    let bars_of = |kind, class, y, height| {
         let of_kind = api.stretches.iter().filter(|s| s.kind == kind);
         let spans = of_kind.map(|s| (s.from - zero, s.to - zero, class));
-        out += &bars(spans, scale, y, height);
+        bars(spans, scale, y, height)
+    };
+    html! {
+        (bars_of(Availability::Answers, "a", 19, 6))
+        (bars_of(Availability::Slow, "s", 12, 13))
+        (bars_of(Availability::Silent, "h", 6, 19))
+        (bars_of(Availability::Error, "e", 6, 19))
     }
-    out
 }
 
 /// The steps of a health check that began then.
-pub(super) fn health(reply: &ModuleReply, scale: &Scale, begin: f64) -> String {
-    let mut out = String::new();
+pub(super) fn health(reply: &ModuleReply, scale: &Scale, begin: f64) -> Markup {
     let mut at = begin;
-    for (index, step) in reply.steps.iter().enumerate().take(MOST) {
-        let to = at + step.seconds;
+    let steps = reply.steps.iter().enumerate().take(MOST);
+    let drawn = steps.filter_map(|(index, step)| {
         let class = match (step.ok, index % 2) {
             (false, _) => "e",
             (true, 0) => "k",
             (true, _) => "k2",
         };
-        if let Some((x, width)) = scale.span(at, to) {
-            let width = width.max(0.3);
-            let name = Esc(&step.name);
-            let _ = write!(
-                out,
-                "<rect class={class} x={x}% y=9 width={width}% height=14><title>{name}: {:.2} s</title></rect>",
-                step.seconds
-            );
+        let from = at;
+        at += step.seconds;
+        scale.span(from, at).map(|place| (step, class, place))
+    });
+    html! {
+        @for (step, class, (x, width)) in drawn {
+            rect class=(class) x={ (x) "%" } y="9" width={ (width.max(0.3)) "%" } height="14" {
+                title { (step.name) ": " (format_args!("{:.2}", step.seconds)) " s" }
+            }
         }
-        at = to;
     }
-    out
 }
 
 /// All services of a host together: connected until the first was lost, in part until the last is back.
-pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> String {
+pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> Markup {
     let instants = |of: fn(&Service<'_>) -> Option<f64>| -> Vec<f64> {
         services
             .iter()
@@ -267,12 +259,9 @@ pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> Stri
         spans.push((least(&back), complete, "c2"));
         spans.push((complete, end, "c"));
     }
-    let mut out = bars(spans.into_iter(), scale, 9, 14);
-    for at in instants(|s| s.actor.exits.first().and_then(|exit| exit.at))
-        .into_iter()
-        .take(10)
-    {
-        out += &mark(scale, at, 16, "x", CROSS);
+    let exits = instants(|s| s.actor.exits.first().and_then(|exit| exit.at));
+    html! {
+        (bars(spans, scale, 9, 14))
+        @for at in exits.into_iter().take(10) { (mark(scale, at, "x", CROSS)) }
     }
-    out
 }

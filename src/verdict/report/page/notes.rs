@@ -1,17 +1,19 @@
 //! What the reader of the evidence should know of it: how the outage was proven, how the health check
 //! went, which clocks differ, what could not be read.
 
-use super::{Esc, Prose};
+use maud::{Markup, html};
+
+use super::{Prose, Text};
 use crate::verdict::results::{Host, ModuleReply, OutageReply, Scene, WatchReply};
 use crate::verdict::{Judgement, shown};
 
 /// Clocks nearer than this are not worth a word.
 const CLOCKS_AGREE: f64 = 2.0;
 
-pub(super) fn of(judgement: &Judgement<'_>) -> String {
+pub(super) fn of(judgement: &Judgement<'_>) -> Markup {
     let run = judgement.run;
     let mut notes: Vec<String> = Vec::new();
-    let mut steps = String::new();
+    let mut checks: Vec<Markup> = Vec::new();
     for scenario in run.outages() {
         let mut reference: Option<(&str, f64)> = None;
         for (host, scene) in run.scenes(scenario) {
@@ -24,21 +26,22 @@ pub(super) fn of(judgement: &Judgement<'_>) -> String {
                 notes.extend(watch.unknown.iter().map(|why| format!("{scenario}: {why}")));
             }
             if let Some(reply) = &scene.health {
-                steps += &health(scenario, host, reply);
+                checks.extend(health(scenario, host, reply));
             }
         }
     }
     let alarms = run.hosts.iter().map(|host| &host.alarms_unknown);
     notes.extend(alarms.filter(|why| !why.is_empty()).cloned());
     notes.dedup();
-    if notes.is_empty() && steps.is_empty() {
-        return String::new();
+    html! {
+        @if !notes.is_empty() || !checks.is_empty() {
+            section {
+                h2 { "How this is known" }
+                ul .notes { @for note in notes { li { (Prose(&note)) } } }
+                @for check in checks { (check) }
+            }
+        }
     }
-    let notes: Vec<String> = notes.iter().map(|n| format!("<li>{}", Prose(n))).collect();
-    format!(
-        "<section><h2>How this is known</h2><ul class=notes>{}</ul>{steps}</section>",
-        notes.concat()
-    )
 }
 
 fn proven(scenario: &str, host: &Host, outage: &OutageReply) -> String {
@@ -118,30 +121,19 @@ fn unread(scenario: &str, host: &Host, watch: &WatchReply) -> Option<String> {
     }
 }
 
-fn health(scenario: &str, host: &Host, reply: &ModuleReply) -> String {
+fn health(scenario: &str, host: &Host, reply: &ModuleReply) -> Option<Markup> {
     if reply.steps.is_empty() {
-        return String::new();
+        return None;
     }
-    let steps: Vec<String> = reply
-        .steps
-        .iter()
-        .map(|step| {
-            let (class, error) = if step.ok {
-                ("good", String::new())
-            } else {
-                ("bad", format!(": {}", Prose(&step.error)))
-            };
-            format!(
-                "<li class={class}>{} <i>{:.2} s</i>{error}",
-                Esc(&step.name.replace('_', " ")),
-                step.seconds
-            )
-        })
-        .collect();
-    format!(
-        "<h3>Health check after {}, on {}</h3><ol class=steps>{}</ol>",
-        Esc(scenario),
-        Esc(&host.name),
-        steps.concat()
-    )
+    Some(html! {
+        h3 { "Health check after " (scenario) ", on " (Text(&host.name)) }
+        ol .steps {
+            @for step in &reply.steps {
+                li class=(if step.ok { "good" } else { "bad" }) {
+                    (step.name.replace('_', " ")) " " i { (format_args!("{:.2} s", step.seconds)) }
+                    @if !step.ok { ": " (Prose(&step.error)) }
+                }
+            }
+        }
+    })
 }

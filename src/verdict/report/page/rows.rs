@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Esc, LaneOrigin, Scale, lanes};
+use maud::{Markup, html};
+
+use super::{LaneOrigin, Scale, Text, lanes};
 use crate::verdict::name::{Grade, Name};
 use crate::verdict::results::Api;
 use crate::verdict::{Service, shown};
@@ -12,39 +14,50 @@ pub(super) fn stands_out(name: Name) -> bool {
     name.grade() <= Grade::Defect
 }
 
-/// One lane: who, what is drawn, and what came of it. `class` colours the outcome.
-fn row(name: &str, sub: &str, picture: &str, title: &str, end: (&str, &str, &str)) -> String {
-    let (class, outcome, note) = end;
-    format!(
-        "<div class=row><div class=lb><b>{}</b><i>{}</i></div>\
-         <svg role=img><title>{}</title>{picture}</svg>\
-         <div class=\"en {class}\">{}<i>{}</i></div></div>",
-        Esc(name),
-        Esc(sub),
-        Esc(title),
-        Esc(outcome),
-        Esc(note)
-    )
+/// One lane: who, what is drawn on the outage's ground, and what came of it. `class` colours the outcome.
+struct Row<'a> {
+    name: &'a str,
+    sub: &'a str,
+    picture: Markup,
+    title: String,
+    class: &'static str,
+    outcome: &'a str,
+    note: &'a str,
 }
 
-pub(super) fn broker(place: &LaneOrigin<'_>, scale: &Scale) -> String {
+impl Row<'_> {
+    fn drawn(&self, scale: &Scale) -> Markup {
+        html! {
+            div .row {
+                div .lb { b { (Text(self.name)) } i { (Text(self.sub)) } }
+                svg role="img" { title { (Text(&self.title)) } (scale.ground()) (self.picture) }
+                div class={ "en " (self.class) } { (Text(self.outcome)) i { (Text(self.note)) } }
+            }
+        }
+    }
+}
+
+pub(super) fn broker(place: &LaneOrigin<'_>, scale: &Scale) -> Markup {
     let (class, away) = match (scale.lost, scale.up) {
         (false, _) => ("dim", "not seen to go".to_owned()),
         (true, None) => ("bad", "not seen back".to_owned()),
         (true, Some(up)) => ("", format!("away {}", shown(up))),
     };
-    let picture = scale.ground() + &lanes::broker(place.watch, scale, place.zero);
+    let picture = lanes::broker(place.watch, scale, place.zero);
     let title = format!("The broker as seen from {}: {away}", place.host.name);
-    row(
-        "broker",
-        &place.watch.broker,
-        &picture,
-        &title,
-        (class, &away, ""),
-    )
+    Row {
+        name: "broker",
+        sub: &place.watch.broker,
+        picture,
+        title,
+        class,
+        outcome: &away,
+        note: "",
+    }
+    .drawn(scale)
 }
 
-pub(super) fn service(service: &Service<'_>, zero: f64, scale: &Scale) -> String {
+pub(super) fn service(service: &Service<'_>, zero: f64, scale: &Scale) -> Markup {
     let actor = service.actor;
     let name = actor.name.trim_end_matches(".service");
     let predicted = service.predicted().map_or(String::new(), |s| {
@@ -56,18 +69,21 @@ pub(super) fn service(service: &Service<'_>, zero: f64, scale: &Scale) -> String
     } else {
         String::new()
     };
-    let picture = scale.ground() + &lanes::service(service, scale, zero);
+    let picture = lanes::service(service, scale, zero);
     let title = format!(
         "{name} on {}: {outcome}; {}; {note}",
         service.host.name, service.words
     );
-    row(
+    Row {
         name,
-        actor.role.words(),
-        &picture,
-        &title,
-        (class, &outcome, &note),
-    )
+        sub: actor.role.words(),
+        picture,
+        title,
+        class,
+        outcome: &outcome,
+        note: &note,
+    }
+    .drawn(scale)
 }
 
 fn outcome(service: &Service<'_>) -> (&'static str, String) {
@@ -93,7 +109,7 @@ fn outcome(service: &Service<'_>) -> (&'static str, String) {
     }
 }
 
-pub(super) fn api(place: &LaneOrigin<'_>, api: &Api, scale: &Scale) -> String {
+pub(super) fn api(place: &LaneOrigin<'_>, api: &Api, scale: &Scale) -> Markup {
     let (from, to) = (scale.from + place.zero, scale.to + place.zero);
     let bad = api.bad_seconds(from, to);
     let slowest = api
@@ -116,14 +132,17 @@ pub(super) fn api(place: &LaneOrigin<'_>, api: &Api, scale: &Scale) -> String {
         api.url,
         outcomes.join(", ")
     );
-    let picture = scale.ground() + &lanes::api(api, scale, place.zero);
-    row(
-        "API",
-        &tail(&api.url),
-        &picture,
-        &title,
-        (class, &outcome, &slowest),
-    )
+    let picture = lanes::api(api, scale, place.zero);
+    Row {
+        name: "API",
+        sub: &tail(&api.url),
+        picture,
+        title,
+        class,
+        outcome: &outcome,
+        note: &slowest,
+    }
+    .drawn(scale)
 }
 
 /// The end of a path tells endpoints apart.
@@ -136,9 +155,9 @@ fn tail(url: &str) -> String {
     }
 }
 
-pub(super) fn health(place: &LaneOrigin<'_>, scale: &Scale) -> String {
+pub(super) fn health(place: &LaneOrigin<'_>, scale: &Scale) -> Markup {
     let Some((begin, reply)) = place.check() else {
-        return String::new();
+        return html! {};
     };
     let seconds: f64 = reply.steps.iter().map(|s| s.seconds).sum();
     let (class, outcome) = if reply.healthy == Some(true) {
@@ -147,25 +166,28 @@ pub(super) fn health(place: &LaneOrigin<'_>, scale: &Scale) -> String {
         ("bad", format!("failed at {}", reply.failed_step))
     };
     let note = format!("{} steps in {}", reply.steps.len(), shown(seconds));
-    let picture = scale.ground() + &lanes::health(reply, scale, begin);
+    let picture = lanes::health(reply, scale, begin);
     let title = format!("Health check on {}: {outcome}; {note}", place.host.name);
-    row(
-        "health check",
-        "create, sync, publish, download",
-        &picture,
-        &title,
-        (class, &outcome, &note),
-    )
+    Row {
+        name: "health check",
+        sub: "create, sync, publish, download",
+        picture,
+        title,
+        class,
+        outcome: &outcome,
+        note: &note,
+    }
+    .drawn(scale)
 }
 
 /// All of a host's services in one lane.
-pub(super) fn host(place: &LaneOrigin<'_>, services: &[&Service<'_>], scale: &Scale) -> String {
+pub(super) fn host(place: &LaneOrigin<'_>, services: &[&Service<'_>], scale: &Scale) -> Markup {
     let consumers: Vec<&&Service<'_>> = services
         .iter()
         .filter(|s| s.actor.role.consumes())
         .collect();
     if consumers.is_empty() {
-        return String::new();
+        return html! {};
     }
     let back: Vec<f64> = consumers.iter().filter_map(|s| s.recovery()).collect();
     let (fastest, slowest) = back.iter().fold((f64::MAX, 0.0_f64), |(min, max), s| {
@@ -184,18 +206,21 @@ pub(super) fn host(place: &LaneOrigin<'_>, services: &[&Service<'_>], scale: &Sc
     } else {
         format!("{} to {}", shown(fastest.max(0.0)), shown(slowest))
     };
-    let picture = scale.ground() + &lanes::host(&consumers, scale, place.zero);
+    let picture = lanes::host(&consumers, scale, place.zero);
     let title = format!(
         "{} services on {}: {outcome}; {note}",
         consumers.len(),
         place.host.name
     );
     let sub = format!("{} services", consumers.len());
-    row(
-        &place.host.name,
-        &sub,
-        &picture,
-        &title,
-        (class, &outcome, &note),
-    )
+    Row {
+        name: &place.host.name,
+        sub: &sub,
+        picture,
+        title,
+        class,
+        outcome: &outcome,
+        note: &note,
+    }
+    .drawn(scale)
 }

@@ -1,7 +1,7 @@
 //! Where an instant stands in the picture: in percent of its width, so that the picture fits a phone and
 //! a sheet of paper alike while its marks keep their shape.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
 /// The steps between two labels of the axis, in seconds.
 const STEPS: [f64; 14] = [
@@ -51,36 +51,30 @@ impl Scale {
     }
 
     /// The outage and the lines of the axis, behind every lane.
-    pub(super) fn ground(&self) -> String {
-        let mut out = String::new();
+    pub(super) fn ground(&self) -> Markup {
         let away = self.span(0.0, self.up.unwrap_or(self.to));
-        if let Some((x, width)) = away.filter(|_| self.lost) {
-            let _ = write!(out, "<rect class=o x={x}% width={width}% height=100% />");
+        html! {
+            @if let Some((x, width)) = away.filter(|_| self.lost) {
+                rect .o x={ (x) "%" } width={ (width) "%" } height="100%" {}
+            }
+            @for x in self.ticks().into_iter().map(|at| self.x(at)) {
+                line .g x1={ (x) "%" } x2={ (x) "%" } y2="100%" {}
+            }
         }
-        for at in self.ticks() {
-            let x = self.x(at);
-            let _ = write!(out, "<line class=g x1={x}% x2={x}% y2=100% />");
-        }
-        out
     }
 
     /// The axis' labels.
-    pub(super) fn axis(&self) -> String {
-        let mut out = String::new();
-        for at in self.ticks() {
-            let x = self.x(at);
-            let anchor = match x {
-                x if x < 3.0 => "start",
-                x if x > 97.0 => "end",
-                _ => "middle",
-            };
-            let _ = write!(
-                out,
-                "<text x={x}% y=15 text-anchor={anchor}>{}</text>",
-                clock(at)
-            );
+    pub(super) fn axis(&self) -> Markup {
+        let anchor = |x: f64| match x {
+            x if x < 3.0 => "start",
+            x if x > 97.0 => "end",
+            _ => "middle",
+        };
+        html! {
+            @for (at, x) in self.ticks().into_iter().map(|at| (at, self.x(at))) {
+                text x={ (x) "%" } y="15" text-anchor=(anchor(x)) { (clock(at)) }
+            }
         }
-        out
     }
 }
 
@@ -118,8 +112,8 @@ mod tests {
             up: None,
             ..SCALE
         };
-        assert!(SCALE.ground().contains("class=o"));
-        assert!(!never.ground().contains("class=o"));
+        let drawn = |scale: Scale| scale.ground().into_string().contains("class=\"o\"");
+        assert!(drawn(SCALE) && !drawn(never));
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 
-use super::{Comparison, Esc, Prose};
-use crate::verdict::name::Grade;
+use maud::{Markup, html};
+
+use super::{Comparison, Prose, Text};
+use crate::verdict::name::{Grade, Name};
 use crate::verdict::{Judgement, Service, shown};
 
 /// More rows are folded.
@@ -13,14 +15,14 @@ pub(super) fn recovery(
     judgement: &Judgement<'_>,
     comparison: Option<&Comparison>,
     scenario: &str,
-) -> String {
+) -> Option<Markup> {
     let mut services: Vec<&Service<'_>> = judgement
         .services
         .iter()
         .filter(|s| s.scenario == scenario)
         .collect();
     if services.is_empty() {
-        return String::new();
+        return None;
     }
     // The worst is what one looks for.
     services.sort_by_key(|s| {
@@ -34,84 +36,83 @@ pub(super) fn recovery(
         .iter()
         .any(|s| comparison.is_some_and(|c| c.before(s).is_some()));
     let hosts = judgement.run.hosts.len() > 1;
-    let rows: Vec<String> = services
-        .iter()
-        .map(|service| row(service, comparison.filter(|_| compares), hosts))
-        .collect();
-    let (first, rest) = rows.split_at(rows.len().min(SHOWN_ROWS));
-    let first = table(&first.concat(), compares);
-    if rest.is_empty() {
-        return first;
+    let (first, rest) = services.split_at(services.len().min(SHOWN_ROWS));
+    let table = |services| table(services, comparison.filter(|_| compares), hosts);
+    Some(html! {
+        (table(first))
+        @if !rest.is_empty() {
+            details { summary { (rest.len()) " more services" } (table(rest)) }
+        }
+    })
+}
+
+fn table(services: &[&Service<'_>], comparison: Option<&Comparison>, hosts: bool) -> Markup {
+    html! {
+        table {
+            thead {
+                tr {
+                    th { "service" }
+                    th { "verdict" }
+                    th .n { "back after" }
+                    th .n { "predicted" }
+                    th .n { "difference" }
+                    @if comparison.is_some() { th .n { "run before" } }
+                    th { "what else is known" }
+                }
+            }
+            tbody { @for service in services { (row(service, comparison, hosts)) } }
+        }
     }
-    format!(
-        "{first}<details><summary>{} more services</summary>{}</details>",
-        rest.len(),
-        table(&rest.concat(), compares)
-    )
 }
 
-fn table(rows: &str, compares: bool) -> String {
-    let before = if compares {
-        "<th class=n>run before"
-    } else {
-        ""
-    };
-    format!(
-        "<table><thead><tr><th>service<th>verdict<th class=n>back after<th class=n>predicted\
-         <th class=n>difference{before}<th>what else is known</thead><tbody>{rows}</tbody></table>"
-    )
-}
-
-fn row(service: &Service<'_>, comparison: Option<&Comparison>, hosts: bool) -> String {
-    let actor = service.actor;
-    let on = if hosts {
-        format!("<i>{}</i>", Esc(&service.host.name))
-    } else {
-        String::new()
-    };
+fn row(service: &Service<'_>, comparison: Option<&Comparison>, hosts: bool) -> Markup {
     let (recovery, predicted) = (service.recovery(), service.predicted());
     let difference = recovery
         .zip(predicted)
         .map(|(r, p)| r.max(0.0) - p.max(0.0));
-    let before = comparison.map_or(String::new(), |c| cell("run before", c.before(service), ""));
-    let mut words = service.words.clone();
-    if actor.role.consumes() && predicted.is_none() && !actor.prediction.is_empty() {
-        if !words.is_empty() {
-            words.push_str("; ");
-        }
-        words = format!("{words}no prediction: {}", actor.prediction);
-    }
-    if let Some(from) = actor.predicted_otherwise().filter(|_| predicted.is_some()) {
-        if !words.is_empty() {
-            words.push_str("; ");
-        }
-        words = format!("{words}predicted from {from}");
-    }
-    let grade = match service.name.map(|n| (n, n.grade())) {
+    let grade = match service.name.map(Name::grade) {
         None => "good",
-        Some((_, Grade::Failed)) => "bad",
-        Some((_, Grade::Defect)) => "warn",
+        Some(Grade::Failed) => "bad",
+        Some(Grade::Defect) => "warn",
         Some(_) => "dim",
     };
-    format!(
-        "<tr><th scope=row>{}{on}<td data-l=verdict><span class=\"chip {grade}\">{}</span>\
-         {}{}{}{before}<td class=w data-l=\"what else\">{}",
-        Esc(actor.name.trim_end_matches(".service")),
-        service.verdict().replace('_', " "),
-        cell("back after", recovery.map(|s| s.max(0.0)), ""),
-        cell("predicted", predicted.map(|s| s.max(0.0)), ""),
-        cell("difference", difference, "+"),
-        Prose(&words)
-    )
+    html! {
+        tr {
+            th scope="row" {
+                (Text(service.actor.name.trim_end_matches(".service")))
+                @if hosts { i { (Text(&service.host.name)) } }
+            }
+            td data-l="verdict" { span class={ "chip " (grade) } { (service.verdict().replace('_', " ")) } }
+            (cell("back after", recovery.map(|s| s.max(0.0)), ""))
+            (cell("predicted", predicted.map(|s| s.max(0.0)), ""))
+            (cell("difference", difference, "+"))
+            @if let Some(comparison) = comparison { (cell("run before", comparison.before(service), "")) }
+            td .w data-l="what else" { (Prose(&known(service))) }
+        }
+    }
+}
+
+/// What else is known of a service, the prediction's source among it.
+fn known(service: &Service<'_>) -> String {
+    let actor = service.actor;
+    let mut known = vec![service.words.clone()];
+    if service.predicted().is_some() {
+        let from = actor.predicted_otherwise();
+        known.extend(from.map(|from| format!("predicted from {from}")));
+    } else if actor.role.consumes() && !actor.prediction.is_empty() {
+        known.push(format!("no prediction: {}", actor.prediction));
+    }
+    known.retain(|words| !words.is_empty());
+    known.join("; ")
 }
 
 /// A number with its unit; on a phone none is shown where there is none.
-fn cell(label: &str, seconds: Option<f64>, plus: &str) -> String {
-    match seconds {
-        Some(s) => {
-            let plus = if s >= 0.05 { plus } else { "" };
-            format!("<td class=n data-l=\"{label}\">{plus}{}", shown(s))
+fn cell(label: &str, seconds: Option<f64>, plus: &str) -> Markup {
+    html! {
+        @if let Some(s) = seconds {
+            td .n data-l=(label) { @if s >= 0.05 { (plus) } (shown(s)) }
+        } @else {
+            td .n .z { "–" }
         }
-        None => "<td class=\"n z\">–".to_owned(),
     }
 }

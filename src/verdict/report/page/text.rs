@@ -1,48 +1,37 @@
-//! Text on its way into the page: nothing that anybody said is taken for markup.
+//! Text on its way into the page. `maud` escapes what is put into it; here is what it cannot know.
 
-use std::fmt::{self, Display, Formatter, Write as _};
+use maud::{Markup, Render, html};
 
-/// A text, escaped for content and for quoted attributes.
-pub(super) struct Esc<'a>(pub(super) &'a str);
+/// A text in which no number is parted from its unit.
+pub(super) struct Text<'a>(pub(super) &'a str);
 
-impl Display for Esc<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Render for Text<'_> {
+    fn render_to(&self, buffer: &mut String) {
         let mut before = ' ';
         let mut chars = self.0.chars().peekable();
         while let Some(c) = chars.next() {
             let is_unit = c == ' ' && before.is_ascii_digit() && chars.peek() == Some(&'s');
             before = c;
-            match c {
-                // A number is not parted from its unit.
-                ' ' if is_unit => f.write_str("&nbsp;")?,
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                c => f.write_char(c)?,
-            }
+            (if is_unit { '\u{a0}' } else { c }).render_to(buffer);
         }
-        Ok(())
     }
 }
 
 /// A sentence, what stands in backticks set as code.
 pub(super) struct Prose<'a>(pub(super) &'a str);
 
-impl Display for Prose<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+impl Render for Prose<'_> {
+    fn render(&self) -> Markup {
         let pieces: Vec<&str> = self.0.split('`').collect();
         // An odd backtick is one that was meant.
-        let paired = pieces.len() % 2 == 1;
-        for (index, piece) in pieces.iter().enumerate() {
-            match (index % 2 == 1, paired) {
-                (true, true) => write!(f, "<code>{}</code>", Esc(piece))?,
-                (_, false) if index > 0 => write!(f, "`{}", Esc(piece))?,
-                _ => write!(f, "{}", Esc(piece))?,
+        if pieces.len().is_multiple_of(2) {
+            return html! { (Text(self.0)) };
+        }
+        html! {
+            @for (index, piece) in pieces.into_iter().enumerate() {
+                @if index % 2 == 1 { code { (Text(piece)) } } @else { (Text(piece)) }
             }
         }
-        Ok(())
     }
 }
 
@@ -52,10 +41,10 @@ mod tests {
 
     #[test]
     fn nothing_is_taken_for_markup() {
-        let text = "<script>'a' & \"b\"</script>";
-        let escaped = "&lt;script&gt;&#39;a&#39; &amp; &quot;b&quot;&lt;/script&gt;";
-        assert_eq!(Esc(text).to_string(), escaped);
-        assert_eq!(Prose(text).to_string(), escaped);
+        let text = "<script>\"a\" & b</script>";
+        let escaped = "&lt;script&gt;&quot;a&quot; &amp; b&lt;/script&gt;";
+        assert_eq!(Text(text).render().into_string(), escaped);
+        assert_eq!(Prose(text).render().into_string(), escaped);
     }
 
     #[test]
@@ -66,9 +55,10 @@ mod tests {
                 "see <code>a&lt;b</code> and <code>c</code>",
             ),
             ("one ` alone", "one ` alone"),
+            ("after 6 s, 7 steps", "after 6\u{a0}s, 7\u{a0}steps"),
             ("", ""),
         ] {
-            assert_eq!(Prose(text).to_string(), html);
+            assert_eq!(Prose(text).render().into_string(), html);
         }
     }
 }

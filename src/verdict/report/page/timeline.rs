@@ -1,10 +1,10 @@
 //! The picture of one scenario: a lane for each service, endpoint and check, all counted from the instant
 //! at which each host lost the broker, so that no clock has to be right.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
-use super::{Esc, LaneOrigin, Scale, rows};
-use crate::verdict::results::Scene;
+use super::{LaneOrigin, Scale, Text, lanes, rows};
+use crate::verdict::results::{Api, Scene};
 use crate::verdict::{Judgement, Service};
 
 /// With more lanes a host's services share one, and only those that stand out have their own.
@@ -19,8 +19,8 @@ const FEW_APIS: usize = 4;
 /// Of those that stand out, so many.
 const MOST_OUTSTANDING: usize = 32;
 
-/// The whole picture; empty where nothing was observed.
-pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
+/// The whole picture, unless nothing was observed.
+pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> Option<Markup> {
     let places = places(judgement, scenario);
     let services: Vec<&Service<'_>> = judgement
         .services
@@ -28,46 +28,40 @@ pub(super) fn of(judgement: &Judgement<'_>, scenario: &str) -> String {
         .filter(|s| s.scenario == scenario && !is_idle(s))
         .collect();
     // The first who saw all of the outage tells of it, else who saw it begin. Of equals this takes the last.
-    let Some(first) = places
+    let first = places
         .iter()
         .rev()
-        .max_by_key(|p| (p.watch.up_at.is_some(), p.watch.down_at.is_some()))
-    else {
-        return String::new();
-    };
+        .max_by_key(|p| (p.watch.up_at.is_some(), p.watch.down_at.is_some()))?;
     let scale = scale(first, &places, &services);
-    let mut rows = rows::broker(first, &scale);
     let many = services.len() > MOST_LANES;
     let mut apis = if many { FEW_APIS } else { MOST_LANES };
-    for place in &places {
-        if places.len() > 1 && !many {
-            // Writing to a string does not fail.
-            let _ = write!(rows, "<h4>{}</h4>", Esc(&place.host.name));
-        }
-        rows += &lanes_of(place, &services, many, &scale);
-        for api in place.watch.apis() {
-            if apis > 0 {
-                apis -= 1;
-                rows += &rows::api(place, &api, &scale);
-            }
-        }
-        rows += &rows::health(place, &scale);
-    }
-    if many {
-        rows += &outstanding(&services, &scale);
-    }
-    let labels = scale.axis();
     let since = if scale.lost {
         "the loss"
     } else {
         "the observer began"
     };
-    format!(
-        "<div class=tl role=group aria-label=\"What happened when, in seconds since {since}\">\
-         <div class=\"row ax\"><div class=lb>seconds since {since}</div><svg aria-hidden=true>{labels}</svg><div></div></div>\
-         {rows}\
-         <div class=\"row ax\"><div></div><svg aria-hidden=true>{labels}</svg><div></div></div></div>"
-    )
+    let label = format!("What happened when, in seconds since {since}");
+    Some(html! {
+        div .tl role="group" aria-label=(label) {
+            div .row.ax { div .lb { "seconds since " (since) } svg aria-hidden="true" { (scale.axis()) } div {} }
+            (rows::broker(first, &scale))
+            @for place in &places {
+                @if places.len() > 1 && !many { h4 { (Text(&place.host.name)) } }
+                (lanes_of(place, &services, many, &scale))
+                @for api in shown_apis(place, &mut apis) { (rows::api(place, &api, &scale)) }
+                (rows::health(place, &scale))
+            }
+            @if many { (outstanding(&services, &scale)) }
+            div .row.ax { div {} svg aria-hidden="true" { (scale.axis()) } div {} }
+        }
+    })
+}
+
+/// The endpoints that are still shown, of which there are only so many.
+fn shown_apis(place: &LaneOrigin<'_>, left: &mut usize) -> Vec<Api> {
+    let shown: Vec<Api> = place.watch.apis().into_iter().take(*left).collect();
+    *left -= shown.len();
+    shown
 }
 
 /// The hosts on which something was observed.
@@ -91,46 +85,53 @@ fn lanes_of(
     services: &[&Service<'_>],
     many: bool,
     scale: &Scale,
-) -> String {
+) -> Markup {
     let here: Vec<&Service<'_>> = services
         .iter()
         .copied()
         .filter(|s| s.host.name == place.host.name)
         .collect();
-    if many {
-        return rows::host(place, &here, scale);
+    html! {
+        @if many { (rows::host(place, &here, scale)) }
+        @else { @for service in here { (rows::service(service, place.zero, scale)) } }
     }
-    let lane = |service: &&Service<'_>| rows::service(service, place.zero, scale);
-    here.iter().map(lane).collect()
 }
 
 /// Those that stand out of many.
-fn outstanding(services: &[&Service<'_>], scale: &Scale) -> String {
-    let lanes: String = services
+fn outstanding(services: &[&Service<'_>], scale: &Scale) -> Markup {
+    let outstanding = services
         .iter()
-        .filter(|s| s.name.is_some_and(rows::stands_out))
-        .take(MOST_OUTSTANDING)
-        .map(|s| rows::service(s, s.watch.down_at.unwrap_or_default(), scale))
-        .collect();
-    if lanes.is_empty() {
-        return lanes;
+        .filter(|s| s.name.is_some_and(rows::stands_out));
+    let mut lanes = outstanding.take(MOST_OUTSTANDING).peekable();
+    html! {
+        @if lanes.peek().is_some() { h4 { "Those that stand out" } }
+        @for service in lanes { (rows::service(service, service.watch.down_at.unwrap_or_default(), scale)) }
     }
-    format!("<h4>Those that stand out</h4>{lanes}")
 }
 
 /// What the marks mean.
-pub(super) const LEGEND: &str = "<ul class=legend>\
-    <li><svg aria-hidden=true><rect class=c y=3 width=100% height=12 rx=2 /></svg>connected</li>\
-    <li><svg aria-hidden=true><rect class=l y=8 width=100% height=2 /></svg>main process runs</li>\
-    <li><svg aria-hidden=true><rect class=o width=100% height=18 /></svg>broker away</li>\
-    <li><svg aria-hidden=true><svg x=50% y=9 class=r><path d=\"M0-4V4\"/></svg></svg>tried to connect</li>\
-    <li><svg aria-hidden=true><svg x=50% y=9 class=p><path d=\"M0-6 6 0 0 6-6 0z\"/></svg></svg>predicted return</li>\
-    <li><svg aria-hidden=true><svg x=50% y=9 class=x><path d=\"M-5-5 5 5M5-5-5 5\"/></svg></svg>exited</li>\
-    <li><svg aria-hidden=true><rect class=u y=7 width=100% height=4 /></svg>taken for lost by Pulp</li>\
-    <li><svg aria-hidden=true><rect class=a y=11 width=100% height=6 /></svg>API answers</li>\
-    <li><svg aria-hidden=true><rect class=s y=5 width=100% height=12 /></svg>slow</li>\
-    <li><svg aria-hidden=true><rect class=h width=100% height=18 /></svg>no answer</li>\
-    <li><svg aria-hidden=true><rect class=e width=100% height=18 /></svg>error</li></ul>";
+pub(super) fn legend() -> Markup {
+    let bar = |class, y, height| html! { rect class=(class) y=(y) width="100%" height=(height) {} };
+    let mark = |class, path| html! { svg x="50%" y="9" class=(class) { path d=(path) {} } };
+    let meanings = [
+        (bar("c", 3, 12), "connected"),
+        (bar("l", 8, 2), "main process runs"),
+        (bar("o", 0, 18), "broker away"),
+        (mark("r", lanes::TICK), "tried to connect"),
+        (mark("p", lanes::DIAMOND), "predicted return"),
+        (mark("x", lanes::CROSS), "exited"),
+        (bar("u", 7, 4), "taken for lost by Pulp"),
+        (bar("a", 11, 6), "API answers"),
+        (bar("s", 5, 12), "slow"),
+        (bar("h", 0, 18), "no answer"),
+        (bar("e", 0, 18), "error"),
+    ];
+    html! {
+        ul .legend {
+            @for (drawn, meaning) in meanings { li { svg aria-hidden="true" { (drawn) } (meaning) } }
+        }
+    }
+}
 
 /// A unit that never ran, such as one that only starts others, says nothing.
 fn is_idle(service: &Service<'_>) -> bool {
