@@ -24,7 +24,9 @@ LAB=molecule/shared/lab/lab.sh
 # The pinned tools come before any that the machine has; what only root's PATH knows is found by everybody.
 export PATH="$VENV/bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-say() { printf '\n==> %s\n' "$*"; }
+# When the first of our scripts began, so that what each says shows where the time goes.
+export PULP_BROKER_BEGAN=${PULP_BROKER_BEGAN:-$(date +%s)}
+say() { printf '\n==> %s s: %s\n' $(($(date +%s) - PULP_BROKER_BEGAN)) "$*"; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 die() {
     printf '\nerror: %s\n' "$*" >&2
