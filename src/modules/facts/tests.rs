@@ -183,6 +183,26 @@ fn a_host_as_it_should_be_is_told_in_six_lines_and_refused_nothing() {
 }
 
 #[test]
+fn units_of_a_new_family_of_names_are_told_like_others() {
+    let mut sight = Sight {
+        generation: Generation::Three,
+        units: ["made-up-rest", "made-up-tasks@1", "made-up-tasks@2"]
+            .map(|name| unit(name, false))
+            .into(),
+        ..healthy()
+    };
+    let found = line(&sight, "FOUND");
+    assert!(
+        found.contains("made-up-rest, made-up-tasks@1, made-up-tasks@2 run; "),
+        "{found}"
+    );
+    sight.configured = None;
+    sight.units.clear();
+    let found = line(&sight, "FOUND");
+    assert!(found.contains("pulpcore-* or made-up-*)"), "{found}");
+}
+
+#[test]
 fn what_does_not_run_is_told_apart() {
     let mut sight = healthy();
     sight.units[0].running = false;

@@ -9,8 +9,7 @@ use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::names::option;
-use crate::names::{Failed, Failure};
+use crate::names::{Failed, Failure, Generation, Role, option};
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::StepKind;
 use crate::pulp::{self, Created, Task, TaskState};
@@ -336,12 +335,13 @@ fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
     };
     bail!(
         "FAILED task_duplicated: {ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
-         `journalctl -u 'pulp_worker-*'` for the workers that ran it",
+         {} for the workers that ran it",
         check
             .pulp
             .tasks()
             .first()
-            .map_or(String::new(), |task| format!(" (task `{}`)", task.id))
+            .map_or(String::new(), |task| format!(" (task `{}`)", task.id)),
+        Generation::Two.log_of(Role::Worker)
     )
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 
 use super::is_alive;
-use crate::names::{Actor, Role, same_host, same_worker};
+use crate::names::{Actor, Generation, Role, same_host, same_worker};
 use crate::pulp::others::Refusal;
 use crate::pulp::{Status, Worker};
 
@@ -163,10 +163,10 @@ fn too_few(services: &[Service], alive: &[&Worker], status: &Status) -> Option<R
     let running: Vec<&Service> = services.iter().filter(is_running).collect();
     let first = running.first().filter(|_| running.len() > alive.len())?;
     let text = format!(
-        "{} workers run, but Pulp has heard of {} only; wait until it has heard of all, or see `journalctl -u \
-         'pulpcore-worker@*'`",
+        "{} workers run, but Pulp has heard of {} only; wait until it has heard of all, or see {}",
         running.len(),
-        alive.len()
+        alive.len(),
+        Generation::Three.log_of(Role::Worker)
     );
     Some(Refusal::unhealthy_of(Some(first.actor.clone()), text))
 }

@@ -13,7 +13,7 @@ use super::aged::LIES;
 use super::{Leftover, absent, failure, leave, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::{Failure, Generation};
+use crate::names::{Failure, Generation, Role};
 use crate::pulp::v3::Pulp3;
 use crate::pulp::{self, Door, Status, TaskState};
 
@@ -152,8 +152,8 @@ impl Work<'_> {
                 let missing = absent(&status, &self.wish.expected).join(", ");
                 let text = pulp::objection(&status).unwrap_or_else(|| {
                     format!(
-                        "Pulp lists fewer workers than before ({missing}); see `journalctl -u \
-                         'pulpcore-worker@*'`"
+                        "Pulp lists fewer workers than before ({missing}); see {}",
+                        Generation::Three.log_of(Role::Worker)
                     )
                 });
                 self.fail("worker_missing", &text);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::names::option;
+use crate::names::{Generation, Role, option};
 use crate::pulp::Answer;
 
 /// What Django REST framework says of somebody whom it does not know (`BasicAuthentication` and its `AuthenticationFailed` and
@@ -65,11 +65,12 @@ pub(super) fn broken(answer: &Answer) -> String {
             "Pulp's API runs and failed; is its database down? See that PostgreSQL runs and \
                 lets Pulp in"
         }
-        502..=504 => "the web server does not reach Pulp's API; is pulpcore-api running?",
+        502..=504 => "the web server does not reach Pulp's API; see that it runs",
         _ => "it is no answer of Pulp's",
     };
     format!(
-        "{what}, and `journalctl -u pulpcore-api` (it began with `{}`)",
+        "{what}, and {} (it began with `{}`)",
+        Generation::Three.log_of(Role::Web),
         answer.beginning()
     )
 }
@@ -130,7 +131,9 @@ mod tests {
         assert!(said(404, "<html>", "lost").contains("does the domain `lost` exist"));
         assert!(said(404, "<html>", "default").contains("pulp_api_root"));
         assert!(said(500, "<h1>Server Error (500)</h1>", "default").contains("database down?"));
-        assert!(said(502, "<h1>Bad Gateway</h1>", "default").contains("pulpcore-api running?"));
+        assert!(
+            said(502, "<h1>Bad Gateway</h1>", "default").contains("`journalctl -u pulpcore-api")
+        );
     }
 
     #[test]

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{Answer, Ask, Door, Status, Task, TaskState, Trouble, Version3, follow};
 use crate::host::wait::Deadline;
-use crate::names::{is_own_name, option, repository_tag};
+use crate::names::{Generation, Role, is_own_name, option, repository_tag};
 use fault::broken;
 
 /// How many objects of a list are asked for at once, and how many such pages there may be.
@@ -28,8 +28,10 @@ const PAGE: usize = 100;
 const PAGES: usize = 100;
 
 /// Why no worker may have begun a task.
-const UNBEGUN: &str = "the workers may be busy with other tasks, or none of them runs; see \
-                       `journalctl -u 'pulpcore-worker@*'`";
+fn unbegun() -> String {
+    let log = Generation::Three.log_of(Role::Worker);
+    format!("the workers may be busy with other tasks, or none of them runs; see {log}")
+}
 
 /// Where Pulp 3's API is, below `pulp_url`.
 #[derive(Debug, Clone)]
@@ -268,7 +270,7 @@ impl Pulp3 {
         deadline: Deadline,
     ) -> Result<Task> {
         let ask = ask::get(href);
-        let task = follow::to_its_end(ask::key(href), deadline, UNBEGUN, || {
+        let task = follow::to_its_end(ask::key(href), deadline, &unbegun(), || {
             let answer = self.expect(&ask, &[200], "read task", href, deadline)?;
             let Some(task) = task::from_value(&answer.json()?) else {
                 bail!(

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::broken;
-use crate::names::option;
+use crate::names::{Generation, Role, option};
 use crate::pulp::{Answer, Status, Trouble, Version3, Worker};
 
 /// Reads the answer to `GET status/`. What an old Pulp does not tell is not held against it.
@@ -74,16 +74,23 @@ pub(super) fn objection(status: &Status, three: &Version3) -> Option<String> {
     let why = if status.database == Some(false) {
         "Pulp is not connected to its database (database_connection.connected=false); is \
          PostgreSQL running?"
+            .to_owned()
     } else if is_empty(&status.workers) {
-        "Pulp knows no running worker (online_workers is empty), so its tasks would wait for \
-         ever; start pulpcore-worker@*, or see `journalctl -u 'pulpcore-worker@*'`"
+        format!(
+            "Pulp knows no running worker (online_workers is empty), so its tasks would wait for \
+             ever; start one, or see {}",
+            Generation::Three.log_of(Role::Worker)
+        )
     } else if is_empty(&three.content) {
-        "Pulp knows no running content app (online_content_apps is empty), so nothing would be \
-         served; start pulpcore-content, or see `journalctl -u pulpcore-content`"
+        format!(
+            "Pulp knows no running content app (online_content_apps is empty), so nothing would be \
+             served; start one, or see {}",
+            Generation::Three.log_of(Role::Content)
+        )
     } else {
         return None;
     };
-    Some(why.to_owned())
+    Some(why)
 }
 
 #[cfg(test)]

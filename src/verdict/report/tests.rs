@@ -264,6 +264,39 @@ fn who_is_started_again_has_come_back_where_that_is_how_it_is_meant() {
     }
 }
 
+/// Whatever is known of a unit by its name follows from the one table of `names/families.rs`, which has this family in tests.
+#[test]
+fn a_service_of_a_new_family_of_names_is_judged_and_reported_like_others() {
+    let unit = "made-up-tasks@1.service";
+    let failure = |name: &str| json!({"name": name, "actor": {"name": unit}, "text": "x"});
+    let health = json!({"failed": true, "msg": "x",
+        "failures": [failure("task_stuck"), failure("worker_missing")]});
+    let report = report(&changed(&[
+        ("/run/pulp_version", json!("3.123.1")),
+        (&at(WORKER, "name"), json!(unit)),
+        (&at(WORKER, "role"), Json::Null),
+        (&at(WORKER, "worker"), json!("812@demo")),
+        (&at(SCENE, "health"), health),
+    ]));
+    assert!(
+        report
+            .line
+            .contains(&format!("name=worker_missing actor={unit} ")),
+        "{}",
+        report.line
+    );
+    let page = &report.html;
+    for part in [
+        "<b>made-up-tasks@1</b><i>worker</i>",
+        "<code>systemctl restart made-up-tasks@1.service</code>",
+        "<code>pulp task cancel --href HREF</code>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("pulp-admin"));
+    assert!(report.junit.contains(unit));
+}
+
 #[test]
 fn the_last_line_has_one_word_for_each() {
     assert_eq!(
