@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::systemd::Systemd;
 use super::sysv::Sysv;
-use super::{Alarm, LogLine, Restart, RestartScript, Setup, Unit, Verb};
+use super::{Alarm, LogLine, Restart, RestartScript, Setup, StartBan, Unit, Verb};
 use crate::host::processes::Process;
 use crate::host::wait::Deadline;
 
@@ -38,8 +38,8 @@ pub(crate) trait Manager: Debug + Sync {
     /// What sends a signal, such as `SIGSTOP`, to all of a unit's processes.
     fn signal(&self, signal: &str, unit: &str, pids: &[String]) -> Command;
 
-    /// Where a drop-in of a unit has to stand to count until the next boot; none where units have no drop-ins.
-    fn drop_ins(&self, unit: &str) -> Option<String>;
+    /// The drop-in that forbids a unit each start and restart until the next boot; none where nothing starts by itself.
+    fn start_ban(&self, unit: &str) -> Option<StartBan>;
 
     /// Whether the kernel's control groups say which unit a process belongs to.
     fn has_groups(&self) -> bool;

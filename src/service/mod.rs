@@ -154,6 +154,22 @@ pub(crate) struct Alarm {
     pub(crate) heartbeat: String,
 }
 
+/// The drop-in by which a unit is neither started nor restarted, and what makes it count.
+#[derive(Debug)]
+pub(crate) struct StartBan {
+    pub(crate) folder: String,
+    pub(crate) name: &'static str,
+    pub(crate) text: String,
+    pub(crate) reload: Command,
+}
+
+impl StartBan {
+    /// Where it has to stand.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.folder, self.name)
+    }
+}
+
 /// What a shell is to start, and see running.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Restart<'a> {

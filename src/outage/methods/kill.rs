@@ -8,12 +8,6 @@ use super::{OutageStep, Pair, SHARED, command};
 use crate::host::processes::Process;
 use crate::service::Manager;
 
-/// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
-const DROP_IN: &str = "zzzz-pulp_broker.conf";
-
-/// A path that is never there.
-const NEVER: &str = "/run/pulp_broker/may-start";
-
 pub(super) fn plan(unit: &str, processes: &[Process], manager: &dyn Manager) -> Pair {
     let pids: Vec<String> = processes
         .iter()
@@ -28,30 +22,29 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: &dyn Manager) -> 
         // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
         manager.signal("SIGKILL", unit, &pids)
     });
-    let Some(dir) = manager.drop_ins(unit) else {
+    let Some(ban) = manager.start_ban(unit) else {
         return Pair {
             inject: vec![kill],
             ..Pair::default()
         };
     };
-    let path = format!("{dir}/{DROP_IN}");
-    let reload = command(["systemctl", "daemon-reload"]);
+    let path = ban.path();
     Pair {
         inject: vec![
             OutageStep::Write {
                 path: path.clone(),
                 text: format!(
-                    "# By the Pulp broker test, until it gives the broker back.\n\
-                     [Unit]\nConditionPathExists={NEVER}\n[Service]\nRestart=no\n"
+                    "# By the Pulp broker test, until it gives the broker back.\n{}",
+                    ban.text
                 ),
             },
-            OutageStep::Run(reload.clone()),
+            OutageStep::Run(ban.reload.clone()),
             kill,
         ],
         undo: vec![
             command(["rm", "-f", &path]),
-            command(["rmdir", &dir]),
-            reload,
+            command(["rmdir", &ban.folder]),
+            ban.reload,
         ],
         left: vec![command(["test", "-e", &path])],
         ..Pair::default()

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use super::{Alarm, Command, LogLine, Manager, Restart, RestartScript, Unit, Verb, full_name};
+use super::{
+    Alarm, Command, LogLine, Manager, Restart, RestartScript, StartBan, Unit, Verb, full_name,
+};
 use crate::host::process;
 use crate::host::processes::{self, Process};
 use crate::host::wait::Deadline;
@@ -30,6 +32,12 @@ pub(crate) const UNIT_DIRS: &[&str] = &[
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
+
+/// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
+const BAN: &str = "zzzz-pulp_broker.conf";
+
+/// A path that is never there.
+const NEVER: &str = "/run/pulp_broker/may-start";
 
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,MainPID,Type,\
     ExecMainCode,ExecMainStatus,NRestarts,ActiveEnterTimestampMonotonic,Restart";
@@ -78,8 +86,13 @@ impl Manager for Systemd {
             .to_vec()
     }
 
-    fn drop_ins(&self, unit: &str) -> Option<String> {
-        Some(format!("/run/systemd/system/{unit}.d"))
+    fn start_ban(&self, unit: &str) -> Option<StartBan> {
+        Some(StartBan {
+            folder: format!("/run/systemd/system/{unit}.d"),
+            name: BAN,
+            text: format!("[Unit]\nConditionPathExists={NEVER}\n[Service]\nRestart=no\n"),
+            reload: ["systemctl", "daemon-reload"].map(str::to_owned).into(),
+        })
     }
 
     fn has_groups(&self) -> bool {

@@ -16,7 +16,8 @@ use anyhow::{Result, bail};
 use procfs::process::Process as Entry;
 
 use super::{
-    Alarm, Command, LogLine, Manager, Restart, RestartScript, Setup, Unit, Verb, full_name,
+    Alarm, Command, LogLine, Manager, Restart, RestartScript, Setup, StartBan, Unit, Verb,
+    full_name,
 };
 use crate::host::processes::{self, Process};
 use crate::host::wait::Deadline;
@@ -74,7 +75,7 @@ impl Manager for Sysv {
         ["sh", "-c", &kill].map(str::to_owned).to_vec()
     }
 
-    fn drop_ins(&self, _: &str) -> Option<String> {
+    fn start_ban(&self, _: &str) -> Option<StartBan> {
         None
     }
 
