@@ -9,86 +9,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 
 use super::Protocol;
+use super::schemes::{self, AMQPS_PORT, Scheme};
 use super::url::{self, Url};
 use crate::host::sockets::{self, Listener};
 
 /// Where PostgreSQL's own clients look for its socket on Debian and EL.
 const POSTGRESQL_SOCKETS: &str = "/var/run/postgresql";
-
-/// AMQP's port with TLS.
-const AMQPS_PORT: u16 = 5671;
-
-/// What a URL's scheme stands for.
-struct Scheme {
-    name: &'static str,
-    protocol: Protocol,
-    tls: bool,
-    port: u16,
-    /// The URL names a path of this host.
-    socket: bool,
-}
-
-const fn scheme(name: &'static str, protocol: Protocol, tls: bool, port: u16) -> Scheme {
-    Scheme {
-        name,
-        protocol,
-        tls,
-        port,
-        socket: false,
-    }
-}
-
-const fn socket(name: &'static str) -> Scheme {
-    Scheme {
-        socket: true,
-        ..scheme(name, Protocol::Redis, false, 6379)
-    }
-}
-
-impl Scheme {
-    /// Celery hands it to kombu.
-    fn is_kombus(&self) -> bool {
-        let amqp = matches!(self.protocol, Protocol::Amqp091 | Protocol::Amqp010);
-        amqp && !matches!(self.name, "tcp" | "ssl")
-    }
-
-    /// Where kombu goes. gofer takes no URL without a host.
-    fn place(&self, url: &Url) -> Found {
-        let host = match &url.host {
-            Some(host) => host.clone(),
-            None if matches!(self.name, "tcp" | "ssl") => return Err("it names no host"),
-            None => "localhost".to_owned(),
-        };
-        if self.is_kombus() && url.odd_options {
-            return Err("it holds an option that kombu does not take");
-        }
-        // Only for AMQP 0-9-1 kombu has a port of its own for TLS.
-        let default = match self.protocol {
-            Protocol::Amqp091 if url.tls && self.is_kombus() => AMQPS_PORT,
-            _ => self.port,
-        };
-        let port = url.port.unwrap_or(default);
-        Ok(Place::Tcp { host, port })
-    }
-}
-
-/// As kombu, gofer, redis-py and libpq write them; `qpids` is our own word for kombu's Qpid transport with TLS.
-const SCHEMES: &[Scheme] = &[
-    scheme("amqp", Protocol::Amqp091, false, 5672),
-    scheme("amqps", Protocol::Amqp091, true, AMQPS_PORT),
-    scheme("pyamqp", Protocol::Amqp091, false, 5672),
-    scheme("librabbitmq", Protocol::Amqp091, false, 5672),
-    scheme("tcp", Protocol::Amqp091, false, 5672),
-    scheme("ssl", Protocol::Amqp091, true, AMQPS_PORT),
-    scheme("qpid", Protocol::Amqp010, false, 5672),
-    scheme("qpids", Protocol::Amqp010, true, AMQPS_PORT),
-    scheme("redis", Protocol::Redis, false, 6379),
-    scheme("rediss", Protocol::Redis, true, 6379),
-    socket("redis+socket"),
-    socket("unix"),
-    scheme("postgresql", Protocol::Postgresql, false, 5432),
-    scheme("postgres", Protocol::Postgresql, false, 5432),
-];
 
 /// Where a broker is reached, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,11 +48,10 @@ impl Endpoint {
             bail!(fail("expected `scheme://host:port/`"));
         };
         let lower = name.to_ascii_lowercase();
-        let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.name == lower) else {
-            let known: Vec<&str> = SCHEMES.iter().map(|scheme| scheme.name).collect();
+        let Some(scheme) = Scheme::of(&lower) else {
             bail!(fail(&format!(
                 "expected one of {}, but the scheme is `{name}`",
-                known.join(", ")
+                schemes::names()
             )));
         };
         let parts = Parts::of(rest);
@@ -135,7 +60,7 @@ impl Endpoint {
             Protocol::Postgresql => parts.postgresql(scheme.port),
             _ => match Url::read(url) {
                 Ok(url) => (
-                    scheme.place(&url),
+                    place_of(scheme, &url),
                     scheme.tls || scheme.is_kombus() && url.tls,
                 ),
                 Err(why) => (Err(why), false),
@@ -151,15 +76,7 @@ impl Endpoint {
     /// A URL of it that holds no credentials.
     pub(crate) fn url(&self, virtual_host: &str) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let scheme = match (self.protocol, self.tls) {
-            (Protocol::Amqp091, false) => "amqp",
-            (Protocol::Amqp091, true) => "amqps",
-            (Protocol::Amqp010, false) => "qpid",
-            (Protocol::Amqp010, true) => "qpids",
-            (Protocol::Redis, false) => "redis",
-            (Protocol::Redis, true) => "rediss",
-            (Protocol::Postgresql, _) => "postgresql",
-        };
+        let scheme = schemes::written(self.protocol, self.tls);
         match (&self.place, self.protocol) {
             (Place::Socket(path), Protocol::Postgresql) => {
                 let folder = path.parent().unwrap_or(path).to_string_lossy();
@@ -273,6 +190,25 @@ struct Parts<'a> {
 
 /// A place, or why there is none. What stands in the URL may be a part of the password: it is not quoted.
 type Found = Result<Place, &'static str>;
+
+/// Where kombu goes. gofer takes no URL without a host.
+fn place_of(scheme: &Scheme, url: &Url) -> Found {
+    let host = match &url.host {
+        Some(host) => host.clone(),
+        None if scheme.is_gofers() => return Err("it names no host"),
+        None => "localhost".to_owned(),
+    };
+    if scheme.is_kombus() && url.odd_options {
+        return Err("it holds an option that kombu does not take");
+    }
+    // Only for AMQP 0-9-1 kombu has a port of its own for TLS.
+    let default = match scheme.protocol {
+        Protocol::Amqp091 if url.tls && scheme.is_kombus() => AMQPS_PORT,
+        _ => scheme.port,
+    };
+    let port = url.port.unwrap_or(default);
+    Ok(Place::Tcp { host, port })
+}
 
 impl<'a> Parts<'a> {
     fn of(rest: &'a str) -> Self {

@@ -11,6 +11,7 @@ pub(crate) mod protocol;
 pub(crate) mod rabbitmqctl;
 pub(crate) mod refusal;
 mod remedy;
+mod schemes;
 pub(crate) mod settings;
 mod units;
 pub(crate) mod url;

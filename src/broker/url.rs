@@ -3,8 +3,8 @@
 
 use percent_encoding::percent_decode_str;
 
-/// Where kombu's Qpid transport goes by default, with TLS too.
-const QPID_PORT: u16 = 5672;
+use super::Protocol;
+use super::schemes::{Scheme, written};
 
 /// What may follow the question mark; kombu raises an exception for every other name.
 const OPTIONS: &[&str] = &["ssl", "insist", "connect_timeout", "login_method"];
@@ -176,24 +176,26 @@ pub(super) fn with_tls(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    match scheme.to_ascii_lowercase().as_str() {
-        "amqp" | "pyamqp" | "librabbitmq" => format!("amqps://{rest}"),
-        "qpid" if Url::read(url).is_ok_and(|url| url.port.is_none()) => {
-            let parts = Parts::of(rest);
-            let (before, place) = parts
-                .authority
-                .split_at(parts.authority.len() - parts.place().len());
-            let bracket = place.rfind(']').map_or(0, |at| at + 1);
-            let end = place[bracket..]
-                .find(':')
-                .map_or(place.len(), |at| bracket + at);
-            let behind = &rest[parts.authority.len()..];
-            format!("qpids://{before}{}:{QPID_PORT}{behind}", &place[..end])
-        }
-        "qpid" => format!("qpids://{rest}"),
-        "redis" => format!("rediss://{rest}"),
-        _ => url.to_owned(),
+    let scheme = Scheme::of(&scheme.to_ascii_lowercase());
+    let Some((scheme, secured)) = scheme.and_then(|s| Some((s, s.secured()?))) else {
+        return url.to_owned();
+    };
+    // The port that a scheme with TLS has by itself is not the one to which kombu's Qpid transport goes.
+    let keeps_port = scheme.protocol == Protocol::Amqp010;
+    if keeps_port && Url::read(url).is_ok_and(|url| url.port.is_none()) {
+        let parts = Parts::of(rest);
+        let (before, place) = parts
+            .authority
+            .split_at(parts.authority.len() - parts.place().len());
+        let bracket = place.rfind(']').map_or(0, |at| at + 1);
+        let end = place[bracket..]
+            .find(':')
+            .map_or(place.len(), |at| bracket + at);
+        let behind = &rest[parts.authority.len()..];
+        let port = scheme.port;
+        return format!("{secured}://{before}{}:{port}{behind}", &place[..end]);
     }
+    format!("{secured}://{rest}")
 }
 
 /// gofer's URL as one that says its protocol: `[messaging] transport` does, and the scheme only whether TLS is spoken.
@@ -201,14 +203,15 @@ pub(super) fn of_transport(url: &str, transport: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let (plain, secured) = match transport {
-        "qpid" => ("qpid", "qpids"),
-        "rabbitmq" | "amqp" => ("amqp", "amqps"),
+    let protocol = match transport {
+        "qpid" => Protocol::Amqp010,
+        "rabbitmq" | "amqp" => Protocol::Amqp091,
         _ => return url.to_owned(),
     };
-    match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => format!("{plain}://{rest}"),
-        "ssl" => format!("{secured}://{rest}"),
+    match Scheme::of(&scheme.to_ascii_lowercase()) {
+        Some(scheme) if scheme.is_gofers() => {
+            format!("{}://{rest}", written(protocol, scheme.tls))
+        }
         _ => url.to_owned(),
     }
 }
