@@ -13,14 +13,14 @@
 //! | what the reply says anyway | in the known places; in foreign text where it stands alone |
 //!
 //! The known places are the password in a URL, the value of what is named like a secret, and the header of
-//! basic authentication. The reply says anyway: its keys, its numbers, its names (`words.rs`), our own fixed
+//! basic authentication. The reply says anyway: its keys, its numbers, its names (`keys.rs`), our own fixed
 //! words. What looks random is never taken for one of these.
 
+mod keys;
 mod places;
 mod spellings;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -169,7 +169,7 @@ impl Secrets {
     fn mask(&mut self, map: &mut Map<String, Value>) {
         for secret in &mut self.all {
             let may_be_said = secret.class != Class::Said && !is_no_name(&secret.text);
-            if may_be_said && words::says(map, &secret.text) {
+            if may_be_said && keys::says(map, &secret.text) {
                 secret.class = Class::Said;
             }
         }
@@ -257,7 +257,7 @@ impl Secrets {
 fn class(secret: &str) -> Class {
     let length = secret.chars().count();
     let is_word = length <= LONGEST_WORD && secret.chars().all(char::is_alphabetic);
-    if words::is_ours(secret) {
+    if keys::is_ours(secret) {
         Class::Said
     } else if is_word || length < SHORT {
         Class::Alone

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::{PART, spellings, words};
+use super::{PART, keys, spellings};
 
 /// What the name of an option, a setting or a key contains whose value is a secret. Erlang's cookie is one.
 const NAMES: &[&str] = &[
@@ -36,9 +36,9 @@ impl TextOrigin {
     pub(super) fn of(key: &str) -> Self {
         if is_named(key) {
             Self::Secret
-        } else if words::FOREIGN.contains(&key) {
+        } else if keys::FOREIGN.contains(&key) {
             Self::Foreign
-        } else if words::RENDERED.contains(&key) {
+        } else if keys::RENDERED.contains(&key) {
             Self::Rendered
         } else {
             Self::Own

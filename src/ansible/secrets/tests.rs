@@ -122,7 +122,7 @@ fn facts(value: &Value, key: &str, found: &mut Vec<String>) {
             }
         }
         Value::Array(items) => items.iter().for_each(|item| facts(item, key, found)),
-        Value::String(text) if words::FOREIGN.contains(&key) || text.contains(' ') => {}
+        Value::String(text) if keys::FOREIGN.contains(&key) || text.contains(' ') => {}
         Value::String(text) => found.push(text.clone()),
         other => found.push(other.to_string()),
     }
@@ -318,5 +318,5 @@ fn a_url_without_credentials_is_no_secret() {
 
 #[test]
 fn the_keys_of_names_are_in_order() {
-    assert!(words::NAMES.is_sorted());
+    assert!(keys::NAMES.is_sorted());
 }

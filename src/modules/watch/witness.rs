@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::Params;
-use crate::broker::{self, Broker, rabbitmqctl, refusal};
+use crate::broker::{self, Broker, rabbitmqctl, trial};
 use crate::evidence::{self, EvidenceScope};
 use crate::host::wait::{Deadline, Pace, until};
 use crate::observe::LIMIT;
@@ -55,9 +55,9 @@ pub(super) fn listeners_after(
 }
 
 /// Why the broker does not serve Pulp, by its own word; none where no broker is known here.
-pub(super) fn refusal(params: &Params) -> Option<refusal::Asked> {
+pub(super) fn refusal(params: &Params) -> Option<trial::Asked> {
     let broker = Broker::discover(params.broker.overrides()).ok().flatten()?;
-    Some(refusal::ask(&broker))
+    Some(trial::ask(&broker))
 }
 
 /// One text for a person.

@@ -1,4 +1,4 @@
-//! What a reply says whether it is a secret or not.
+//! What a reply says whether it is a secret or not: the keys at which names stand, and our own words.
 
 use serde_json::{Map, Value};
 
