@@ -27,7 +27,8 @@ pub(crate) use own::{is_own_name, is_own_tag, own_name, repository_tag};
 pub(crate) use role::Role;
 
 /// One service: who did something, or to whom it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Actor {
     /// Its unit, such as `pulp_worker-0.service`. Empty where only Pulp's own name is known and does
     /// not lead to a unit, as with Pulp 3.

@@ -13,7 +13,7 @@ const BESIDE_PULP: &[(&str, Role)] = &[
 ];
 
 /// What a service is to Pulp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     Worker,
@@ -28,6 +28,7 @@ pub(crate) enum Role {
     /// What Pulp keeps its own records in: Pulp 2's `MongoDB`.
     Database,
     /// None of Pulp's that is known.
+    #[default]
     #[serde(rename = "broker_user", other)]
     Other,
 }

@@ -6,9 +6,10 @@ mod predicted;
 mod supervised;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use predicted::Lag;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use supervised::Supervision;
 
 use super::{BrokerRefusal, ConnectionSpan, Event, Held, Losses, Outage, Said, Timeline, Tried};
@@ -22,31 +23,35 @@ const SLACK: f64 = 1.0;
 const EXIT_SLACK: f64 = 0.3;
 
 /// Something that was seen, and what it was seen by.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     pub(crate) at: f64,
     pub(crate) how: String,
 }
 
 /// A refusal, and when it was.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Refused {
     pub(crate) at: f64,
     #[serde(flatten)]
     pub(crate) refusal: BrokerRefusal,
 }
 
-/// One service's story. Instants are seconds since the observer began; null: not seen.
+/// One service's story, as the observer's host tells it and as the report reads it. Instants are seconds since the observer began;
+/// null: not seen.
 #[allow(
     clippy::struct_excessive_bools,
     reason = "facts that hold or not, each by itself"
 )]
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct ActorState {
     #[serde(flatten)]
     pub(crate) actor: Actor,
+    /// 0: it has none.
     pub(crate) main_pid: u32,
-    pub(crate) running: bool,
+    /// None where nobody told.
+    pub(crate) running: Option<bool>,
     /// How it is known that it met the outage.
     pub(crate) met: Option<Seen>,
     /// Ends of its main process from the outage on: the test itself stops services only before.
@@ -54,7 +59,7 @@ pub(crate) struct ActorState {
     /// How often its manager started it again by itself meanwhile.
     pub(crate) restarts: u32,
     #[serde(flatten)]
-    supervision: Supervision,
+    pub(crate) supervision: Supervision,
     /// Its last connection was gone.
     pub(crate) lost_at: Option<f64>,
     /// It had one again.
@@ -72,7 +77,7 @@ pub(crate) struct ActorState {
     /// The instant of the reconnect that follows from its last try, or from its loss, and from the return.
     pub(crate) predicted_at: Option<f64>,
     /// What that is reckoned from; empty: there is no prediction.
-    pub(crate) predicted_from: &'static str,
+    pub(crate) predicted_from: String,
     /// How many seconds later than predicted this host's lag explains.
     pub(crate) lag: f64,
     /// Why there is no prediction, or what else is to be told of it.
@@ -96,15 +101,18 @@ pub(crate) struct ActorState {
     last_try: Option<Tried>,
 }
 
-impl ActorState {
-    /// The unit.
-    pub(crate) fn unit(&self) -> &str {
-        &self.actor.name
-    }
+impl Deref for ActorState {
+    type Target = Actor;
 
-    /// It is to hold a standing connection.
-    pub(crate) fn consumes(&self) -> bool {
-        self.actor.role.consumes()
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl ActorState {
+    /// It has a main process.
+    pub(crate) fn runs(&self) -> bool {
+        self.running == Some(true)
     }
 
     /// It never lost its connection, and nothing moves on it.
@@ -114,12 +122,34 @@ impl ActorState {
 
     /// It has had a connection again; whether that stands is another question.
     pub(crate) fn is_connected(&self) -> bool {
-        self.running && self.connected_at.is_some()
+        self.runs() && self.connected_at.is_some()
     }
 
     /// It holds a connection that has stood since the broker's return, or never lost the one it had.
     pub(crate) fn has_recovered(&self) -> bool {
-        self.running && ((self.settled_at.is_some() && self.stands) || self.survived_connection)
+        self.runs() && ((self.settled_at.is_some() && self.stands) || self.survived_connection)
+    }
+
+    /// Its connection stood again, or stood through, whatever came after.
+    pub(crate) fn came_back(&self) -> bool {
+        self.survived_connection || (self.connected_at.is_some() && self.settled_at.is_some())
+    }
+
+    /// From the broker's return to its first connection.
+    pub(crate) fn recovery(&self, up_at: Option<f64>) -> Option<f64> {
+        // One that connects to a frozen broker is connected before that answers.
+        Some((self.connected_at? - up_at?).max(0.0))
+    }
+
+    /// The same, as its backoff predicts it.
+    pub(crate) fn predicted(&self, up_at: Option<f64>) -> Option<f64> {
+        Some(self.predicted_at? - up_at?)
+    }
+
+    /// What of its prediction is not by its own log.
+    pub(crate) fn predicted_otherwise(&self) -> Option<&str> {
+        let from = self.predicted_from.as_str();
+        (!matches!(from, "" | "its log")).then_some(from)
     }
 }
 
@@ -209,7 +239,7 @@ impl Story<'_> {
                 worker,
             },
             main_pid,
-            running: main_pid != 0,
+            running: Some(main_pid != 0),
             met,
             exits,
             supervision: self.supervision(),
@@ -222,7 +252,7 @@ impl Story<'_> {
             survived_connection: survived,
             retries,
             predicted_at: predicted.at,
-            predicted_from: predicted.from,
+            predicted_from: predicted.from.to_owned(),
             lag: predicted.lag,
             prediction: predicted.words,
             unlisted_at,

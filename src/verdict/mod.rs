@@ -14,8 +14,9 @@ mod tests;
 use serde_json::{Map, Value as Json, json};
 
 use crate::names::Actor;
+use crate::timeline::ActorState;
 use name::{Grade, Name};
-use results::{ActorReport, Api, Host, Run, WatchReply};
+use results::{Api, Host, Run, WatchReply};
 
 /// What the user wishes that a verdict comes to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -190,7 +191,7 @@ struct Service<'a> {
     scenario: &'a str,
     host: &'a Host,
     watch: &'a WatchReply,
-    actor: &'a ActorReport,
+    actor: &'a ActorState,
     /// The name of the gravest finding, or None where it survived.
     name: Option<Name>,
     /// What proves it, or what is missing, in few words.

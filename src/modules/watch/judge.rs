@@ -103,7 +103,7 @@ fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
     let recovered = timeline.outage().is_over()
         && actors
             .iter()
-            .filter(|a| a.consumes())
+            .filter(|a| a.role.consumes())
             .all(|actor| until_when.is_reached(actor))
         && is_settled(&timeline, &actors, at);
     if recovered {
@@ -124,7 +124,7 @@ fn is_settled(timeline: &Timeline, actors: &[ActorState], now: f64) -> bool {
     let mut pulp_3 = actors.iter().filter(|a| a.may_exit()).peekable();
     let up = timeline.outage().up_at;
     let looked = up.is_none_or(|up| now - up >= PULP_3_SETTLES);
-    pulp_3.peek().is_none() || looked && pulp_3.all(|a| a.running)
+    pulp_3.peek().is_none() || looked && pulp_3.all(ActorState::runs)
 }
 
 /// A service must not exit; one that was started again has exited. Pulp 3's may, if it is started again.
@@ -160,8 +160,9 @@ fn texts(named: &[(Actor, String)], between: &str) -> String {
 /// Who is to hold a standing connection and is not on the way to one. A service that lost its new
 /// connection is connected again with its next try: RabbitMQ costs one or two such losses.
 fn is_accused(actor: &ActorState) -> bool {
-    let missing = actor.consumes() && !actor.has_recovered() && !(actor.running && actor.settling);
-    missing || actor.may_exit() && !actor.running
+    let missing =
+        actor.role.consumes() && !actor.has_recovered() && !(actor.runs() && actor.settling);
+    missing || actor.may_exit() && !actor.runs()
 }
 
 /// What the end of the wait finds; `None`: nobody is accused.
@@ -185,7 +186,7 @@ fn not_recovered(
     let actors = told.actors(main_pids, now);
     let late: Vec<&ActorState> = actors.iter().filter(|a| is_accused(a)).collect();
     let first = late.first()?;
-    let runs = if late.iter().all(|a| a.running) {
+    let runs = if late.iter().all(|a| a.runs()) {
         ", although the main process runs"
     } else {
         ""
@@ -250,7 +251,7 @@ pub(super) fn told(actors: &[ActorState], timeline: &Timeline) -> String {
     let up = timeline.outage().up_at;
     let each: Vec<String> = actors
         .iter()
-        .filter(|a| a.consumes())
+        .filter(|a| a.role.consumes())
         .map(|a| format!("{} {}", a.unit(), recovery(a, up)))
         .collect();
     if each.is_empty() {

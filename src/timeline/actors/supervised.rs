@@ -1,18 +1,19 @@
 //! What the service manager does with a service that has ended. Pulp 2's services must not exit; those of
 //! Pulp 3 do, and count on being started again.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ActorState, Seen, Story};
 use crate::names::Generation;
 use crate::timeline::Event;
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Supervision {
-    /// systemd's `Restart=` of its unit.
-    restart_setting: String,
-    /// It ended, and its manager does not start it again.
-    given_up: bool,
+    /// systemd's `Restart=` of its unit; empty where nobody told.
+    pub(crate) restart_setting: String,
+    /// It ended, and its manager does not start it again. None where nobody told.
+    pub(crate) given_up: Option<bool>,
 }
 
 impl ActorState {
@@ -23,12 +24,16 @@ impl ActorState {
 
     /// Its exit is one that the test is about.
     pub(crate) fn is_lost(&self) -> bool {
-        !self.exits.is_empty() && (!self.may_exit() || self.supervision.given_up)
+        !self.exits.is_empty() && (!self.may_exit() || self.is_given_up())
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.supervision.given_up == Some(true)
     }
 
     /// How it ended last, and for which reason nobody starts it again.
     pub(crate) fn ending(&self) -> String {
-        let end = if self.supervision.given_up {
+        let end = if self.is_given_up() {
             self.exits.last()
         } else {
             self.exits.first()
@@ -79,7 +84,7 @@ impl Story<'_> {
                 let ended = ended.iter().any(|word| state.starts_with(word));
                 last = Supervision {
                     restart_setting: restart.clone(),
-                    given_up: *main_pid == 0 && ended,
+                    given_up: Some(*main_pid == 0 && ended),
                 };
             }
         }

@@ -156,7 +156,7 @@ fn an_exit_is_one_from_the_outage_on_and_a_stop_before_it_is_none() {
     let actor = worker(seen, 60.0);
     assert_eq!(actor.exits.len(), 1);
     assert_eq!(actor.exits[0].how, "exited with status 1");
-    assert!(!actor.running && !actor.has_recovered());
+    assert!(!actor.runs() && !actor.has_recovered());
 
     let connect = vec![
         (0.0, unit(7, "")),
@@ -195,7 +195,7 @@ fn a_service_that_its_supervisor_started_again_has_exited() {
             .how
             .starts_with("exited and was started again")
     );
-    assert!(actor.running);
+    assert!(actor.runs());
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_worker_that_waits_has_not_recovered_and_none_is_predicted_while_the_broker_
     let mut seen = begin();
     seen.extend([(3.0, closed(1)), (3.2, broker("refused"))]);
     let actor = worker(seen, 30.0);
-    assert!(!actor.has_recovered() && actor.running);
+    assert!(!actor.has_recovered() && actor.runs());
     assert_eq!(actor.predicted_at, None);
     assert!(
         actor.prediction.contains("come back"),
@@ -277,7 +277,7 @@ fn where_nothing_went_away_a_standing_connection_is_enough() {
 #[test]
 fn nothing_seen_is_no_recovery() {
     for actor in timeline([]).actors(&BTreeMap::new(), 100.0) {
-        assert!(!actor.has_recovered() && actor.met.is_none() && !actor.running);
+        assert!(!actor.has_recovered() && actor.met.is_none() && !actor.runs());
     }
     let roles: Vec<Role> = timeline([])
         .actors(&BTreeMap::new(), 1.0)
@@ -329,7 +329,7 @@ fn a_service_of_pulp_3_may_exit_as_long_as_it_is_started_again() {
         unit_3("active/running", 8, "exited with status 0", "always"),
     );
     let actor = worker_3("always", &[again]);
-    assert!(actor.running && !actor.is_lost());
+    assert!(actor.runs() && !actor.is_lost());
     assert_eq!(actor.exits.len(), 1);
     assert_eq!(actor.met.unwrap().how, "exited with status 0");
     assert!(!worker_3("always", &[]).is_lost(), "it is on its way");
@@ -431,7 +431,7 @@ fn a_service_whose_log_does_not_serve_is_predicted_from_its_loss_and_that_is_sai
         .remove(1);
     assert_eq!(
         (beat.predicted_at, beat.predicted_from, beat.lag),
-        (None, "", 0.0)
+        (None, String::new(), 0.0)
     );
 }
 

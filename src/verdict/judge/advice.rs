@@ -1,9 +1,10 @@
 //! What to do about a service that failed, from what its own log says and what its process does. The
 //! name's own advice is for where neither tells more.
 
+use crate::timeline::ActorState;
 use crate::verdict::Finding;
 use crate::verdict::name::Name;
-use crate::verdict::results::{ActorReport, Run};
+use crate::verdict::results::Run;
 
 /// What a log says when the tries to connect are used up. Source: kombu 4 and later raise it as their own.
 const BUDGET: &[&str] = &["OperationalError", "max_retries", "MaxRetriesExceeded"];
@@ -55,7 +56,7 @@ pub(super) fn give(run: &Run, findings: &mut [Finding]) {
 }
 
 /// What was seen of the service of which something was found, in that scenario.
-fn story<'a>(run: &'a Run, finding: &Finding) -> Option<&'a ActorReport> {
+fn story<'a>(run: &'a Run, finding: &Finding) -> Option<&'a ActorState> {
     let actor = finding.actor.as_ref()?;
     let scenes = run.outages().flat_map(|scenario| {
         let here = finding.scenario.is_empty() || finding.scenario == scenario;
@@ -69,7 +70,7 @@ fn story<'a>(run: &'a Run, finding: &Finding) -> Option<&'a ActorReport> {
     seen.find(|seen| actor.is(&seen.actor))
 }
 
-fn of_the_dead(seen: &ActorReport, dies_again: bool) -> String {
+fn of_the_dead(seen: &ActorState, dies_again: bool) -> String {
     let (unit, log) = (seen.unit(), seen.log.as_str());
     let says = |words: &&str| log.contains(*words);
     if log.contains(UNREADY) {
@@ -102,9 +103,9 @@ fn of_the_dead(seen: &ActorReport, dies_again: bool) -> String {
     format!("It says what it died of: `{log}`. Cure that (`journalctl -u {unit}`); {start}.")
 }
 
-fn of_the_living(seen: &ActorReport) -> String {
+fn of_the_living(seen: &ActorState) -> String {
     match (seen.state.chars().next(), seen.main_pid) {
-        (Some('T'), Some(pid)) => format!(
+        (Some('T'), pid @ 1..) => format!(
             "Its process is in state T (stopped): somebody sent it SIGSTOP. Find out who did (a debugger, an \
              administrator), and let it go on: `kill -CONT {pid}`."
         ),

@@ -5,10 +5,10 @@
 use serde_json::json;
 
 use crate::names::{Actor, Role};
-use crate::timeline::{BrokerRefusal, Reason};
+use crate::timeline::{ActorState, BrokerRefusal, Reason};
 use crate::verdict::Finding;
 use crate::verdict::name::{Grade, Name};
-use crate::verdict::results::{ActorReport, Host, Run, WatchReply};
+use crate::verdict::results::{Host, Run, WatchReply};
 
 /// Of so many services the units are told.
 const NAMED: usize = 4;
@@ -25,7 +25,7 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
             .scenes(scenario)
             .filter_map(|(host, scene)| Some((host, scene.watch.as_ref()?)))
             .collect();
-        let counts = |actor: &ActorReport| actor.role.consumes() || is_blamed(actor, findings);
+        let counts = |actor: &ActorState| actor.role.consumes() || is_blamed(actor, findings);
         let consumers = seen.iter().flat_map(|(host, watch)| {
             let consumers = watch.actors.iter().filter(|actor| counts(actor));
             consumers.map(|actor| (host.name.as_str(), actor))
@@ -55,7 +55,7 @@ pub(super) fn judge(run: &Run, findings: &mut Vec<Finding>) {
 }
 
 /// It is to blame for a failure and has a refusal as its last word: the API of a Pulp 3 holds a connection too.
-fn is_blamed(actor: &ActorReport, findings: &[Finding]) -> bool {
+fn is_blamed(actor: &ActorState, findings: &[Finding]) -> bool {
     let is_it = |finding: &Finding| finding.actor.as_ref().is_some_and(|who| who.is(actor));
     let mut failed = findings.iter().filter(|f| f.grade() == Grade::Failed);
     actor.refused.is_some() && failed.any(is_it)
@@ -77,12 +77,12 @@ struct Consumer<'a> {
 }
 
 impl<'a> Consumer<'a> {
-    fn of((host, actor): (&'a str, &'a ActorReport)) -> Self {
-        let back = actor.has_recovered() && actor.running != Some(false);
+    fn of((host, actor): (&'a str, &'a ActorState)) -> Self {
+        let back = actor.came_back() && actor.running != Some(false);
         let fate = match &actor.refused {
             // A refusal that came after a connection that stood is its last word.
-            Some((at, refusal)) if !back || actor.settled_at.is_some_and(|then| then < *at) => {
-                Fate::Refused(refusal)
+            Some(last) if !back || actor.settled_at.is_some_and(|then| then < last.at) => {
+                Fate::Refused(&last.refusal)
             }
             _ if back => Fate::Recovered,
             _ => Fate::Silent,

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::names::{Generation, Role};
+use crate::timeline::ActorState;
 use crate::verdict::name::Name;
-use crate::verdict::results::{ActorReport, Host, ModuleReply, ReportedFailure, Run, WatchReply};
+use crate::verdict::results::{Host, ModuleReply, ReportedFailure, Run, WatchReply};
 use crate::verdict::{Finding, Service, shown};
 
 /// A connection later than this after the predicted retry is late, and later than the lag of its host explains.
@@ -14,7 +15,7 @@ const LATE_AFTER_PREDICTED: f64 = 2.0;
 const LATE_AFTER_BROKER: f64 = 45.0;
 
 /// RabbitMQ costs that many further losses right after the first connection.
-const NORMAL_LOSSES: f64 = 2.0;
+const NORMAL_LOSSES: usize = 2;
 
 /// What marks a finding of which the end of the observation is the reason, and not the service.
 pub(super) const BROKEN_OFF: &str = "broken_off";
@@ -54,7 +55,7 @@ impl Proof {
         }
     }
 
-    fn worked(&self, actor: &ActorReport) -> Option<&(String, Option<f64>)> {
+    fn worked(&self, actor: &ActorState) -> Option<&(String, Option<f64>)> {
         let worker = actor.worker.as_ref()?;
         self.workers.iter().find(|(name, _)| name == worker)
     }
@@ -88,7 +89,7 @@ pub(super) fn judge<'a>(
     (findings, services)
 }
 
-fn findings_of(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
+fn findings_of(seen: &ServicesSeen<'_>, actor: &ActorState) -> Vec<Finding> {
     let mut found: Vec<Finding> = exit(seen, actor).into_iter().collect();
     let exited = found.iter().any(|f| f.name == Name::ServiceExited);
     if actor.role.consumes() && !exited {
@@ -99,7 +100,7 @@ fn findings_of(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
 }
 
 /// An exit of the main process, as Pulp 2 must not have one and Pulp 3 may.
-fn exit(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
+fn exit(seen: &ServicesSeen<'_>, actor: &ActorState) -> Option<Finding> {
     let gone = actor.running == Some(false);
     // One that was never seen to run, in a scenario that ended before its hold, was not started yet.
     if actor.exits.is_empty() && !(gone && seen.held) {
@@ -107,12 +108,12 @@ fn exit(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
     }
     let name = &actor.name;
     let how = match actor.exits.first() {
-        Some(exit) if !exit.how.is_empty() => exit.how.clone(),
-        _ => "has no main process".to_owned(),
+        Some(exit) => exit.how.clone(),
+        None => "has no main process".to_owned(),
     };
     let when = when(seen.watch, actor);
     let restarted = !gone && actor.running.is_some();
-    let comes = gone && actor.given_up == Some(false);
+    let comes = gone && actor.supervision.given_up == Some(false);
     let times = actor.exits.len().max(1);
     let again = match (restarted, times) {
         (true, 1) => "; it was started again",
@@ -142,18 +143,18 @@ fn exit(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
         format!("{name} {how}{when}{often}{again}{kept_down}"),
     )
     .with("restarted", restarted)
-    .with("restart_setting", &*actor.restart_setting)
+    .with("restart_setting", &*actor.supervision.restart_setting)
     .with("exit_code", json!(exit_code(actor)))
     .with("times", times);
     Some(actor.exits.iter().fold(finding, |finding, exit| {
-        let at = exit.at.map_or("?".to_owned(), |at| format!("{at:.2}"));
-        finding.because(format!("at {at} s of the observation {name} {}", exit.how))
+        let (at, how) = (exit.at, &exit.how);
+        finding.because(format!("at {at:.2} s of the observation {name} {how}"))
     }))
 }
 
 /// When it exited first, as seen from the outage.
-fn when(watch: &WatchReply, actor: &ActorReport) -> String {
-    let first_at = actor.exits.first().and_then(|exit| exit.at);
+fn when(watch: &WatchReply, actor: &ActorState) -> String {
+    let first_at = actor.exits.first().map(|exit| exit.at);
     match (first_at, watch.down_at, watch.up_at) {
         (Some(at), Some(down), _) if at < down => {
             format!(", {} before the broker was lost", shown(down - at))
@@ -167,14 +168,14 @@ fn when(watch: &WatchReply, actor: &ActorReport) -> String {
 }
 
 /// The status with which it exited last; none where it was killed.
-fn exit_code(actor: &ActorReport) -> Option<u32> {
+fn exit_code(actor: &ActorState) -> Option<u32> {
     let how = &actor.exits.last()?.how;
     how.strip_prefix("exited with status ")?.parse().ok()
 }
 
 /// Why nothing started it again, as far as its unit tells.
-fn kept_down(actor: &ActorReport) -> String {
-    match (actor.restart_setting.as_str(), exit_code(actor)) {
+fn kept_down(actor: &ActorState) -> String {
+    match (actor.supervision.restart_setting.as_str(), exit_code(actor)) {
         ("", _) => String::new(),
         ("on-failure", Some(0)) => {
             "; its unit has Restart=on-failure, which does not start it again after status 0"
@@ -185,17 +186,17 @@ fn kept_down(actor: &ActorReport) -> String {
 }
 
 /// Whether a consumer came back, and how.
-fn recovery(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
+fn recovery(seen: &ServicesSeen<'_>, actor: &ActorState) -> Vec<Finding> {
     let name = &actor.name;
     let watch = seen.watch;
-    if !actor.met() {
+    if actor.met.is_none() {
         let what = format!(
             "{name} runs, and nothing shows that it met the outage: no lost connection, no word of it in its log"
         );
         return vec![Finding::new(Name::NotExercised, what)];
     }
     // One that is on its way back is not accused, and what it lost meanwhile is told.
-    if !actor.has_recovered()
+    if !actor.came_back()
         && let Some(finding) = not_recovered(seen, actor)
     {
         return vec![finding];
@@ -203,7 +204,8 @@ fn recovery(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
     let mut found = Vec::new();
     if actor.survived_connection {
         let what = format!("{name} kept its connection through the outage");
-        found.push(Finding::new(Name::ConnectionSurvived, what).because(&actor.met_how));
+        let how = actor.met.as_ref().map_or("", |met| met.how.as_str());
+        found.push(Finding::new(Name::ConnectionSurvived, what).because(how));
     }
     if actor.further_losses > NORMAL_LOSSES {
         let what = format!(
@@ -224,7 +226,7 @@ fn recovery(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Vec<Finding> {
 }
 
 /// Whether the wait for the recovery accused this service; None: nobody waited, or nobody told.
-fn accused(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<bool> {
+fn accused(seen: &ServicesSeen<'_>, actor: &ActorState) -> Option<bool> {
     let wait = seen.recovered?;
     let by_name = |f: &ReportedFailure| {
         let named = f.actor.as_ref().is_some_and(|a| a.is(&actor.actor));
@@ -235,7 +237,7 @@ fn accused(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<bool> {
 
 /// A service without a connection that has stood. It is accused where the wait accused it, or where it
 /// had all the time that it needs and is not on the way back either.
-fn not_recovered(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding> {
+fn not_recovered(seen: &ServicesSeen<'_>, actor: &ActorState) -> Option<Finding> {
     let (name, watch) = (&actor.name, seen.watch);
     // An observer that was killed saw nothing of what came after, and one that was ended early, because the
     // play failed of something else, too little.
@@ -293,17 +295,16 @@ fn not_recovered(seen: &ServicesSeen<'_>, actor: &ActorReport) -> Option<Finding
     )
 }
 
-fn process(actor: &ActorReport) -> String {
-    let Some(pid) = actor.main_pid else {
-        return String::new();
-    };
+fn process(actor: &ActorState) -> String {
+    let pid = actor.main_pid;
     match actor.state.as_str() {
+        _ if pid == 0 => String::new(),
         "" => format!("its main process {pid} runs"),
         state => format!("its main process {pid} is in state {state}"),
     }
 }
 
-fn tries(actor: &ActorReport) -> String {
+fn tries(actor: &ActorState) -> String {
     match actor.retries.as_slice() {
         [] => "its log shows no try to connect".to_owned(),
         [.., last] => format!(
@@ -313,7 +314,7 @@ fn tries(actor: &ActorReport) -> String {
     }
 }
 
-fn late(watch: &WatchReply, actor: &ActorReport) -> Option<Finding> {
+fn late(watch: &WatchReply, actor: &ActorState) -> Option<Finding> {
     if actor.survived_connection {
         return None;
     }
@@ -349,17 +350,16 @@ fn late(watch: &WatchReply, actor: &ActorReport) -> Option<Finding> {
 }
 
 /// What is known of a consumer, in few words.
-fn consumer_words(seen: &ServicesSeen<'_>, actor: &ActorReport, proof: &Proof) -> String {
+fn consumer_words(seen: &ServicesSeen<'_>, actor: &ActorState, proof: &Proof) -> String {
     let worked = proof.worked(actor);
     let mut words = Vec::new();
     if actor.survived_connection {
         words.push("its connection stood through".to_owned());
     }
-    if actor.further_losses > 0.0 {
-        words.push(match actor.further_losses {
-            n if n < 1.5 => "lost it once more".to_owned(),
-            n => format!("lost it {n} more times"),
-        });
+    match actor.further_losses {
+        0 => {}
+        1 => words.push("lost it once more".to_owned()),
+        n => words.push(format!("lost it {n} more times")),
     }
     if let (Some(listed), Some(up)) = (actor.listed_at, seen.watch.up_at) {
         words.push(format!("known to Pulp after {}", shown(listed - up)));
@@ -373,7 +373,7 @@ fn consumer_words(seen: &ServicesSeen<'_>, actor: &ActorReport, proof: &Proof) -
 
 /// A service without a standing connection is proven by what it does; what nobody could try is told, and
 /// does not make the whole run void.
-fn by_use(actor: &ActorReport, proof: &Proof) -> (Option<Name>, String) {
+fn by_use(actor: &ActorState, proof: &Proof) -> (Option<Name>, String) {
     let not_tried = |why: &str| (Some(Name::NotExercised), why.to_owned());
     match actor.role {
         Role::Scheduler => match proof.fired {

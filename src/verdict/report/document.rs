@@ -68,7 +68,7 @@ fn service(service: &Service<'_>) -> Json {
         "role": actor.role.words(),
         "verdict": service.verdict(),
         "words": service.words,
-        "met": actor.met_how,
+        "met": actor.met.as_ref().map_or("", |met| met.how.as_str()),
         "lost_seconds": since(actor.lost_at, down),
         "recovery_seconds": rounded(recovery),
         "predicted_seconds": rounded(predicted),

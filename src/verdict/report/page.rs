@@ -119,7 +119,7 @@ fn tiles(judgement: &Judgement<'_>) -> Vec<(String, String)> {
     };
     // Who exited is back by itself only where that is how it is meant to be, by its supervisor; else it has a name.
     let well = consumers()
-        .filter(|s| s.actor.has_recovered() && (s.actor.exits.is_empty() || s.name.is_none()));
+        .filter(|s| s.actor.came_back() && (s.actor.exits.is_empty() || s.name.is_none()));
     if consumers().count() > 0 {
         let seen = judgement
             .run

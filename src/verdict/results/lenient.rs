@@ -3,7 +3,8 @@
 
 use std::time::UNIX_EPOCH;
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 /// No message of ours is longer; one of others may be a page.
 const LONGEST: usize = 4000;
@@ -53,6 +54,25 @@ pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// A value of a type of ours. Keys of which it makes no sense are left out, as if nobody had told them.
+pub(crate) fn fitting<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    let cleaned = value.as_object()?.iter();
+    let cleaned = cleaned.map(|(key, value)| (key.clone(), shown(value)));
+    let fits = |(key, value): &(String, Value)| T::deserialize(json!({key: value})).is_ok();
+    let fitting: Map<String, Value> = cleaned.filter(fits).collect();
+    T::deserialize(Value::Object(fitting)).ok()
+}
+
+/// A value with what may be shown of its texts.
+fn shown(value: &Value) -> Value {
+    match value {
+        Value::String(text) => clean(text).into(),
+        Value::Array(items) => items.iter().map(shown).collect(),
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), shown(v))).collect(),
+        other => other.clone(),
+    }
+}
+
 /// An RFC 3339 instant as seconds since 1970.
 pub(crate) fn instant(value: &Value) -> Option<f64> {
     let instant = humantime::parse_rfc3339_weak(value.as_str()?).ok()?;
@@ -85,8 +105,6 @@ fn clean(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -15,9 +15,8 @@ use serde_json::Value;
 use super::name::Name;
 
 use crate::names::Role;
-pub(crate) use actor::ActorReport;
 pub(crate) use api::{Api, Availability, Stretch};
-pub(crate) use lenient::{flag, instant, list, number, text, texts};
+pub(crate) use lenient::{fitting, flag, instant, list, number, text, texts};
 use reply::failures;
 pub(crate) use reply::{ModuleReply, OutageReply, ReportedFailure};
 pub(crate) use watch::WatchReply;

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::actor::refusal;
-use super::{ActorReport, ModuleReply, flag, list, number, text, texts};
-use crate::timeline::{BrokerRefusal, Entry, Event};
+use super::actor::{refusal, state};
+use super::{ModuleReply, flag, list, number, text, texts};
+use crate::timeline::{ActorState, BrokerRefusal, Entry, Event};
 
 /// One host's observation of one scenario.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct WatchReply {
     /// Entries that could not be read.
     pub(crate) unread: usize,
     pub(crate) torn: bool,
-    pub(crate) actors: Vec<ActorReport>,
+    pub(crate) actors: Vec<ActorState>,
     /// Why the broker does not serve Pulp, by what it said itself.
     pub(crate) asked: Option<BrokerRefusal>,
     /// What could not be told of that, and why.
@@ -46,10 +46,7 @@ impl WatchReply {
             broker: text(&timeline["broker"]),
             unread: lines.len() - entries.len(),
             torn: flag(&timeline["torn"]) == Some(true),
-            actors: list(&value["actors"])
-                .iter()
-                .filter_map(ActorReport::read)
-                .collect(),
+            actors: list(&value["actors"]).iter().filter_map(state).collect(),
             asked: refusal(&value["asked"]["refusal"]),
             unknown: texts(&value["asked"]["unknown"]),
             down_at,

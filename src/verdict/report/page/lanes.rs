@@ -69,7 +69,7 @@ pub(super) fn service(service: &Service<'_>, scale: &Scale, zero: f64) -> Markup
     tries.dedup_by(|at, before| scale.x(*at) - scale.x(*before) < TOUCHING * 2.0);
     // Who has exited tries no more.
     let predicted = actor.predicted_at.filter(|_| actor.exits.is_empty());
-    let exits = actor.exits.iter().take(10).filter_map(|exit| exit.at);
+    let exits = actor.exits.iter().take(10).map(|exit| exit.at);
     html! {
         (bars(lives(service, zero, end), scale, 15, 2))
         (bars(connections(service, zero, end), scale, 9, 14))
@@ -259,7 +259,7 @@ pub(super) fn host(services: &[&&Service<'_>], scale: &Scale, zero: f64) -> Mark
         spans.push((least(&back), complete, "c2"));
         spans.push((complete, end, "c"));
     }
-    let exits = instants(|s| s.actor.exits.first().and_then(|exit| exit.at));
+    let exits = instants(|s| s.actor.exits.first().map(|exit| exit.at));
     html! {
         (bars(spans, scale, 9, 14))
         @for at in exits.into_iter().take(10) { (mark(scale, at, "x", CROSS)) }

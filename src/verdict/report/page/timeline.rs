@@ -136,7 +136,7 @@ pub(super) fn legend() -> Markup {
 /// A unit that never ran, such as one that only starts others, says nothing.
 fn is_idle(service: &Service<'_>) -> bool {
     let actor = service.actor;
-    actor.running == Some(false) && actor.exits.is_empty() && !actor.met()
+    actor.running == Some(false) && actor.exits.is_empty() && actor.met.is_none()
 }
 
 /// From shortly before anything happened until the last of it.
@@ -147,7 +147,7 @@ fn scale(first: &LaneOrigin<'_>, places: &[LaneOrigin<'_>], services: &[&Service
     for service in services {
         let actor = service.actor;
         let zero = service.watch.down_at.unwrap_or_default();
-        let exits = actor.exits.iter().filter_map(|exit| exit.at);
+        let exits = actor.exits.iter().map(|exit| exit.at);
         let instants = [
             actor.settled_at,
             actor.connected_at,
@@ -160,7 +160,7 @@ fn scale(first: &LaneOrigin<'_>, places: &[LaneOrigin<'_>], services: &[&Service
             .chain(exits)
             .fold(f64::MIN, f64::max);
         to = to.max(latest - zero);
-        if actor.role.consumes() && !actor.has_recovered() {
+        if actor.role.consumes() && !actor.came_back() {
             to = to.max(service.watch.known_until() - zero);
         }
     }
