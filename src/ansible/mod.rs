@@ -19,7 +19,8 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use crate::names::{self, Failed};
+use crate::names::verdict::Name;
+use crate::names::{self, VerdictError};
 pub(crate) use reply::Reply;
 use spec::Given;
 
@@ -162,8 +163,12 @@ impl Outcome {
 
     /// An error as the reply tells it: the whole chain of causes as `msg`, the actors that it names as data.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        let outcome = Self::failed(format!("{error:#}"));
-        match Failed::within(error) {
+        let mut outcome = Self::failed(format!("{error:#}"));
+        if let Some(name) = VerdictError::name_of(error) {
+            let verdict = reported(name, &VerdictError::text_of(error));
+            outcome = outcome.with("verdict", verdict);
+        }
+        match VerdictError::failures(error) {
             [] => outcome,
             failures => outcome.with("failures", json!(failures)),
         }
@@ -174,6 +179,11 @@ impl Outcome {
         self.data.insert(key.to_owned(), value.into());
         self
     }
+}
+
+/// A verdict in a reply.
+pub(crate) fn reported(name: Name, msg: &str) -> Value {
+    json!({"name": name, "value": name.grade().word(), "msg": msg})
 }
 
 /// Ansible's own keys in the args file; unknown ones come with every new version and are ignored.

@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::Broker;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::host::{processes, sockets};
-use crate::names::{self, Failed, Generation};
+use crate::names::verdict::Name;
+use crate::names::{self, Generation, VerdictError};
 use crate::service::{self, LogLine, Unit};
 use crate::timeline::celery;
 
@@ -131,7 +132,7 @@ pub(crate) fn wait_met(
             return error;
         }
         let message = format!(
-            "VOID not_exercised: {}: expected the log to say that the broker could not be reached, but saw \
+            "{}: expected the log to say that the broker could not be reached, but saw \
              nothing of it; see {}",
             silent.join(", "),
             service::log_of(silent.first().map_or("", String::as_str))
@@ -140,7 +141,7 @@ pub(crate) fn wait_met(
             let text = format!("the log of {unit} does not show that it met the absent broker");
             (names::Actor::of_unit(unit), text)
         });
-        error.context(Failed::of(message, "not_exercised", actors))
+        error.context(VerdictError::of(Name::NotExercised, message, actors))
     })
 }
 
@@ -214,7 +215,7 @@ fn refuse_exited(units: &[Unit], before: &BTreeMap<String, u32>) -> Result<()> {
         .map(|(name, how)| format!("{name} {how}"))
         .collect();
     let message = format!(
-        "FAILED service_exited: {}; a service of Pulp must not exit because its broker is away, it must \
+        "{}; a service of Pulp must not exit because its broker is away, it must \
          wait and retry; see {}",
         named.join("; "),
         service::log_of(first)
@@ -223,7 +224,7 @@ fn refuse_exited(units: &[Unit], before: &BTreeMap<String, u32>) -> Result<()> {
         .iter()
         .map(|(name, _)| names::Actor::of_unit(name))
         .zip(named);
-    Err(Failed::of(message, "service_exited", actors).into())
+    Err(VerdictError::of(Name::ServiceExited, message, actors).into())
 }
 
 /// How a service exited, if it did. One that its supervisor is about to start is given the time, unless
@@ -254,7 +255,7 @@ fn exit_of(unit: &Unit, before: Option<u32>) -> Option<String> {
     }
 }
 
-fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> Failed {
+fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -> VerdictError {
     let connected: Vec<String> = ages
         .actors(units, begin)
         .into_iter()
@@ -269,7 +270,7 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         .map(|u| format!("{} (main process {})", u.name, u.main_pid))
         .collect();
     let message = format!(
-        "FAILED not_recovered: {}: expected a standing connection to the broker at {}, which is back, but \
+        "{}: expected a standing connection to the broker at {}, which is back, but \
          saw none in {} s, although the main process runs; see {}",
         named.join(", "),
         broker.endpoint,
@@ -277,7 +278,7 @@ fn not_recovered(ages: &Ages, units: &[Unit], broker: &Broker, begin: Instant) -
         service::log_of(late.first().map_or("", |u| u.name.as_str()))
     );
     let actors = late.iter().map(|u| names::Actor::of_unit(&u.name));
-    Failed::of(message, "not_recovered", actors.zip(named))
+    VerdictError::of(Name::NotRecovered, message, actors.zip(named))
 }
 
 /// Since when each connection of each process has been seen without a break.

@@ -10,7 +10,9 @@ use super::endpoint::Endpoint;
 use super::{Protocol, others, units};
 use crate::host::command_lines;
 use crate::host::sockets::{self, Listener, clients};
+use crate::names::VerdictError;
 use crate::names::option;
+use crate::names::verdict::Name;
 use crate::service::{self, Unit, full_name};
 
 /// Whose the broker's endpoint is.
@@ -222,11 +224,14 @@ pub(super) fn named_by_units(said: Option<&str>) -> Result<Option<String>> {
     found.iter_mut().for_each(Candidate::look_at_log);
     let owner = BrokerOwner::judge(&found);
     if !owner.several.is_empty() {
-        bail!(
-            "VOID broker_uncertain: nothing says which of {} is Pulp's; set `{}`",
-            owner.several.join(", "),
-            option("broker_url")
-        );
+        bail!(VerdictError::new(
+            Name::BrokerUncertain,
+            format!(
+                "nothing says which of {} is Pulp's; set `{}`",
+                owner.several.join(", "),
+                option("broker_url")
+            )
+        ));
     }
     Ok(owner.unit)
 }

@@ -14,6 +14,8 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
+use crate::names::VerdictError;
+use crate::names::verdict::Name;
 use crate::names::{Generation, all_units, option};
 use crate::service;
 use crate::timeline::Retry;
@@ -132,10 +134,13 @@ impl Settings {
         let unknown = || Err(self.asked.clone());
         let place = place.and_then(|at| self.places.get(&at).cloned().unwrap_or_else(unknown));
         place.map_err(|why| {
-            anyhow!(
-                "VOID broker_uncertain: failed to find what is to be taken away in Pulp's settings: {why}; set `{}`",
-                option("broker_url")
-            )
+            anyhow!(VerdictError::new(
+                Name::BrokerUncertain,
+                format!(
+                    "failed to find what is to be taken away in Pulp's settings: {why}; set `{}`",
+                    option("broker_url")
+                )
+            ))
         })
     }
 

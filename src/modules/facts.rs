@@ -33,7 +33,8 @@ use crate::host::disk::Space;
 use crate::host::sockets::peers::Peers;
 use crate::host::{addresses, identity, rights, sockets};
 use crate::names::source_of_url;
-use crate::names::{Actor, Generation, serves_api};
+use crate::names::verdict::Name;
+use crate::names::{Actor, Generation, VerdictError, serves_api};
 use crate::outage::methods::{ApplyAt, Method};
 use crate::outage::plan::OutageOptions;
 use crate::outage::undo;
@@ -62,9 +63,6 @@ pub(super) const MODULE: Module = Module {
     ],
     work: run,
 };
-
-/// What a message begins with where it cannot be told what is to be taken away.
-const UNCERTAIN: &str = "VOID broker_uncertain: ";
 
 /// How much has to be free where the undo is written.
 const SMALLEST_RUN: u64 = 1 << 20;
@@ -361,10 +359,15 @@ fn url_sight(said: Option<&str>, settings: Option<&Settings>, target: Target) ->
             uncertain: None,
         },
         Some(Err(error)) => UrlSight {
-            uncertain: error.to_string().strip_prefix(UNCERTAIN).map(str::to_owned),
+            uncertain: is_uncertain(&error).then(|| VerdictError::text_of(&error)),
             ..UrlSight::default()
         },
     }
+}
+
+/// It cannot be told what is to be taken away.
+fn is_uncertain(error: &anyhow::Error) -> bool {
+    VerdictError::name_of(error) == Some(Name::BrokerUncertain)
 }
 
 /// What each unit is to Pulp, under which name Pulp lists it, and whether it is as somebody left it.

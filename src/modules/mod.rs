@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::ansible::spec::{Default, Kind, Opt};
-use crate::ansible::{Call, Module, Outcome};
+use crate::ansible::{Call, Module, Outcome, reported};
 use crate::broker::settings::Target;
 use crate::broker::{Overrides, settings};
+use crate::names::VerdictError;
 use crate::names::{Generation, all_units, option};
 use crate::observe;
 use crate::outage::guard::Untaken;
@@ -188,12 +189,14 @@ fn nothing_taken(untaken: Untaken, outcome: Outcome) -> Outcome {
     let Refusal {
         name, msg, tasks, ..
     } = refusal;
+    let msg = format!("{msg}; nothing was taken away");
     let outcome = Outcome {
         failed: true,
-        msg: Some(format!("VOID {name}: {msg}; nothing was taken away")),
+        msg: Some(VerdictError::new(name, &*msg).to_string()),
         ..outcome
     }
-    .with("void", name)
+    .with("void", name.word())
+    .with("verdict", reported(name, &msg))
     .with("failures", failures);
     let outcome = match undo {
         Some(state) => outcome.with("undo", state),

@@ -26,7 +26,8 @@ use crate::broker::{Broker, ProbeAnswer};
 use crate::host::identity;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::option;
-use crate::names::{self, Actor, Failed, WORKERS};
+use crate::names::verdict::Name;
+use crate::names::{self, Actor, VerdictError, WORKERS};
 use crate::outage::guard::Guard;
 use crate::outage::undo::{self, Record, Taking};
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
@@ -245,7 +246,7 @@ impl Set<'_> {
     fn told(&self, error: Error) -> Error {
         let names_failed = service::manager().is_none_or(Manager::names_failed);
         if !names_failed && self.state != State::Stopped {
-            error.context("FAILED service_did_not_start")
+            error.context(VerdictError::new(Name::ServiceDidNotStart, ""))
         } else {
             error
         }
@@ -323,7 +324,7 @@ fn refuse_failed(units: &[Unit]) -> Result<()> {
         return Ok(());
     };
     let message = format!(
-        "FAILED service_did_not_start: {}; see {}",
+        "{}; see {}",
         described(&failed),
         service::log_of(&first.name)
     );
@@ -336,9 +337,9 @@ fn described(units: &[&Unit]) -> String {
 }
 
 /// Each of these was started and does not run.
-fn did_not_start(message: String, units: &[&Unit]) -> Failed {
+fn did_not_start(message: String, units: &[&Unit]) -> VerdictError {
     let named = units.iter().map(|u| (Actor::of_unit(&u.name), describe(u)));
-    Failed::of(message, "service_did_not_start", named)
+    VerdictError::of(Name::ServiceDidNotStart, message, named)
 }
 
 /// Judges the services as they are: waits until the consumers are connected, or have met the outage.

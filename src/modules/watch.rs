@@ -29,7 +29,9 @@ use crate::broker::settings;
 use crate::evidence::redact;
 use crate::host::wait::Deadline;
 use crate::host::{identity, processes, sockets};
+use crate::names::VerdictError;
 use crate::names::all_units;
+use crate::names::verdict::Name;
 use crate::observe::{self, ObservedPulp, Order, Standing};
 use crate::outage::undo;
 use crate::pulp::TlsMinimum;
@@ -260,10 +262,11 @@ fn wait(call: &Call, params: &Params, timeout: Duration) -> Result<Outcome> {
     }
     let ours = |s: &Standing| params.run_id.as_ref().is_none_or(|id| *id == s.run_id);
     if !observe::standing()?.is_some_and(|standing| ours(&standing)) {
-        bail!(
-            "VOID not_exercised: nobody observes this host for this run, so nothing tells whether its services \
+        bail!(VerdictError::new(
+            Name::NotExercised,
+            "nobody observes this host for this run, so nothing tells whether its services \
              recover; begin with state=present before the outage"
-        );
+        ));
     }
     let main_pids = params.main_pids.clone().unwrap_or_default();
     let recovered = wait_recovered(&main_pids, Until::Recovered, Deadline::after(timeout));
@@ -346,7 +349,7 @@ fn collected(
         let words = "the observer left nothing that can be read: expected at least its first line";
         return Err(recovered
             .and_then(Result::err)
-            .unwrap_or_else(|| anyhow!("VOID not_exercised: {words}")));
+            .unwrap_or_else(|| anyhow!(VerdictError::new(Name::NotExercised, words))));
     };
     let mut warnings: Vec<String> = Vec::new();
     match said(&timeline) {

@@ -1,17 +1,18 @@
-//! A verdict that a module reaches by itself, with its actor as data. What a person reads is a sentence
-//! beside it.
+//! A verdict that a module reaches by itself: a type, with its actors as data. What a person reads is a sentence beside it.
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Actor;
+use super::verdict::{Grade, Name};
 
 /// What went wrong, by the name of its verdict, and with which service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Failure {
-    /// The verdict's name. Empty where the cause alone is known.
-    pub(crate) name: &'static str,
+    /// None where the cause alone is known: empty in a reply.
+    #[serde(serialize_with = "word")]
+    pub(crate) name: Option<Name>,
     /// None: no service in particular.
     pub(crate) actor: Option<Actor>,
     /// What happened, as a sentence.
@@ -21,57 +22,121 @@ pub(crate) struct Failure {
     pub(crate) next_step: Option<String>,
 }
 
-/// An error with the failures that it tells of. A module's reply has them as `failures`.
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands it over so"
+)]
+fn word<S: Serializer>(name: &Option<Name>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.map_or("", Name::word))
+}
+
+/// An error that is a verdict, or what stands around one. A reply has it as `verdict`, and of whom it tells as `failures`.
 #[derive(Debug)]
-pub(crate) struct Failed {
-    message: String,
+pub(crate) struct VerdictError {
+    /// None: it tells of whom it is, and whoever reports it names the verdict.
+    name: Option<Name>,
+    text: String,
     failures: Vec<Failure>,
 }
 
-impl Failed {
-    /// `message` begins with the verdict's name, as `FAILED service_exited: …` does.
-    pub(crate) fn new(message: String, failures: Vec<Failure>) -> Self {
-        Self { message, failures }
+impl VerdictError {
+    pub(crate) fn new(name: Name, text: impl Into<String>) -> Self {
+        Self {
+            name: Some(name),
+            text: text.into(),
+            failures: Vec::new(),
+        }
     }
 
-    /// Each service in the same words that the message has for it.
+    pub(crate) fn unnamed(text: impl Into<String>) -> Self {
+        Self {
+            name: None,
+            text: text.into(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Each service in the same words that the text has for it.
     pub(crate) fn of(
-        message: String,
-        name: &'static str,
+        name: Name,
+        text: impl Into<String>,
         actors: impl IntoIterator<Item = (Actor, String)>,
     ) -> Self {
         let failure = |(actor, text)| Failure {
-            name,
+            name: Some(name),
             actor: Some(actor),
             text,
             next_step: None,
         };
-        Self::new(message, actors.into_iter().map(failure).collect())
+        Self {
+            failures: actors.into_iter().map(failure).collect(),
+            ..Self::new(name, text)
+        }
     }
 
-    /// What an error tells of, wherever in its chain of causes it was said.
-    pub(crate) fn within(error: &anyhow::Error) -> &[Failure] {
-        error
-            .downcast_ref::<Self>()
-            .map_or(&[], |failed| &failed.failures)
+    pub(crate) fn with(mut self, failure: Failure) -> Self {
+        self.failures.push(failure);
+        self
     }
 
-    /// The same failures with another message.
-    pub(crate) fn again(error: &anyhow::Error, message: String) -> anyhow::Error {
+    /// The verdict in an error, wherever in its chain of causes.
+    pub(crate) fn name_of(error: &anyhow::Error) -> Option<Name> {
+        Self::within(error)?.name
+    }
+
+    fn within(error: &anyhow::Error) -> Option<&Self> {
+        error.downcast_ref()
+    }
+
+    /// What an error says, its causes too, without the verdict's name before it.
+    pub(crate) fn text_of(error: &anyhow::Error) -> String {
+        let text = format!("{error:#}");
+        let beginning = Self::within(error).map(Self::beginning).unwrap_or_default();
+        let own = text.strip_prefix(&beginning).unwrap_or(&text);
+        own.strip_prefix(": ").unwrap_or(own).to_owned()
+    }
+
+    /// Of what an error tells.
+    pub(crate) fn failures(error: &anyhow::Error) -> &[Failure] {
+        Self::within(error).map_or(&[], |own| &own.failures)
+    }
+
+    /// The same verdict on the same services, with more words behind it.
+    pub(crate) fn and(error: &anyhow::Error, more: &str) -> anyhow::Error {
         match Self::within(error) {
-            [] => anyhow::anyhow!(message),
-            failures => Self::new(message, failures.to_vec()).into(),
+            None => anyhow::anyhow!("{error:#}; {more}"),
+            Some(own) => Self {
+                name: own.name,
+                text: format!("{}; {more}", Self::text_of(error)),
+                failures: own.failures.clone(),
+            }
+            .into(),
+        }
+    }
+
+    fn beginning(&self) -> String {
+        match self.name {
+            Some(name) if name.grade() == Grade::Void => format!("VOID {name}"),
+            Some(name) => format!("FAILED {name}"),
+            None => String::new(),
         }
     }
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for VerdictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        let beginning = self.beginning();
+        match (beginning.as_str(), self.text.as_str()) {
+            ("", text) => f.write_str(text),
+            // Around an error it is the name alone.
+            (name, "") => f.write_str(name),
+            (name, text) => write!(f, "{name}: {text}"),
+        }
     }
 }
 
-impl std::error::Error for Failed {}
+impl std::error::Error for VerdictError {}
 
 #[cfg(test)]
 mod tests {
@@ -82,23 +147,50 @@ mod tests {
     #[test]
     fn the_actors_of_an_error_survive_what_is_said_around_it() {
         let actor = Actor::of_unit("pulp_worker-1.service");
-        let failed = |text: &str| {
+        let failed = || {
             let own = [(actor.clone(), "it exited".to_owned())];
-            Failed::of(text.to_owned(), "service_exited", own)
+            VerdictError::of(Name::ServiceExited, "x", own)
         };
         let as_context = Err::<(), _>(anyhow::anyhow!("timed out"))
-            .context(failed("FAILED service_exited: x"))
+            .context(failed())
             .context("more")
             .unwrap_err();
-        for error in [as_context, failed("FAILED service_exited: x").into()] {
-            let [failure] = Failed::within(&error) else {
+        for error in [as_context, failed().into()] {
+            let [failure] = VerdictError::failures(&error) else {
                 panic!("{error:#}")
             };
             assert_eq!(failure.actor.as_ref(), Some(&actor));
-            let told = Failed::again(&error, format!("{error:#}; and more"));
-            assert_eq!(Failed::within(&told).len(), 1);
+            let told = VerdictError::and(&error, "and more");
+            assert_eq!(VerdictError::failures(&told).len(), 1);
             assert!(told.to_string().ends_with("; and more"));
         }
-        assert!(Failed::within(&anyhow::anyhow!("x")).is_empty());
+        assert!(VerdictError::failures(&anyhow::anyhow!("x")).is_empty());
+    }
+
+    #[test]
+    fn a_verdict_is_a_name_and_what_is_said_of_it() {
+        let alone = VerdictError::new(Name::Busy, "1 task runs").into();
+        let around =
+            anyhow::anyhow!("no manager").context(VerdictError::new(Name::Unsupported, ""));
+        let plain = anyhow::anyhow!("no manager");
+        for (error, name, said, text) in [
+            (
+                alone,
+                Some(Name::Busy),
+                "VOID busy: 1 task runs",
+                "1 task runs",
+            ),
+            (
+                around,
+                Some(Name::Unsupported),
+                "VOID unsupported: no manager",
+                "no manager",
+            ),
+            (plain, None, "no manager", "no manager"),
+        ] {
+            assert_eq!(format!("{error:#}"), said);
+            assert_eq!(VerdictError::text_of(&error), text);
+            assert_eq!(VerdictError::name_of(&error), name);
+        }
     }
 }

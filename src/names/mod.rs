@@ -9,13 +9,14 @@ mod generation;
 mod options;
 mod own;
 mod role;
+pub(crate) mod verdict;
 
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commands::with_commands;
-pub(crate) use failure::{Failed, Failure};
+pub(crate) use failure::{Failure, VerdictError};
 pub(crate) use families::{
     WORKER_PREFIX, WORKERS, all_units, is_template, listed, listed_as, serves_api, units,
 };

@@ -18,7 +18,8 @@ use crate::broker::{Broker, Kept, PROBE_LIMIT, ProbeAnswer};
 use crate::host::processes::ProcessState;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
-use crate::names::{Failed, Failure};
+use crate::names::verdict::Name;
+use crate::names::{Failure, VerdictError};
 use crate::service::{self, Verb};
 use methods::{COMMAND_LIMIT, Command, Method, OutageStep};
 pub(crate) use taken::Taken;
@@ -129,10 +130,8 @@ impl BrokerView<'_> {
             Ok(doubt.is_none().then_some(()))
         })
         .map_err(|error| {
-            error.context(format!(
-                "VOID outage_not_proven: {}",
-                doubt.as_deref().unwrap_or("the outage was interrupted")
-            ))
+            let doubt = doubt.as_deref().unwrap_or("the outage was interrupted");
+            error.context(VerdictError::new(Name::OutageNotProven, doubt))
         })
     }
 
@@ -159,12 +158,15 @@ impl BrokerView<'_> {
                 return Err(self.interrupted(&doubt, now - begin));
             }
             if longest > LONGEST_GAP {
-                bail!(
-                    "VOID outage_not_proven: nobody watched the broker for {:.1} s of the outage, more than the \
+                bail!(VerdictError::new(
+                    Name::OutageNotProven,
+                    format!(
+                        "nobody watched the broker for {:.1} s of the outage, more than the \
                      {} s allowed; the host was too busy or asleep: run the test again",
-                    longest.as_secs_f64(),
-                    LONGEST_GAP.as_secs()
-                );
+                        longest.as_secs_f64(),
+                        LONGEST_GAP.as_secs()
+                    )
+                ));
             }
             let over = now - begin >= length;
             if over || now - looked >= STANDS_INTERVAL {
@@ -276,16 +278,14 @@ pub(crate) fn interrupted(text: &str, method: Option<Method>) -> Error {
     };
     let capital = next_step[..1].to_uppercase() + &next_step[1..] + ".";
     let failure = Failure {
-        name: "outage_interrupted",
+        name: Some(Name::OutageInterrupted),
         actor: None,
         text: text.to_owned(),
         next_step: Some(capital),
     };
-    Failed::new(
-        format!("VOID outage_interrupted: {text}; {next_step}"),
-        vec![failure],
-    )
-    .into()
+    VerdictError::new(Name::OutageInterrupted, format!("{text}; {next_step}"))
+        .with(failure)
+        .into()
 }
 
 /// A process is there that should be gone, or goes on that should be stopped.

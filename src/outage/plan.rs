@@ -14,7 +14,9 @@ use super::methods::{ApplyAt, Method, OutageStep, OutageTarget, SHARED, plan};
 use crate::broker::{Broker, ProbeAnswer, remedy};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
+use crate::names::VerdictError;
 use crate::names::option;
+use crate::names::verdict::Name;
 use crate::service::{self, Unit};
 
 /// What Pulp's services take to start once their broker is back.
@@ -66,11 +68,15 @@ fn shown(step: &OutageStep) -> String {
 /// `VOID unsupported` and the like: it cannot be made here, or must not be.
 pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<Plan> {
     let broker = outage.broker;
-    let manager = service::require().context("VOID unsupported")?;
+    let manager = service::require().context(VerdictError::new(Name::Unsupported, ""))?;
     let unit = match (&broker.unit, outage.method.cuts()) {
         (Some(unit), _) => Some(unit.as_str()),
         (None, true) => None,
-        (None, false) => Some(broker.unit().context("VOID unsupported")?),
+        (None, false) => Some(
+            broker
+                .unit()
+                .context(VerdictError::new(Name::Unsupported, ""))?,
+        ),
     }
     // At Pulp's side the broker is left alone, even where it is on the same host.
     .filter(|_| outage.apply_at == ApplyAt::Broker);
@@ -78,13 +84,16 @@ pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<P
         refuse_own_connection(port(outage)?)?;
     }
     if !answer.is_up() {
-        bail!(
-            "VOID outage_not_proven: the broker at {} ({}) should have answered before it is taken away, but \
+        bail!(VerdictError::new(
+            Name::OutageNotProven,
+            format!(
+                "the broker at {} ({}) should have answered before it is taken away, but \
              {answer}; {}, and run the test again",
-            broker.endpoint,
-            broker.source,
-            remedy(answer, broker.unit.as_deref())
-        );
+                broker.endpoint,
+                broker.source,
+                remedy(answer, broker.unit.as_deref())
+            )
+        ));
     }
     let processes = processes(outage.method, unit)?;
     let lead = lead(outage, unit)?;
@@ -131,20 +140,26 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
     if method == Method::Freeze
         && let Some(after) = service::require()?.watchdog(unit)?
     {
-        bail!(
-            "VOID unsupported: `{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
+        bail!(VerdictError::new(
+            Name::Unsupported,
+            format!(
+                "`{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
              another outage; use {} kill or partition",
-            option("method")
-        );
+                option("method")
+            )
+        ));
     }
     let mut all = service::processes_of(unit)?;
     if all.is_empty() {
-        bail!(
-            "VOID unsupported: the broker answers, but `{unit}` has no process on this host; it may run in a \
+        bail!(VerdictError::new(
+            Name::Unsupported,
+            format!(
+                "the broker answers, but `{unit}` has no process on this host; it may run in a \
              container or in another unit: set `{}`, or use {} partition",
-            option("broker_unit"),
-            option("method")
-        );
+                option("broker_unit"),
+                option("method")
+            )
+        ));
     }
     if method != Method::Freeze {
         all.retain(|process| process.name != SHARED);
@@ -183,12 +198,12 @@ fn lead(outage: &OutageOptions<'_>, unit: Option<&str>) -> Result<Duration> {
 /// What is cut: packets have a port.
 fn port(outage: &OutageOptions<'_>) -> Result<u16> {
     outage.broker.endpoint.port().with_context(|| {
-        format!(
-            "VOID unsupported: the broker is reached at the Unix socket {}, where there are no packets to cut; \
-             use {} stop, kill or freeze",
+        let why = format!(
+            "the broker is reached at the Unix socket {}, where there are no packets to cut; use {} stop, kill or freeze",
             outage.broker.endpoint,
             option("method")
-        )
+        );
+        VerdictError::new(Name::Unsupported, why)
     })
 }
 
@@ -202,20 +217,22 @@ fn addresses(outage: &OutageOptions<'_>) -> Vec<IpAddr> {
 /// Cutting the connection over which this runs would leave nobody to give anything back in time.
 fn refuse_own_connection(port: u16) -> Result<()> {
     if sockets::ports_of_ancestors()?.contains(&port) {
-        bail!(
-            "VOID unsupported: port {port} is the broker's and also that of the connection over which this \
+        bail!(VerdictError::new(
+            Name::Unsupported,
+            format!(
+                "port {port} is the broker's and also that of the connection over which this \
              module was started (ssh): cutting it would cut that too; use {} stop, kill or freeze",
-            option("method")
-        );
+                option("method")
+            )
+        ));
     }
     Ok(())
 }
 
 /// An error in the words of the pre-flight: the verdict's name and the rest, in one line whatever a program said.
 pub(crate) fn refusal(error: &Error) -> Value {
-    let text = format!("{error:#}").replace('\n', "; ");
-    let verdict = text.strip_prefix("VOID ").and_then(|t| t.split_once(": "));
-    let (name, msg) = verdict.unwrap_or(("unsupported", &text));
+    let name = VerdictError::name_of(error).unwrap_or(Name::Unsupported);
+    let msg = VerdictError::text_of(error).replace('\n', "; ");
     json!({ "name": name, "msg": msg })
 }
 
@@ -225,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_the_verdict_and_what_it_says() {
-        let verdict = anyhow::anyhow!("VOID outage_not_proven: it is: down");
+        let verdict = anyhow::anyhow!(VerdictError::new(Name::OutageNotProven, "it is: down"));
         assert_eq!(
             refusal(&verdict),
             json!({ "name": "outage_not_proven", "msg": "it is: down" })

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Door, Options, Pulp, Task, objection};
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::verdict::Name;
 use crate::names::{Actor, Failure, is_own_tag, option};
 
 /// How many tasks of others are listed; their number is told in any case.
@@ -22,7 +23,7 @@ const LOG_OUT: Duration = Duration::from_secs(1);
 /// Why nothing may be taken away now, by the name of its verdict.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    pub(crate) name: &'static str,
+    pub(crate) name: Name,
     pub(crate) msg: String,
     /// The tasks of others, where they are in the way.
     pub(crate) tasks: Vec<Task>,
@@ -33,7 +34,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn unhealthy(cause: &Error) -> Self {
         Self {
-            name: "unhealthy_before",
+            name: Name::UnhealthyBefore,
             msg: format!("{cause:#}"),
             tasks: Vec::new(),
             actor: None,
@@ -43,7 +44,7 @@ impl Refusal {
     /// The same, because of a service.
     pub(crate) fn unhealthy_of(actor: Option<Actor>, msg: String) -> Self {
         Self {
-            name: "unhealthy_before",
+            name: Name::UnhealthyBefore,
             msg,
             tasks: Vec::new(),
             actor,
@@ -53,7 +54,7 @@ impl Refusal {
     /// The test cannot be made so.
     pub(crate) fn unsupported(msg: String) -> Self {
         Self {
-            name: "unsupported",
+            name: Name::Unsupported,
             msg,
             tasks: Vec::new(),
             actor: None,
@@ -63,7 +64,7 @@ impl Refusal {
     /// In a reply.
     pub(crate) fn failure(&self) -> Failure {
         Failure {
-            name: self.name,
+            name: Some(self.name),
             actor: self.actor.clone(),
             text: self.msg.clone(),
             next_step: None,
@@ -89,7 +90,7 @@ impl Refusal {
             option("accept_task_loss")
         );
         Self {
-            name: "busy",
+            name: Name::Busy,
             msg,
             tasks,
             actor: None,
@@ -279,7 +280,7 @@ mod tests {
              pulp:action:sync), …; `drain: SECONDS` waits for them, \
              `accept_task_loss: true` lets them be lost"
         );
-        assert_eq!((refusal.name, refusal.tasks.len()), ("busy", 4));
+        assert_eq!((refusal.name, refusal.tasks.len()), (Name::Busy, 4));
     }
 
     #[test]

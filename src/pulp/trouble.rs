@@ -1,5 +1,6 @@
 //! What can go wrong with a request, so far as a verdict depends on it.
 
+use crate::names::verdict::Name;
 use std::fmt;
 
 /// Why a request was not done, in words.
@@ -24,19 +25,19 @@ impl fmt::Display for Trouble {
 impl std::error::Error for Trouble {}
 
 /// The verdict on an API that did not tell its status.
-pub(crate) fn verdict_on_api(cause: &anyhow::Error) -> &'static str {
+pub(crate) fn verdict_on_api(cause: &anyhow::Error) -> Name {
     match cause.downcast_ref() {
-        Some(Trouble::Hangs(_)) => "api_hangs",
-        _ => "api_unavailable",
+        Some(Trouble::Hangs(_)) => Name::ApiHangs,
+        _ => Name::ApiUnavailable,
     }
 }
 
-/// The verdict on a Pulp that is up and did not do what it was asked; empty where that is not Pulp's fault.
-pub(crate) fn verdict_on_request(cause: &anyhow::Error) -> &'static str {
+/// The verdict on a Pulp that is up and did not do what it was asked; none where that is not Pulp's fault.
+pub(crate) fn verdict_on_request(cause: &anyhow::Error) -> Option<Name> {
     match cause.downcast_ref() {
-        Some(Trouble::Hangs(_)) => "api_hangs",
-        Some(Trouble::Unreachable(_)) => "api_unavailable",
-        Some(Trouble::Refused(_)) => "health_failed",
-        None => "",
+        Some(Trouble::Hangs(_)) => Some(Name::ApiHangs),
+        Some(Trouble::Unreachable(_)) => Some(Name::ApiUnavailable),
+        Some(Trouble::Refused(_)) => Some(Name::HealthFailed),
+        None => None,
     }
 }

@@ -1,7 +1,19 @@
-//! What modules and the play say in words: `VOID name: …` and `FAILED name: …`, wherever in a message.
+//! The verdicts that modules and the play reach by themselves. A module's reply has its verdict as data. Where only a message is there,
+//! as of the play, it is `VOID name: …` or `FAILED name: …`, wherever in it.
 
-use super::results::ReportedFailure;
+use super::results::{ModuleReply, ReportedFailure};
 use super::{Finding, Grade, Name};
+
+/// What a module that failed says of it.
+pub(super) fn of_reply(reply: &ModuleReply) -> Vec<Finding> {
+    match &reply.verdict {
+        Some((name, msg)) => {
+            let finding = Finding::new(*name, sentence(msg)).because(msg);
+            of_each(&finding, &reply.failures)
+        }
+        None => findings(&reply.msg, &reply.failures),
+    }
+}
 
 /// Every verdict that a message names, in its order. A sentence names a verdict and never an actor: that
 /// is among the `failures` which the module replied beside the sentence.
@@ -178,6 +190,24 @@ mod tests {
         // A sentence without a name has what its data name.
         let found = names("failed to make every service run: x", &more[1..]);
         assert_eq!(found[0].0, Name::BrokerShared);
+    }
+
+    #[test]
+    fn a_reply_names_its_verdict_as_data() {
+        let reply = serde_json::json!({"failed": true, "msg": "something else", "verdict":
+            {"name": "busy", "value": "void", "msg": "1 task runs; see the list of tasks"}});
+        let reply = ModuleReply::read(&reply).unwrap();
+        let [finding] = &of_reply(&reply)[..] else {
+            panic!()
+        };
+        assert_eq!(
+            (finding.name, finding.what.as_str()),
+            (Name::Busy, "1 task runs")
+        );
+        // Of a version of before, or with a name of a later one.
+        let said = serde_json::json!({"failed": true, "msg": "VOID busy: 1 task runs", "verdict": {"name": "novel"}});
+        let reply = ModuleReply::read(&said).unwrap();
+        assert_eq!(of_reply(&reply)[0].name, Name::Busy);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod cause;
 mod judge;
-mod name;
+
 pub(crate) mod report;
 mod results;
 mod sentences;
@@ -14,8 +14,8 @@ mod tests;
 use serde_json::{Map, Value as Json, json};
 
 use crate::names::Actor;
+use crate::names::verdict::{Grade, Name};
 use crate::timeline::ActorState;
-use name::{Grade, Name};
 use results::{Api, Host, Run, WatchReply};
 
 /// What the user wishes that a verdict comes to.

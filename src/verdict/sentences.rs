@@ -1,9 +1,9 @@
 //! The three sentences that a person reads first: is Pulp as it was before, the verdict, what the users
 //! felt; and what to do next.
 
-use super::name::Name;
 use super::{Api, Finding, Judgement, Run, Value, WatchReply, judge, shown};
 use crate::names::Actor;
+use crate::names::verdict::Name;
 
 /// Everything that was taken away is there again, as far as anybody looked.
 pub(super) fn is_restored(run: &Run) -> bool {

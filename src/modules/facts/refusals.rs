@@ -8,11 +8,12 @@ use crate::broker::ProbeAnswer;
 use crate::broker::witness::Witness;
 use crate::names::Actor;
 use crate::names::option;
+use crate::names::verdict::Name;
 
 /// One refusal; its name is a verdict's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct PreflightRefusal {
-    name: &'static str,
+    name: Name,
     msg: String,
     /// The service that is in the way.
     actor: Option<Actor>,
@@ -36,23 +37,23 @@ pub(super) fn all(sight: &Sight, wish: Wish) -> Vec<PreflightRefusal> {
     let mut all: Vec<PreflightRefusal> = found
         .into_iter()
         .map(|msg| PreflightRefusal {
-            name: "unsupported",
+            name: Name::Unsupported,
             msg,
             actor: None,
         })
         .collect();
     all.extend(sight.url.uncertain.iter().map(|why| PreflightRefusal {
-        name: "broker_uncertain",
+        name: Name::BrokerUncertain,
         msg: why.clone(),
         actor: None,
     }));
     all.extend(against(sight).map(|msg| PreflightRefusal {
-        name: "broker_uncertain",
+        name: Name::BrokerUncertain,
         msg,
         actor: None,
     }));
     all.extend(shared(sight, wish).map(|msg| PreflightRefusal {
-        name: "broker_shared",
+        name: Name::BrokerShared,
         msg,
         actor: neighbour(sight),
     }));

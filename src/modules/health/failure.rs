@@ -1,6 +1,7 @@
 //! What is wrong with a Pulp that should work again, in the words of a reply and of a message.
 
-use crate::names::{Actor, Failed, Failure, Role};
+use crate::names::verdict::Name;
+use crate::names::{Actor, Failure, Role, VerdictError};
 use crate::pulp;
 
 /// What we asked for was not done.
@@ -14,9 +15,9 @@ pub(super) fn of_cause(cause: &anyhow::Error) -> Failure {
 }
 
 /// Of a service by Pulp's own name for it; empty where no service in particular failed.
-pub(super) fn of_listed(name: &'static str, worker: &str, text: String) -> Failure {
+pub(super) fn of_listed(name: impl Into<Option<Name>>, worker: &str, text: String) -> Failure {
     Failure {
-        name,
+        name: name.into(),
         actor: (!worker.is_empty()).then(|| Actor::listed(worker)),
         text,
         next_step: None,
@@ -31,24 +32,24 @@ pub(super) fn of_database(text: String) -> Failure {
     };
     Failure {
         actor: Some(actor),
-        ..of_listed("database_unavailable", "", text)
+        ..of_listed(Name::DatabaseUnavailable, "", text)
     }
 }
 
 /// For a person.
 pub(super) fn told(failure: &Failure) -> String {
     match failure.name {
-        "" => failure.text.clone(),
-        name => format!("FAILED {name}: {}", failure.text),
+        None => failure.text.clone(),
+        Some(name) => VerdictError::new(name, &*failure.text).to_string(),
     }
 }
 
 /// As an error of its own: the sentence, and who it is about.
 pub(super) fn error(
-    name: &'static str,
+    name: Name,
     text: &str,
     actors: impl IntoIterator<Item = Actor>,
-) -> Failed {
+) -> VerdictError {
     let named = actors.into_iter().map(|actor| (actor, text.to_owned()));
-    Failed::of(format!("FAILED {name}: {text}"), name, named)
+    VerdictError::of(name, text, named)
 }

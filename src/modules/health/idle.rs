@@ -11,8 +11,9 @@ use super::{
     PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, is_alive, listed, named, seconds,
     seconds_or_none,
 };
-use crate::ansible::{Call, Outcome};
+use crate::ansible::{Call, Outcome, reported};
 use crate::host::wait::{Deadline, TimedOut, until};
+use crate::names::VerdictError;
 use crate::pulp::others::{Refusal, tasks_of_others};
 use crate::pulp::{self, Pulp, Status, Task};
 use crate::timeline::Retry;
@@ -254,10 +255,11 @@ fn reply(call: &Call, params: &Params, seen: &Seen, wish: &Wish, took: Duration)
         None => outcome,
         Some(Refusal { name, msg, .. }) => Outcome {
             failed: true,
-            msg: Some(format!("VOID {name}: {msg}")),
+            msg: Some(VerdictError::new(*name, &**msg).to_string()),
             ..outcome
         }
-        .with("void", *name)
+        .with("void", name.word())
+        .with("verdict", reported(*name, msg))
         .with("failures", json!(failures)),
     }
 }

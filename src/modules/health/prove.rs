@@ -9,7 +9,8 @@ use super::{Check, PACE, Published, detail, named};
 use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::names::{Failed, Failure, Generation, Role, option};
+use crate::names::verdict::Name;
+use crate::names::{Failure, Generation, Role, VerdictError, option};
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::StepKind;
 use crate::pulp::{self, Created, Task, TaskState};
@@ -69,12 +70,12 @@ fn status(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
         (Err(error), Some(objection)) if error.is::<TimedOut>() => {
             let text = format!("failed to use `{}`: {objection}", check.pulp.door.base);
             let failure = Failure {
-                name: "health_failed",
+                name: Some(Name::HealthFailed),
                 actor: missing,
                 text: text.clone(),
                 next_step: None,
             };
-            return Err(Failed::new(text, vec![failure]).into());
+            return Err(VerdictError::unnamed(text).with(failure).into());
         }
         (status, _) => status?,
     };
@@ -91,12 +92,15 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     check.busy = check.pulp.open_tasks(deadline)?;
     let count = check.busy.len();
     if count > 0 {
-        bail!(
-            "VOID busy: tasks of others run or wait at `{}`, {count} in number: {}; wait until \
+        bail!(VerdictError::new(
+            Name::Busy,
+            format!(
+                "tasks of others run or wait at `{}`, {count} in number: {}; wait until \
              they have ended, or call without require_idle",
-            check.pulp.door.base,
-            named(&check.busy)
-        );
+                check.pulp.door.base,
+                named(&check.busy)
+            )
+        ));
     }
     Ok(Map::new())
 }
@@ -333,16 +337,19 @@ fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
     let Ok(Some(ended)) = twice else {
         return Ok(());
     };
-    bail!(
-        "FAILED task_duplicated: {ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
+    bail!(VerdictError::new(
+        Name::TaskDuplicated,
+        format!(
+            "{ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
          {} for the workers that ran it",
-        check
-            .pulp
-            .tasks()
-            .first()
-            .map_or(String::new(), |task| format!(" (task `{}`)", task.id)),
-        Generation::Two.log_of(Role::Worker)
-    )
+            check
+                .pulp
+                .tasks()
+                .first()
+                .map_or(String::new(), |task| format!(" (task `{}`)", task.id)),
+            Generation::Two.log_of(Role::Worker)
+        )
+    ))
 }
 
 #[cfg(test)]

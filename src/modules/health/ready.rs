@@ -10,7 +10,8 @@ use anyhow::Result;
 use super::{PACE, Params, RESOURCE_MANAGER, SCHEDULER, WORKER, failure, host, seconds, unit};
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::{Deadline, TimedOut, until};
-use crate::names::{Actor, Failed};
+use crate::names::verdict::Name;
+use crate::names::{Actor, VerdictError};
 use crate::pulp::{self, Pulp, Status, Worker};
 
 /// What the names of those begin with that every Pulp 2 needs.
@@ -103,9 +104,9 @@ impl<'a> Heartbeats<'a> {
             Err(error) if error.is::<TimedOut>() => {
                 let base = &pulp.door.base;
                 Err(match unanswered {
-                    Some(cause) => error.context(format!(
-                        "FAILED {}: {cause:#}",
-                        pulp::verdict_on_api(&cause)
+                    Some(cause) => error.context(VerdictError::new(
+                        pulp::verdict_on_api(&cause),
+                        format!("{cause:#}"),
                     )),
                     None => error.context(self.verdict(base, limit.as_secs())),
                 })
@@ -189,7 +190,7 @@ impl<'a> Heartbeats<'a> {
     }
 
     /// What is wrong when the time is over.
-    fn verdict(&self, base: &str, seconds: u64) -> Failed {
+    fn verdict(&self, base: &str, seconds: u64) -> VerdictError {
         let mut missing = self.silent();
         missing.extend(self.absent_kinds());
         if missing.is_empty() {
@@ -200,17 +201,17 @@ impl<'a> Heartbeats<'a> {
                 .as_ref()
                 .is_some_and(|s| s.database == Some(false))
             {
-                let failure = failure::of_database(text);
-                return Failed::new(failure::told(&failure), vec![failure]);
+                let failure = failure::of_database(text.clone());
+                return VerdictError::new(Name::DatabaseUnavailable, text).with(failure);
             }
             let missing = self.last.as_ref().and_then(pulp::missing);
-            return failure::error("not_recovered", &text, missing);
+            return failure::error(Name::NotRecovered, &text, missing);
         }
         let only_scheduler = missing.iter().all(|name| name.starts_with(SCHEDULER));
         let verdict = if only_scheduler {
-            "scheduler_dead"
+            Name::SchedulerDead
         } else {
-            "worker_missing"
+            Name::WorkerMissing
         };
         let told: Vec<_> = missing
             .iter()

@@ -15,7 +15,8 @@ use super::{Heartbeats, Params, check, healthy, refuse_missing, rounded, seconds
 use crate::ansible::{Call, Outcome};
 use crate::host::wait::Deadline;
 use crate::modules::watch::{self, Until};
-use crate::names::Failed;
+use crate::names::VerdictError;
+use crate::names::verdict::Name;
 use crate::pulp::Pulp;
 
 /// How long Pulp may take to say when it last heard of everybody, each time that it is asked; where it does
@@ -57,7 +58,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         Err(cause) => {
             let known = parts([("working", Some(works))]);
             let outcome = failed(Some(format!("{cause:#}")), known);
-            return Ok(outcome.with("failures", json!(Failed::within(&cause))));
+            return Ok(outcome.with("failures", json!(VerdictError::failures(&cause))));
         }
     };
     let (healthy, failure) = judged(&works, checked.as_ref());
@@ -78,7 +79,7 @@ pub(super) fn run(call: &Call, params: &Params) -> Result<Outcome> {
         .with("heard_seconds", rounded(waited.elapsed())),
         Err(cause) => {
             let outcome = failed(Some(format!("{cause:#}")), known);
-            outcome.with("failures", json!(Failed::within(&cause)))
+            outcome.with("failures", json!(VerdictError::failures(&cause)))
         }
     })
 }
@@ -90,7 +91,7 @@ fn judged(works: &Outcome, check: Option<&Outcome>) -> (Option<String>, Option<S
         works.msg.clone()
     } else if check.is_none_or(|check| check.failed) {
         let says = says.as_deref().unwrap_or_default();
-        Some(format!("FAILED health_failed: {says}"))
+        Some(VerdictError::new(Name::HealthFailed, says).to_string())
     } else {
         None
     };

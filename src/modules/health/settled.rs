@@ -195,6 +195,7 @@ fn no_scheduler(services: &[Service], alive: &[&Worker], status: &Status) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::verdict::Name;
 
     const NOW: &str = "2026-11-23T12:00:00Z";
 
@@ -271,7 +272,7 @@ mod tests {
         let found = differences(&both, &status("2.21.5", &EVERYBODY));
         assert!(found.open.is_empty());
         let [refusal] = found.refusals.try_into().unwrap();
-        assert_eq!(refusal.name, "unsupported");
+        assert_eq!(refusal.name, Name::Unsupported);
         assert!(refusal.msg.contains("`h.example.com` is one machine"));
         assert!(!refusal.msg.contains("restart"), "{}", refusal.msg);
         // Two machines that are called the same are two; of what is not known nothing is said.

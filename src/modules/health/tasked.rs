@@ -13,6 +13,7 @@ use super::aged::LIES;
 use super::{Leftover, absent, failure, leave, left_behind, leftovers, rounded, task};
 use crate::ansible::Outcome;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
+use crate::names::verdict::Name;
 use crate::names::{Failure, Generation, Role};
 use crate::pulp::v3::Pulp3;
 use crate::pulp::{self, Door, Status, TaskState};
@@ -129,7 +130,7 @@ impl Work<'_> {
                 humantime::format_rfc3339_seconds(earliest),
                 humantime::format_rfc3339_seconds(latest),
             );
-            self.fail("task_stuck", &text);
+            self.fail(Name::TaskStuck, &text);
         }
         Ok(())
     }
@@ -156,7 +157,7 @@ impl Work<'_> {
                         Generation::Three.log_of(Role::Worker)
                     )
                 });
-                self.fail("worker_missing", &text);
+                self.fail(Name::WorkerMissing, &text);
                 self.status = Some(status);
             }
             Some(Ok(status)) => self.status = Some(status),
@@ -171,9 +172,9 @@ impl Work<'_> {
         }
     }
 
-    fn fail(&mut self, name: &'static str, text: &str) {
+    fn fail(&mut self, name: Name, text: &str) {
         self.failures.push(Failure {
-            name,
+            name: Some(name),
             actor: None,
             text: text.to_owned(),
             next_step: None,
@@ -185,12 +186,12 @@ impl Work<'_> {
         let task = self.pulp.tasks.iter().find(|task| task.id == href);
         let name = match task {
             // It has not had its time: nobody knows whether it would have got on.
-            Some(task) if task.state == TaskState::Open && waited < LIES => "",
-            Some(task) if task.state == TaskState::Failed => "health_failed",
+            Some(task) if task.state == TaskState::Open && waited < LIES => None,
+            Some(task) if task.state == TaskState::Failed => Some(Name::HealthFailed),
             Some(task) if task.state == TaskState::Open && task.started_at.is_some() => {
-                "task_stuck"
+                Some(Name::TaskStuck)
             }
-            Some(task) if task.state == TaskState::Open => "connected_but_idle",
+            Some(task) if task.state == TaskState::Open => Some(Name::ConnectedButIdle),
             _ => return failure::of_cause(cause),
         };
         Failure {

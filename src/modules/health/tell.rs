@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Check, Request, Taken, instant, left_behind, leftovers, listed, rounded, task};
 use crate::ansible::Outcome;
-use crate::names::Failed;
+use crate::names::VerdictError;
 
 /// What would be done.
 pub(super) fn plan(request: &Request, base: &str) -> Outcome {
@@ -53,7 +53,7 @@ pub(super) fn outcome(check: &Check) -> Outcome {
         outcome = outcome.with("healthy_at", instant(SystemTime::now()));
     }
     if let Some(taken) = check.taken.iter().find(|taken| taken.error.is_some()) {
-        let failures = taken.error.as_ref().map(Failed::within);
+        let failures = taken.error.as_ref().map(VerdictError::failures);
         outcome = outcome
             .with("failed_step", taken.step.name)
             .with("failures", json!(failures.unwrap_or_default()));

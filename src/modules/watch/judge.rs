@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::host::processes;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
-use crate::names::{Actor, Failed};
+use crate::names::verdict::Name;
+use crate::names::{Actor, VerdictError};
 use crate::observe;
 use crate::service;
 use crate::timeline::{ActorState, Outage, Timeline};
@@ -95,7 +96,10 @@ enum Look {
 fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
     let now = now();
     let Some(timeline) = observe::read()? else {
-        bail!("VOID not_exercised: the observer has left nothing that can be read");
+        bail!(VerdictError::new(
+            Name::NotExercised,
+            "the observer has left nothing that can be read"
+        ));
     };
     let at = now.unwrap_or_else(|| timeline.last_at());
     let actors = timeline.actors(main_pids, at);
@@ -110,11 +114,14 @@ fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
         return Ok(Look::Recovered);
     }
     if now.is_none() {
-        bail!(
-            "VOID not_exercised: the observer has ended ({}) before every consumer had recovered, so \
+        bail!(VerdictError::new(
+            Name::NotExercised,
+            format!(
+                "the observer has ended ({}) before every consumer had recovered, so \
              nothing tells whether they did",
-            timeline.end().unwrap_or("it was killed")
-        );
+                timeline.end().unwrap_or("it was killed")
+            )
+        ));
     }
     Ok(Look::NotYet(Box::new(timeline), at))
 }
@@ -144,11 +151,11 @@ fn refuse_exited(actors: &[ActorState]) -> Result<()> {
         "a service of Pulp must not exit because its broker is away, it must wait and retry"
     };
     let message = format!(
-        "FAILED service_exited: {}; {rule}; see {}",
+        "{}; {rule}; see {}",
         texts(&exited, "; "),
         service::log_of(first.unit())
     );
-    Err(Failed::of(message, "service_exited", exited).into())
+    Err(VerdictError::of(Name::ServiceExited, message, exited).into())
 }
 
 /// What is said of each, one after the other.
@@ -170,15 +177,15 @@ fn not_recovered(
     timeline: &Timeline,
     main_pids: &BTreeMap<String, u32>,
     now: f64,
-) -> Option<Failed> {
+) -> Option<VerdictError> {
     let broker = &timeline.begin.broker;
     let Outage { down_at, up_at } = timeline.outage();
     if let (Some(down), None) = (down_at, up_at) {
         let message = format!(
-            "FAILED broker_not_restored: the broker at {broker} has not answered since {}",
+            "the broker at {broker} has not answered since {}",
             clock(timeline, down)
         );
-        return Some(Failed::new(message, Vec::new()));
+        return Some(VerdictError::new(Name::BrokerNotRestored, message));
     }
     // What the logs say tells when each tries next.
     let mut told = timeline.clone();
@@ -203,13 +210,13 @@ fn not_recovered(
         })
         .collect();
     let message = format!(
-        "FAILED not_recovered: {}: expected a standing connection to the broker at {broker}, which is back, \
+        "{}: expected a standing connection to the broker at {broker}, which is back, \
          but saw none in {:.0} s{runs}; see {}",
         texts(&named, ", "),
         now - up_at.unwrap_or_default(),
         service::log_of(first.unit())
     );
-    Some(Failed::of(message, "not_recovered", named))
+    Some(VerdictError::of(Name::NotRecovered, message, named))
 }
 
 /// When it tries next, if it still does; or that it has nothing to try for.

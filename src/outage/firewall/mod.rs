@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 
 use super::methods::{COMMAND_LIMIT, Command, OutageTarget, Pair};
 use crate::host::{process, programs};
+use crate::names::VerdictError;
+use crate::names::verdict::Name;
 
 /// What is done with the broker's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +36,11 @@ impl Firewall {
             return may_use(&[&nft, "list", "tables"]).map(|()| Self::Nft(nft));
         }
         let Some(v4) = programs::find("iptables") else {
-            bail!(
-                "VOID unsupported: neither nft nor iptables is on this host, one of which has to cut the \
+            bail!(VerdictError::new(
+                Name::Unsupported,
+                "neither nft nor iptables is on this host, one of which has to cut the \
                  packets; install one of them, or use another method"
-            );
+            ));
         };
         // Before 1.4.20 iptables knows no lock to wait for.
         let waits = process::run(&[&v4, "-w", "-n", "-L", "OUTPUT"], COMMAND_LIMIT)?.code == 0;
@@ -71,9 +74,12 @@ impl Firewall {
 fn may_use(command: &[&str]) -> Result<()> {
     match process::run_ok(command, COMMAND_LIMIT) {
         Ok(_) => Ok(()),
-        Err(error) => bail!(
-            "VOID unsupported: packets cannot be cut here: {error:#}; root needs CAP_NET_ADMIN for it, which \
+        Err(error) => bail!(VerdictError::new(
+            Name::Unsupported,
+            format!(
+                "packets cannot be cut here: {error:#}; root needs CAP_NET_ADMIN for it, which \
              a container lacks unless it is given; or use another method"
-        ),
+            )
+        )),
     }
 }

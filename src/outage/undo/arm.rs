@@ -12,7 +12,9 @@ use super::{
 };
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, identity, process};
+use crate::names::VerdictError;
 use crate::names::option;
+use crate::names::verdict::Name;
 use crate::service::{self, Manager, Unit};
 
 /// What the script's dry run writes: the undo can be reached and runs.
@@ -48,7 +50,7 @@ pub(crate) fn arm(run_id: &str, taking: Taking<'_>, restore_after: Duration) -> 
     if let Some(before) = &before
         && manager.alarm_fires(&before.alarm(manager))?
     {
-        bail!(fired(before));
+        bail!(VerdictError::new(Name::UndoFired, fired(before)));
     }
     let armed = plan(before.as_ref(), run_id, taking, restore_after)?;
     let begins_after = restore_after.saturating_sub(armed.lead());
@@ -93,14 +95,14 @@ fn replace(before: &Record, armed: &Record, manager: &dyn Manager) -> Result<()>
         (true, true) => Err(give_back(&anyhow!(fired(before)), armed, GIVE_BACK_LIMIT)),
         (false, _) => {
             manager.end_alarm(&armed.alarm(manager));
-            bail!(fired(before))
+            bail!(VerdictError::new(Name::UndoFired, fired(before)))
         }
     }
 }
 
 fn fired(record: &Record) -> String {
     format!(
-        "VOID undo_fired: the undo of run `{}` is giving everything back (due at {}); set a longer \
+        "the undo of run `{}` is giving everything back (due at {}); set a longer \
          `{}` and run the test again",
         record.run_id,
         record.restores_at,

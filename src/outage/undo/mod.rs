@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::Taken;
 use crate::host::files;
 use crate::host::wait::{Deadline, Pace, until};
-use crate::names::Failed;
+use crate::names::VerdictError;
 use crate::names::WORKERS;
 use crate::service::{self, Alarm, Manager, Unit};
 
@@ -221,7 +221,7 @@ pub(crate) fn settle_broker(record: Record) -> Result<&'static str> {
 /// not reach it, and is waited for whatever signal came. Returns the error
 /// with what became of it.
 pub(crate) fn give_back(error: &Error, record: &Record, timeout: Duration) -> Error {
-    let again = |more: String| Failed::again(error, format!("{error:#}; {more}"));
+    let again = |more: String| VerdictError::and(error, &more);
     match record_of(Some(&record.run_id)) {
         Ok(None) => return again("everything that was taken away is back already".to_owned()),
         Ok(Some(_)) => {}

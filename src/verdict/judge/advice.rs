@@ -1,9 +1,9 @@
 //! What to do about a service that failed, from what its own log says and what its process does. The
 //! name's own advice is for where neither tells more.
 
+use crate::names::verdict::Name;
 use crate::timeline::ActorState;
 use crate::verdict::Finding;
-use crate::verdict::name::Name;
 use crate::verdict::results::Run;
 
 /// What a log says when the tries to connect are used up. Source: kombu 4 and later raise it as their own.

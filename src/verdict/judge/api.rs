@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::verdict::name::Name;
+use crate::names::verdict::Name;
 use crate::verdict::results::{Api, Availability, Host, Stretch, WatchReply};
 use crate::verdict::{Finding, shown};
 

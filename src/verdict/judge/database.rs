@@ -1,8 +1,8 @@
 //! Pulp's own database: one that was away is the cause of what needs it, and not the API that tells of it.
 
+use crate::names::verdict::{Grade, Name};
 use crate::names::{Actor, Role};
 use crate::timeline::Event;
-use crate::verdict::name::{Grade, Name};
 use crate::verdict::results::{Run, WatchReply};
 use crate::verdict::{Finding, shown};
 

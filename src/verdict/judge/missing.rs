@@ -2,7 +2,7 @@
 //! survives for lack of data.
 
 use crate::names::Actor;
-use crate::verdict::name::Name;
+use crate::names::verdict::Name;
 use crate::verdict::results::{Host, Run, Scene};
 use crate::verdict::{Finding, Service};
 

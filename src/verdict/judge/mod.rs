@@ -10,9 +10,9 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use super::name::{Grade, Name};
 use super::results::{Host, Run, Scene};
 use super::{Finding, Judgement, Service, Value, cause, sentences};
+use crate::names::verdict::{Grade, Name};
 use crate::names::{Actor, Role};
 
 /// Judges a run.
@@ -79,7 +79,7 @@ fn replies(scenario: &str, host: &Host, scene: &Scene) -> Vec<Finding> {
     let mut found = Vec::new();
     for (step, reply) in scene.replies() {
         let named = if reply.failed {
-            cause::findings(&reply.msg, &reply.failures)
+            cause::of_reply(reply)
         } else {
             Vec::new()
         };

@@ -4,10 +4,10 @@
 
 use serde_json::json;
 
+use crate::names::verdict::{Grade, Name};
 use crate::names::{Actor, Role};
 use crate::timeline::{ActorState, BrokerRefusal, Reason};
 use crate::verdict::Finding;
-use crate::verdict::name::{Grade, Name};
 use crate::verdict::results::{Host, Run, WatchReply};
 
 /// Of so many services the units are told.

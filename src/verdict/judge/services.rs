@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use crate::names::verdict::Name;
 use crate::names::{Generation, Role};
 use crate::timeline::ActorState;
-use crate::verdict::name::Name;
 use crate::verdict::results::{Host, ModuleReply, ReportedFailure, Run, WatchReply};
 use crate::verdict::{Finding, Service, shown};
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::names::Role;
+use crate::names::verdict::Name;
 use crate::verdict::Finding;
-use crate::verdict::name::Name;
 use crate::verdict::results::{Host, ModuleReply, QueueReport, Scene, WatchReply};
 
 /// A step that failed, or did not reach its aim, and did not name it.

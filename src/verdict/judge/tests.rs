@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::names::Actor;
-use crate::verdict::name::ALL;
+use crate::names::verdict::ALL;
 use crate::verdict::tests::{
     SCENE, UNIT, WORKER, api, at, cause, changed, failed_by, failed_step, sample, seen, verdict,
 };

@@ -7,7 +7,7 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
-use crate::verdict::name::Grade;
+use crate::names::verdict::Grade;
 use crate::verdict::results::Scene;
 use crate::verdict::{Finding, Judgement, Wishes};
 

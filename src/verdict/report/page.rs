@@ -15,7 +15,7 @@ mod timeline;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Comparison, away};
-use crate::verdict::name::Name;
+use crate::names::verdict::Name;
 use crate::verdict::{Judgement, Value, shown};
 use place::LaneOrigin;
 use scale::Scale;

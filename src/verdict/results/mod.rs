@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::name::Name;
+use crate::names::verdict::Name;
 
 use crate::names::Role;
 pub(crate) use api::{Api, Availability, Stretch};

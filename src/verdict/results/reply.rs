@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::actor::actor;
 use super::{flag, instant, list, number, text};
 use crate::names::Actor;
-use crate::verdict::name::Name;
+use crate::names::verdict::Name;
 
 /// One reply.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(crate) struct ModuleReply {
     pub(crate) failed: bool,
     pub(crate) unreachable: bool,
     pub(crate) msg: String,
+    /// The verdict that the module reached by itself, and what it says of it.
+    pub(crate) verdict: Option<(Name, String)>,
     /// Who failed in what, beside the message for a person.
     pub(crate) failures: Vec<ReportedFailure>,
     pub(crate) outage: Option<OutageReply>,
@@ -98,6 +100,7 @@ impl ModuleReply {
             failed: flag(get("failed")) == Some(true),
             unreachable: flag(get("unreachable")) == Some(true),
             msg: text(get("msg")),
+            verdict: verdict(get("verdict")),
             failures: failures(get("failures")),
             outage: get("outage")
                 .as_object()
@@ -118,6 +121,11 @@ impl ModuleReply {
             fired_why_not: text(&scheduler["why_not"]),
         })
     }
+}
+
+/// A name of a later version is none.
+fn verdict(value: &Value) -> Option<(Name, String)> {
+    Some((Name::of(&text(&value["name"]))?, text(&value["msg"])))
 }
 
 impl StepReply {

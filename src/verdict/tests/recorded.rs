@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 
+use crate::names::verdict::{ALL, Grade};
 use crate::verdict::judge;
-use crate::verdict::name::{ALL, Grade};
 use crate::verdict::results::Run;
 
 fn files() -> impl Iterator<Item = PathBuf> {

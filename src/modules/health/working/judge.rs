@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use super::{Failure, Story, WORKER, Work, failure, is_alive, is_of_others, unit};
 use crate::broker::{self, rabbitmqctl};
 use crate::host::wait::Deadline;
+use crate::names::verdict::Name;
 use crate::names::{Actor, repository_tag};
 use crate::pulp::v2::Pulp2;
 use crate::pulp::{self, Status, Task, TaskState};
@@ -33,7 +34,7 @@ pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failu
         return failure::of_database(text);
     }
     if !connected {
-        return failure::of_listed("not_recovered", "", text);
+        return failure::of_listed(Name::NotRecovered, "", text);
     }
     let missing = pulp::missing(status);
     let by_name = missing.as_ref().and_then(|missing| {
@@ -41,7 +42,7 @@ pub(super) fn refused(base: &str, status: &Status, expected: &[String]) -> Failu
         same.find(|actor| actor.role == missing.role)
     });
     Failure {
-        name: "worker_missing",
+        name: Some(Name::WorkerMissing),
         actor: by_name.or(missing),
         text,
         next_step: None,

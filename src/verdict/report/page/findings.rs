@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::Prose;
-use crate::verdict::name::Grade;
+use crate::names::verdict::Grade;
 use crate::verdict::{Finding, Judgement};
 
 /// More of one kind are counted only.

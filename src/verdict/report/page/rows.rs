@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::{LaneOrigin, Scale, Text, lanes};
-use crate::verdict::name::{Grade, Name};
+use crate::names::verdict::{Grade, Name};
 use crate::verdict::results::Api;
 use crate::verdict::{Service, shown};
 

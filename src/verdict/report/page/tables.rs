@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use maud::{Markup, html};
 
 use super::{Comparison, Prose, Text};
-use crate::verdict::name::{Grade, Name};
+use crate::names::verdict::{Grade, Name};
 use crate::verdict::{Judgement, Service, shown};
 
 /// More rows are folded.

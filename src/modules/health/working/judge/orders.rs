@@ -133,7 +133,7 @@ impl State {
             unit: str::to_owned,
         };
         let found = sentences::of_tasks(&seen).into_iter();
-        let named = found.filter(|failure| !failure.name.is_empty());
+        let named = found.filter(|failure| failure.name.is_some());
         named
             .map(|failure| {
                 failure

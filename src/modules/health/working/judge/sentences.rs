@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::{Failure, failure};
 use crate::broker::rabbitmqctl::Queue;
 use crate::names::option;
+use crate::names::verdict::Name;
 use crate::pulp::{Task, Worker};
 
 /// The broker's queues by name, or why they cannot be told.
@@ -101,7 +102,7 @@ pub(super) fn of_scheduler(seen: &WorkSeen, late: &Late) -> Option<Failure> {
             late.name,
             option("timeout")
         );
-        return Some(failure::of_listed("", late.name, text));
+        return Some(failure::of_listed(None::<Name>, late.name, text));
     }
     let listed = if seen.lives(late.name) {
         "lists it with a fresh heartbeat"
@@ -120,7 +121,7 @@ pub(super) fn of_scheduler(seen: &WorkSeen, late: &Late) -> Option<Failure> {
         None => String::new(),
     };
     Some(failure::of_listed(
-        "scheduler_dead",
+        Name::SchedulerDead,
         late.name,
         format!(
             "`{}` did not send our scheduled sync `{}`, which fell due {} s ago, at {}{counted}; Pulp at \
@@ -187,7 +188,7 @@ impl WorkSeen<'_> {
         }
     }
 
-    fn failure(&self, name: &'static str, actor: &str, text: &str) -> Failure {
+    fn failure(&self, name: Name, actor: &str, text: &str) -> Failure {
         let unit = (self.unit)(actor);
         let text = format!(
             "{text}; restart it on its host with `systemctl restart {unit}`, which cancels what it was given, \
@@ -212,7 +213,7 @@ impl WorkSeen<'_> {
             canceled.unwrap_or_default(),
             self.state_of(&queue)
         );
-        self.failure("worker_missing", name, &text)
+        self.failure(Name::WorkerMissing, name, &text)
     }
 
     /// No worker was chosen for the task.
@@ -233,7 +234,7 @@ impl WorkSeen<'_> {
                 "Pulp at `{}` has not heard of `{manager}` lately, and {waits}; {state}",
                 self.base
             );
-            return self.failure("worker_missing", manager, &text);
+            return self.failure(Name::WorkerMissing, manager, &text);
         }
         let heard = self.heard(manager);
         match self.queues.as_ref().ok().and_then(|q| q.get(queue)) {
@@ -246,7 +247,7 @@ impl WorkSeen<'_> {
                     "{waits}: `{manager}` has taken it, and every worker has a task already{}; {state}",
                     self.others_at(None)
                 );
-                self.failure("task_stuck", manager, &text)
+                self.failure(Name::TaskStuck, manager, &text)
             }
             Some(Queue {
                 ready,
@@ -259,7 +260,7 @@ impl WorkSeen<'_> {
                     self.base,
                     self.free()
                 );
-                self.failure("connected_but_idle", manager, &text)
+                self.failure(Name::ConnectedButIdle, manager, &text)
             }
             _ => {
                 let text = format!(
@@ -270,7 +271,7 @@ impl WorkSeen<'_> {
                 let cure = format!(
                     "cancel it with `pulp-admin tasks cancel --task-id {id}`, and see `journalctl -u {unit} -u httpd`"
                 );
-                failure::of_listed("task_lost", manager, format!("{text}; {cure}"))
+                failure::of_listed(Name::TaskLost, manager, format!("{text}; {cure}"))
             }
         }
     }
@@ -295,7 +296,7 @@ impl WorkSeen<'_> {
                 "task `{}` of ours is `{}` on `{name}` and has not got on for {still} s; {rest}",
                 task.id, task.word
             );
-            return self.failure("task_stuck", name, &text);
+            return self.failure(Name::TaskStuck, name, &text);
         }
         let text = format!(
             "Pulp at `{}` heard of `{name}` at {}, but task `{}` of ours, which it was given {still} s ago, has not \
@@ -304,7 +305,7 @@ impl WorkSeen<'_> {
             self.heard(name),
             task.id,
         );
-        self.failure("connected_but_idle", name, &text)
+        self.failure(Name::ConnectedButIdle, name, &text)
     }
 
     /// What was sent, or was to be sent, may still show something.
@@ -321,7 +322,7 @@ impl WorkSeen<'_> {
             self.sent,
             option("timeout")
         );
-        failure::of_listed("", name, text)
+        failure::of_listed(None::<Name>, name, text)
     }
 
     /// The worker was given nothing that is still there.
@@ -340,9 +341,9 @@ impl WorkSeen<'_> {
             self.state_of(&queue)
         );
         let verdict = if busy.is_empty() {
-            "connected_but_idle"
+            Name::ConnectedButIdle
         } else {
-            "task_stuck"
+            Name::TaskStuck
         };
         self.failure(verdict, name, &text)
     }
@@ -353,7 +354,7 @@ impl WorkSeen<'_> {
             "task `{}` of ours ended as `{}`: {reason}",
             task.id, task.word
         );
-        self.failure("health_failed", name, &text)
+        self.failure(Name::HealthFailed, name, &text)
     }
 
     /// Tasks of others that a worker, or any, holds.

@@ -71,7 +71,8 @@ fn only(found: &[Failure], name: &str, actor: &str, words: &[&str]) {
         panic!("{found:#?}")
     };
     let of = failure.actor.as_ref().and_then(|a| a.worker.as_deref());
-    assert_eq!((failure.name, of.unwrap_or_default()), (name, actor));
+    let named = failure.name.map_or("", Name::word);
+    assert_eq!((named, of.unwrap_or_default()), (name, actor));
     for word in words {
         assert!(failure.text.contains(word), "{word}: {}", failure.text);
     }

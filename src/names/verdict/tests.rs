@@ -8,7 +8,7 @@ use super::{ALL, Grade, Name, NameEntry};
 use crate::names::{Actor, resolved_for_play, with_commands};
 
 const HEAD: &str = "\
-<!-- Made of the table in src/verdict/name.rs; `BLESS=1 cargo test verdicts_md` writes it anew. -->
+<!-- Made of the table in src/names/verdict.rs; `BLESS=1 cargo test verdicts_md` writes it anew. -->
 
 # Verdicts
 
