@@ -83,18 +83,7 @@ pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<P
     if outage.method.cuts() {
         refuse_own_connection(port(outage)?)?;
     }
-    if !answer.is_up() {
-        bail!(VerdictError::new(
-            Name::OutageNotProven,
-            format!(
-                "the broker at {} ({}) should have answered before it is taken away, but \
-             {answer}; {}, and run the test again",
-                broker.endpoint,
-                broker.source,
-                remedy(answer, broker.unit.as_deref())
-            )
-        ));
-    }
+    refuse_silent(broker, answer)?;
     let processes = processes(outage.method, unit)?;
     let lead = lead(outage, unit)?;
     let firewall = if outage.method.cuts() {
@@ -130,6 +119,21 @@ pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<P
         },
         inject: pair.inject,
     })
+}
+
+/// It should have answered before it is taken away.
+fn refuse_silent(broker: &Broker, answer: &ProbeAnswer) -> Result<()> {
+    if !answer.is_up() {
+        let why = format!(
+            "the broker at {} ({}) should have answered before it is taken away, but {answer}; {}, and run the test \
+             again",
+            broker.endpoint,
+            broker.source,
+            remedy(answer, broker.unit.as_deref())
+        );
+        bail!(VerdictError::new(Name::OutageNotProven, why));
+    }
+    Ok(())
 }
 
 /// The processes that will be gone or stopped, and are watched to be so.

@@ -45,10 +45,9 @@ pub(super) fn judge(run: &Run) -> Judgement<'_> {
     findings.extend(missing::unreachable(run));
     findings.extend(not_restored(run));
     database::judge(run, &mut findings);
+    name_units(run, &mut findings);
     refused::judge(run, &mut findings);
-    for finding in &mut findings {
-        name_unit(run, finding);
-    }
+    name_units(run, &mut findings);
     let mut findings = gathered(merged(once_before(findings)));
     if !is_decided(&findings) {
         findings.extend(missing::not_known(run, &services));
@@ -115,6 +114,12 @@ fn of_the_play(run: &Run) -> Vec<Finding> {
         first.evidence.extend(others.cloned());
     }
     found
+}
+
+fn name_units(run: &Run, findings: &mut [Finding]) {
+    for finding in findings {
+        name_unit(run, finding);
+    }
 }
 
 /// Pulp's own name of a worker is told as its unit, with which a person can do something; and what is wrong

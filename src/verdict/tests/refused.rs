@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{SCENE, UNIT, WORKER, at, changed, sample, verdict};
+use super::{SCENE, UNIT, WORKER, api, at, changed, sample, seen, verdict};
 use crate::verdict::{Wishes, report};
 
 /// All consumers exited, and the last word of each is the broker's refusal: a password that was changed meanwhile.
@@ -121,5 +121,24 @@ fn a_service_that_is_to_blame_and_speaks_of_the_refusal_counts_too() {
     assert_eq!(
         verdict(&results).0,
         "failed service_exited pulpcore-api.service"
+    );
+}
+
+/// Its process stays, and the web server gets nothing from it.
+#[test]
+fn an_api_that_answers_with_errors_and_speaks_of_the_refusal_counts_too() {
+    let words = "FATAL:  remaining connection slots are reserved";
+    let refused = json!({"at": 46.0, "reason": "limit", "words": words});
+    let mut results = seen(&[api(90.0, "502", 9)]);
+    assert_eq!(verdict(&results).0, "failed api_unavailable httpd.service");
+    let actors = results.pointer_mut(&at(SCENE, "watch/actors")).unwrap();
+    let mut actors = actors.as_array_mut().unwrap().iter_mut();
+    actors.find(|actor| actor["role"] == "web").unwrap()["refused"] = refused;
+    let (told, json) = verdict(&results);
+    assert_eq!(told, "failed broker_refuses rabbitmq-server.service");
+    let unavailable = &json["failures"][1];
+    assert_eq!(
+        unavailable["attributes"]["consequence_of"],
+        "broker_refuses"
     );
 }
