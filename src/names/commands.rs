@@ -21,6 +21,21 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What a next step says of one Pulp alone: how it has it in braces, of which, and the words.
+const OF_ONE: &[(&str, Generation, &str)] = &[
+    (
+        "restart_always",
+        Generation::Three,
+        ". Pulp 3's services exit when they lose their database: give their units `Restart=always` (`on-failure` leaves out exit \
+         status 0)",
+    ),
+    (
+        "restart_manager",
+        Generation::Two,
+        ", and restart Pulp 2's resource manager if its worker is null",
+    ),
+];
+
 /// The text with the commands of that Pulp, or of both where nobody knows which one it is.
 pub(crate) fn with_commands(text: &str, generation: Option<Generation>) -> String {
     let mut text = text.to_owned();
@@ -31,6 +46,14 @@ pub(crate) fn with_commands(text: &str, generation: Option<Generation>) -> Strin
             None => format!("{two}`, or with Pulp 3 `{three}"),
         };
         text = text.replace(&format!("{{{name}}}"), &command);
+    }
+    for (name, of, words) in OF_ONE {
+        let words = if generation.is_none_or(|is| is == *of) {
+            words
+        } else {
+            ""
+        };
+        text = text.replace(&format!("{{{name}}}"), words);
     }
     text
 }
@@ -78,6 +101,15 @@ mod tests {
                 !three.starts_with("pulp-admin") && !three.contains("/v2/"),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_one_pulp_is_not_said_of_the_other() {
+        for (name, of, _) in OF_ONE {
+            let told = |generation| with_commands(&format!("x{{{name}}}"), generation);
+            assert_eq!(told(Some(of.other())), "x");
+            assert!(told(Some(*of)).len() > 10 && told(None) == told(Some(*of)));
         }
     }
 

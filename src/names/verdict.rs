@@ -125,7 +125,7 @@ names! {
     ServiceExited "service_exited" Failed ["F02" "F09" "F10" "F26" "F28" "F47"]
         "A service's main process exited because the broker was away.";
         "the main process that ran before is gone, whether or not its supervisor started another";
-        "Read why with `journalctl -u {unit}`, cure that, and start the unit: `systemctl start {unit}`. Pulp 3's services exit when they lose their database: give their units `Restart=always` (`on-failure` leaves out exit status 0)."
+        "Read why with `journalctl -u {unit}`, cure that, and start the unit: `systemctl start {unit}`{restart_always}."
     NotRecovered "not_recovered" Failed ["F04" "F05" "F06" "F08" "F31"]
         "A service runs, and did not connect to the broker again.";
         "the broker answers, the main process runs, and no standing connection was seen until the wait was over";
@@ -165,7 +165,7 @@ names! {
     TaskStuck "task_stuck" Failed ["F12" "F23" "F29" "F39" "F40" "F44"]
         "A task began or waited, and did not end.";
         "a task of ours is still waiting or running at the deadline, or Pulp 3 shows a task, whoever's it is, as running that began before each of its workers";
-        "See its state and worker (`{show_task}`), cancel it (`{cancel_task}`), and restart Pulp 2's resource manager if its worker is null."
+        "See its state and worker (`{show_task}`), cancel it (`{cancel_task}`){restart_manager}."
     TaskDuplicated "task_duplicated" Failed ["F35"]
         "One task ran twice.";
         "two workers report the same task of ours, or its effect is there twice";
