@@ -89,12 +89,15 @@ impl VerdictError {
         error.downcast_ref()
     }
 
-    /// What an error says, its causes too, without the verdict's name before it.
+    /// What an error says behind its verdict's name, its causes too.
     pub(crate) fn text_of(error: &anyhow::Error) -> String {
         let text = format!("{error:#}");
-        let beginning = Self::within(error).map(Self::beginning).unwrap_or_default();
-        let own = text.strip_prefix(&beginning).unwrap_or(&text);
-        own.strip_prefix(": ").unwrap_or(own).to_owned()
+        let Some(own) = Self::within(error).filter(|own| own.name.is_some()) else {
+            return text;
+        };
+        let behind = text.split_once(&own.beginning());
+        let behind = behind.map_or(text.as_str(), |(_, behind)| behind);
+        behind.strip_prefix(": ").unwrap_or(behind).to_owned()
     }
 
     /// Of what an error tells.
@@ -172,6 +175,8 @@ mod tests {
         let alone = VerdictError::new(Name::Busy, "1 task runs").into();
         let around =
             anyhow::anyhow!("no manager").context(VerdictError::new(Name::Unsupported, ""));
+        let wrapped =
+            anyhow::Error::from(VerdictError::new(Name::Busy, "1 task runs")).context("x");
         let plain = anyhow::anyhow!("no manager");
         for (error, name, said, text) in [
             (
@@ -185,6 +190,12 @@ mod tests {
                 Some(Name::Unsupported),
                 "VOID unsupported: no manager",
                 "no manager",
+            ),
+            (
+                wrapped,
+                Some(Name::Busy),
+                "x: VOID busy: 1 task runs",
+                "1 task runs",
             ),
             (plain, None, "no manager", "no manager"),
         ] {
