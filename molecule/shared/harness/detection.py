@@ -73,8 +73,8 @@ def detect_once(lab, subject, inventory=None):
             value = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
             *told, sentence = named(play)
             results = given[-1] if given else None
-            verdicts = [event["reply"]["verdict"] for event in play.events() if isinstance(event["reply"].get("verdict"), dict)]
-            step = verdicts[-1].get("next_step", "") if verdicts else ""
+            verdicts = reported(play)
+            step = verdicts[-1]["next_step"] if verdicts else ""
             return Found(subject, *told, _short(sentence), seconds, results, value["verdict"] if value else "", sentence, step)
         finally:
             if play.process.poll() is None:
@@ -84,11 +84,16 @@ def detect_once(lab, subject, inventory=None):
         cure(lab, subject)
 
 
+def reported(play):
+    """What pulp_report judged; other modules name verdicts of their own."""
+    replies = [event["reply"] for event in play.events()]
+    return [reply["verdict"] for reply in replies if "line" in reply and "verdict" in reply]
+
+
 def named(play):
     """The verdict's name, of whom, and the first words of why."""
-    replies = [event["reply"] for event in play.events()]
     told = [event["reply"].get("msg", "") for event in play.events() if event["outcome"] == "failed"]
-    sentences = [reply["verdict"].get("sentence", "") for reply in replies if isinstance(reply.get("verdict"), dict)]
+    sentences = [verdict["sentence"] for verdict in reported(play)]
     cause = CAUSE.search(told[-1] if told else "")
     evidence = sentences[-1] if sentences else cause[2] if cause else ""
     line = LINE.search(play.printed.read_text(encoding="utf-8", errors="replace"))
