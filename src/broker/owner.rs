@@ -10,9 +10,8 @@ use super::endpoint::Endpoint;
 use super::{Protocol, others, units};
 use crate::host::command_lines;
 use crate::host::sockets::{self, Listener, clients};
-use crate::names::VerdictError;
 use crate::names::option;
-use crate::names::verdict::Name;
+use crate::names::verdict_of;
 use crate::service::{self, Unit, full_name};
 
 /// Whose the broker's endpoint is.
@@ -224,13 +223,11 @@ pub(super) fn named_by_units(said: Option<&str>) -> Result<Option<String>> {
     found.iter_mut().for_each(Candidate::look_at_log);
     let owner = BrokerOwner::judge(&found);
     if !owner.several.is_empty() {
-        bail!(VerdictError::new(
-            Name::BrokerUncertain,
-            format!(
-                "nothing says which of {} is Pulp's; set `{}`",
-                owner.several.join(", "),
-                option("broker_url")
-            )
+        bail!(verdict_of!(
+            BrokerUncertain,
+            "nothing says which of {} is Pulp's; set `{}`",
+            owner.several.join(", "),
+            option("broker_url")
         ));
     }
     Ok(owner.unit)

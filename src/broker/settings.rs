@@ -14,8 +14,7 @@ use anyhow::{Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::ansible::secrets;
-use crate::names::VerdictError;
-use crate::names::verdict::Name;
+use crate::names::verdict_of;
 use crate::names::{Generation, all_units, option};
 use crate::service;
 use crate::timeline::Retry;
@@ -134,12 +133,10 @@ impl Settings {
         let unknown = || Err(self.asked.clone());
         let place = place.and_then(|at| self.places.get(&at).cloned().unwrap_or_else(unknown));
         place.map_err(|why| {
-            anyhow!(VerdictError::new(
-                Name::BrokerUncertain,
-                format!(
-                    "failed to find what is to be taken away in Pulp's settings: {why}; set `{}`",
-                    option("broker_url")
-                )
+            anyhow!(verdict_of!(
+                BrokerUncertain,
+                "failed to find what is to be taken away in Pulp's settings: {why}; set `{}`",
+                option("broker_url")
             ))
         })
     }

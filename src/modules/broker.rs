@@ -26,9 +26,8 @@ use crate::broker::settings::stamps::{self, Stamps};
 use crate::broker::{Broker, rabbitmqctl};
 use crate::host::identity;
 use crate::names::Generation;
-use crate::names::VerdictError;
 use crate::names::option;
-use crate::names::verdict::Name;
+use crate::names::verdict_of;
 use crate::outage::methods::{ApplyAt, Method};
 use crate::outage::plan::OutageOptions;
 use crate::pulp::options::{ACCEPT_TASK_LOSS, PULP_URL, with_options};
@@ -99,13 +98,11 @@ struct Outage<'a> {
 fn refuse_changed(before: Option<&Stamps>) -> Result<()> {
     let changed = before.map(stamps::changed).unwrap_or_default();
     if !changed.is_empty() {
-        bail!(VerdictError::new(
-            Name::BrokerUncertain,
-            format!(
-                "{} was changed since Pulp was asked for its settings; expected it to be as it was: keep off it for the \
+        bail!(verdict_of!(
+            BrokerUncertain,
+            "{} was changed since Pulp was asked for its settings; expected it to be as it was: keep off it for the \
              test, restart Pulp's services if the change is meant, and run the test again",
-                changed.join(", ")
-            )
+            changed.join(", ")
         ));
     }
     Ok(())

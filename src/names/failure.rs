@@ -40,6 +40,14 @@ pub(crate) struct VerdictError {
     failures: Vec<Failure>,
 }
 
+/// The error with this verdict and these words, which are written as for `format!`.
+macro_rules! verdict_of {
+    ($name:ident, $($words:tt)+) => {
+        $crate::names::VerdictError::new($crate::names::verdict::Name::$name, format!($($words)+))
+    };
+}
+pub(crate) use verdict_of;
+
 impl VerdictError {
     pub(crate) fn new(name: Name, text: impl Into<String>) -> Self {
         Self {

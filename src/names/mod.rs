@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use commands::with_commands;
-pub(crate) use failure::{Failure, VerdictError};
+pub(crate) use failure::{Failure, VerdictError, verdict_of};
 pub(crate) use families::{
     WORKER_PREFIX, WORKERS, all_units, is_template, listed, listed_as, serves_api, units,
 };

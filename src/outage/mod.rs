@@ -19,7 +19,7 @@ use crate::host::processes::ProcessState;
 use crate::host::wait::{Deadline, Pace, until};
 use crate::host::{files, process};
 use crate::names::verdict::Name;
-use crate::names::{Failure, VerdictError};
+use crate::names::{Failure, VerdictError, verdict_of};
 use crate::service::{self, Verb};
 use methods::{COMMAND_LIMIT, Command, Method, OutageStep};
 pub(crate) use taken::Taken;
@@ -158,14 +158,12 @@ impl BrokerView<'_> {
                 return Err(self.interrupted(&doubt, now - begin));
             }
             if longest > LONGEST_GAP {
-                bail!(VerdictError::new(
-                    Name::OutageNotProven,
-                    format!(
-                        "nobody watched the broker for {:.1} s of the outage, more than the \
+                bail!(verdict_of!(
+                    OutageNotProven,
+                    "nobody watched the broker for {:.1} s of the outage, more than the \
                      {} s allowed; the host was too busy or asleep: run the test again",
-                        longest.as_secs_f64(),
-                        LONGEST_GAP.as_secs()
-                    )
+                    longest.as_secs_f64(),
+                    LONGEST_GAP.as_secs()
                 ));
             }
             let over = now - begin >= length;
@@ -283,7 +281,7 @@ pub(crate) fn interrupted(text: &str, method: Option<Method>) -> Error {
         text: text.to_owned(),
         next_step: Some(capital),
     };
-    VerdictError::new(Name::OutageInterrupted, format!("{text}; {next_step}"))
+    verdict_of!(OutageInterrupted, "{text}; {next_step}")
         .with(failure)
         .into()
 }

@@ -14,9 +14,9 @@ use super::methods::{ApplyAt, Method, OutageStep, OutageTarget, SHARED, plan};
 use crate::broker::{Broker, ProbeAnswer, remedy};
 use crate::host::processes::Process;
 use crate::host::{identity, sockets};
-use crate::names::VerdictError;
 use crate::names::option;
 use crate::names::verdict::Name;
+use crate::names::{VerdictError, verdict_of};
 use crate::service::{self, Unit};
 
 /// What Pulp's services take to start once their broker is back.
@@ -144,25 +144,21 @@ fn processes(method: Method, unit: Option<&str>) -> Result<Vec<Process>> {
     if method == Method::Freeze
         && let Some(after) = service::require()?.watchdog(unit)?
     {
-        bail!(VerdictError::new(
-            Name::Unsupported,
-            format!(
-                "`{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
+        bail!(verdict_of!(
+            Unsupported,
+            "`{unit}` has WatchdogSec={after}: frozen it would be killed by systemd, which is \
              another outage; use {} kill or partition",
-                option("method")
-            )
+            option("method")
         ));
     }
     let mut all = service::processes_of(unit)?;
     if all.is_empty() {
-        bail!(VerdictError::new(
-            Name::Unsupported,
-            format!(
-                "the broker answers, but `{unit}` has no process on this host; it may run in a \
+        bail!(verdict_of!(
+            Unsupported,
+            "the broker answers, but `{unit}` has no process on this host; it may run in a \
              container or in another unit: set `{}`, or use {} partition",
-                option("broker_unit"),
-                option("method")
-            )
+            option("broker_unit"),
+            option("method")
         ));
     }
     if method != Method::Freeze {
@@ -221,13 +217,11 @@ fn addresses(outage: &OutageOptions<'_>) -> Vec<IpAddr> {
 /// Cutting the connection over which this runs would leave nobody to give anything back in time.
 fn refuse_own_connection(port: u16) -> Result<()> {
     if sockets::ports_of_ancestors()?.contains(&port) {
-        bail!(VerdictError::new(
-            Name::Unsupported,
-            format!(
-                "port {port} is the broker's and also that of the connection over which this \
+        bail!(verdict_of!(
+            Unsupported,
+            "port {port} is the broker's and also that of the connection over which this \
              module was started (ssh): cutting it would cut that too; use {} stop, kill or freeze",
-                option("method")
-            )
+            option("method")
         ));
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::feed::{self, Feed};
 use crate::host::wait::interrupt;
 use crate::host::wait::{Deadline, TimedOut, until};
 use crate::names::verdict::Name;
-use crate::names::{Failure, Generation, Role, VerdictError, option};
+use crate::names::{Failure, Generation, Role, VerdictError, option, verdict_of};
 use crate::pulp::repodata::{self, Listed};
 use crate::pulp::steps::StepKind;
 use crate::pulp::{self, Created, Task, TaskState};
@@ -92,14 +92,12 @@ fn idle(check: &mut Check, deadline: Deadline) -> Result<Map<String, Value>> {
     check.busy = check.pulp.open_tasks(deadline)?;
     let count = check.busy.len();
     if count > 0 {
-        bail!(VerdictError::new(
-            Name::Busy,
-            format!(
-                "tasks of others run or wait at `{}`, {count} in number: {}; wait until \
+        bail!(verdict_of!(
+            Busy,
+            "tasks of others run or wait at `{}`, {count} in number: {}; wait until \
              they have ended, or call without require_idle",
-                check.pulp.door.base,
-                named(&check.busy)
-            )
+            check.pulp.door.base,
+            named(&check.busy)
         ));
     }
     Ok(Map::new())
@@ -337,18 +335,16 @@ fn demand_one_sync(check: &Check, deadline: Deadline) -> Result<()> {
     let Ok(Some(ended)) = twice else {
         return Ok(());
     };
-    bail!(VerdictError::new(
-        Name::TaskDuplicated,
-        format!(
-            "{ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
+    bail!(verdict_of!(
+        TaskDuplicated,
+        "{ended} syncs of repository `{id}` have ended, and one was asked for{}; see \
          {} for the workers that ran it",
-            check
-                .pulp
-                .tasks()
-                .first()
-                .map_or(String::new(), |task| format!(" (task `{}`)", task.id)),
-            Generation::Two.log_of(Role::Worker)
-        )
+        check
+            .pulp
+            .tasks()
+            .first()
+            .map_or(String::new(), |task| format!(" (task `{}`)", task.id)),
+        Generation::Two.log_of(Role::Worker)
     ))
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::host::processes;
 use crate::host::wait::{Deadline, Pace, TimedOut, until};
 use crate::names::verdict::Name;
-use crate::names::{Actor, VerdictError};
+use crate::names::{Actor, VerdictError, verdict_of};
 use crate::observe;
 use crate::service;
 use crate::timeline::{ActorState, Outage, Timeline};
@@ -114,13 +114,11 @@ fn look(main_pids: &BTreeMap<String, u32>, until_when: Until) -> Result<Look> {
         return Ok(Look::Recovered);
     }
     if now.is_none() {
-        bail!(VerdictError::new(
-            Name::NotExercised,
-            format!(
-                "the observer has ended ({}) before every consumer had recovered, so \
+        bail!(verdict_of!(
+            NotExercised,
+            "the observer has ended ({}) before every consumer had recovered, so \
              nothing tells whether they did",
-                timeline.end().unwrap_or("it was killed")
-            )
+            timeline.end().unwrap_or("it was killed")
         ));
     }
     Ok(Look::NotYet(Box::new(timeline), at))

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 
 use super::methods::{COMMAND_LIMIT, Command, OutageTarget, Pair};
 use crate::host::{process, programs};
-use crate::names::VerdictError;
 use crate::names::verdict::Name;
+use crate::names::{VerdictError, verdict_of};
 
 /// What is done with the broker's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +74,10 @@ impl Firewall {
 fn may_use(command: &[&str]) -> Result<()> {
     match process::run_ok(command, COMMAND_LIMIT) {
         Ok(_) => Ok(()),
-        Err(error) => bail!(VerdictError::new(
-            Name::Unsupported,
-            format!(
-                "packets cannot be cut here: {error:#}; root needs CAP_NET_ADMIN for it, which \
+        Err(error) => bail!(verdict_of!(
+            Unsupported,
+            "packets cannot be cut here: {error:#}; root needs CAP_NET_ADMIN for it, which \
              a container lacks unless it is given; or use another method"
-            )
         )),
     }
 }

@@ -22,8 +22,7 @@ use super::{
 use crate::host::processes::{self, Process};
 use crate::host::wait::Deadline;
 use crate::host::{files, process, programs};
-use crate::names::VerdictError;
-use crate::names::verdict::Name;
+use crate::names::verdict_of;
 use crate::names::{WORKER_PREFIX, WORKERS};
 use pid_file::{NODE, PULP_DIR, PidFileSeen, PidFiles};
 
@@ -171,13 +170,11 @@ impl Manager for Sysv {
     fn newest(&self, units: &[&Unit]) -> Result<Vec<LogLine>> {
         let tails = logs::tails();
         if tails.is_empty() {
-            bail!(VerdictError::new(
-                Name::NotExercised,
-                format!(
-                    "none of {} can be read, so nothing says what Pulp's services met; let syslog \
+            bail!(verdict_of!(
+                NotExercised,
+                "none of {} can be read, so nothing says what Pulp's services met; let syslog \
                  write one of them",
-                    logs::FILES.join(", ")
-                )
+                logs::FILES.join(", ")
             ));
         }
         let mut lines = Vec::new();
