@@ -246,7 +246,7 @@ impl Set<'_> {
     fn told(&self, error: Error) -> Error {
         let names_failed = service::manager().is_none_or(Manager::names_failed);
         if !names_failed && self.state != State::Stopped {
-            error.context(VerdictError::new(Name::ServiceDidNotStart, ""))
+            error.context(VerdictError::around(Name::ServiceDidNotStart))
         } else {
             error
         }

@@ -57,6 +57,11 @@ impl VerdictError {
         }
     }
 
+    /// To be put around an error, which says what happened.
+    pub(crate) fn around(name: Name) -> Self {
+        Self::new(name, "")
+    }
+
     pub(crate) fn unnamed(text: impl Into<String>) -> Self {
         Self {
             name: None,
@@ -181,8 +186,7 @@ mod tests {
     #[test]
     fn a_verdict_is_a_name_and_what_is_said_of_it() {
         let alone = VerdictError::new(Name::Busy, "1 task runs").into();
-        let around =
-            anyhow::anyhow!("no manager").context(VerdictError::new(Name::Unsupported, ""));
+        let around = anyhow::anyhow!("no manager").context(VerdictError::around(Name::Unsupported));
         let wrapped =
             anyhow::Error::from(VerdictError::new(Name::Busy, "1 task runs")).context("x");
         let plain = anyhow::anyhow!("no manager");

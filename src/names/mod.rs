@@ -29,7 +29,6 @@ pub(crate) use role::Role;
 
 /// One service: who did something, or to whom it happened.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub(crate) struct Actor {
     /// Its unit, such as `pulp_worker-0.service`. Empty where only Pulp's own name is known and does
     /// not lead to a unit, as with Pulp 3.

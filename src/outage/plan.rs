@@ -68,14 +68,14 @@ fn shown(step: &OutageStep) -> String {
 /// `VOID unsupported` and the like: it cannot be made here, or must not be.
 pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<Plan> {
     let broker = outage.broker;
-    let manager = service::require().context(VerdictError::new(Name::Unsupported, ""))?;
+    let manager = service::require().context(VerdictError::around(Name::Unsupported))?;
     let unit = match (&broker.unit, outage.method.cuts()) {
         (Some(unit), _) => Some(unit.as_str()),
         (None, true) => None,
         (None, false) => Some(
             broker
                 .unit()
-                .context(VerdictError::new(Name::Unsupported, ""))?,
+                .context(VerdictError::around(Name::Unsupported))?,
         ),
     }
     // At Pulp's side the broker is left alone, even where it is on the same host.
@@ -124,14 +124,14 @@ pub(crate) fn make(outage: &OutageOptions<'_>, answer: &ProbeAnswer) -> Result<P
 /// It should have answered before it is taken away.
 fn refuse_silent(broker: &Broker, answer: &ProbeAnswer) -> Result<()> {
     if !answer.is_up() {
-        let why = format!(
+        bail!(verdict_of!(
+            OutageNotProven,
             "the broker at {} ({}) should have answered before it is taken away, but {answer}; {}, and run the test \
              again",
             broker.endpoint,
             broker.source,
             remedy(answer, broker.unit.as_deref())
-        );
-        bail!(VerdictError::new(Name::OutageNotProven, why));
+        ));
     }
     Ok(())
 }
@@ -198,12 +198,12 @@ fn lead(outage: &OutageOptions<'_>, unit: Option<&str>) -> Result<Duration> {
 /// What is cut: packets have a port.
 fn port(outage: &OutageOptions<'_>) -> Result<u16> {
     outage.broker.endpoint.port().with_context(|| {
-        let why = format!(
+        verdict_of!(
+            Unsupported,
             "the broker is reached at the Unix socket {}, where there are no packets to cut; use {} stop, kill or freeze",
             outage.broker.endpoint,
             option("method")
-        );
-        VerdictError::new(Name::Unsupported, why)
+        )
     })
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use super::systemd::Systemd;
 use super::sysv::Sysv;
-use super::{Alarm, LogLine, Restart, RestartScript, Setup, StartBan, Unit, Verb};
+use super::{Alarm, KeepDown, LogLine, Restart, RestartScript, Setup, Unit, Verb};
 use crate::host::processes::Process;
 use crate::host::wait::Deadline;
 
@@ -39,7 +39,7 @@ pub(crate) trait Manager: Debug + Sync {
     fn signal(&self, signal: &str, unit: &str, pids: &[String]) -> Command;
 
     /// The drop-in that forbids a unit each start and restart until the next boot; none where nothing starts by itself.
-    fn start_ban(&self, unit: &str) -> Option<StartBan>;
+    fn keep_down(&self, unit: &str) -> Option<KeepDown>;
 
     /// Whether the kernel's control groups say which unit a process belongs to.
     fn has_groups(&self) -> bool;

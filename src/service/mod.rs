@@ -156,14 +156,14 @@ pub(crate) struct Alarm {
 
 /// The drop-in by which a unit is neither started nor restarted, and what makes it count.
 #[derive(Debug)]
-pub(crate) struct StartBan {
+pub(crate) struct KeepDown {
     pub(crate) folder: String,
     pub(crate) name: &'static str,
     pub(crate) text: String,
     pub(crate) reload: Command,
 }
 
-impl StartBan {
+impl KeepDown {
     /// Where it has to stand.
     pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.folder, self.name)

@@ -46,7 +46,8 @@ pub(crate) struct Refused {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ActorState {
-    #[serde(flatten)]
+    /// Whoever reads it looks who it is by itself.
+    #[serde(flatten, skip_deserializing)]
     pub(crate) actor: Actor,
     /// 0: it has none.
     pub(crate) main_pid: u32,

@@ -96,6 +96,17 @@ pub(super) fn api(at: f64, outcome: &str, milliseconds: u32) -> Json {
 }
 
 #[test]
+fn an_exit_that_makes_no_sense_is_none_that_never_was() {
+    for exits in [
+        json!([{"how": "exited"}]),
+        json!([{"at": 9.3, "how": "x"}, 7]),
+    ] {
+        let (told, _) = verdict(&changed(&[(&at(WORKER, "exits"), exits)]));
+        assert!(told.starts_with("void "), "{told}");
+    }
+}
+
+#[test]
 fn what_was_seen_alone_may_be_a_failure() {
     let fails = |results: &Json| super::fails(results.pointer(&at(SCENE, "watch")).unwrap());
     assert!(!fails(&sample()));

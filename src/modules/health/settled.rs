@@ -266,6 +266,18 @@ mod tests {
 
     /// No restart of a service helps, and none is named.
     #[test]
+    fn a_service_that_has_no_name_or_role_is_none_to_be_judged() {
+        let whole = serde_json::json!({"name": "pulp_worker-0.service", "role": "worker", "worker": null,
+            "host": "h", "running": true, "died": ""});
+        assert!(Service::deserialize(&whole).is_ok());
+        for key in ["name", "role"] {
+            let mut part = whole.clone();
+            part.as_object_mut().unwrap().remove(key);
+            assert!(Service::deserialize(&part).is_err(), "{key}");
+        }
+    }
+
+    #[test]
     fn a_machine_that_stands_in_the_inventory_twice_is_refused_as_that() {
         let [one, two] = [all(), all()];
         let both: Vec<Service> = one.into_iter().chain(two).collect();

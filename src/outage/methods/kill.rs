@@ -22,29 +22,29 @@ pub(super) fn plan(unit: &str, processes: &[Process], manager: &dyn Manager) -> 
         // Also what the broker has forked meanwhile, as PostgreSQL does for each client.
         manager.signal("SIGKILL", unit, &pids)
     });
-    let Some(ban) = manager.start_ban(unit) else {
+    let Some(drop_in) = manager.keep_down(unit) else {
         return Pair {
             inject: vec![kill],
             ..Pair::default()
         };
     };
-    let path = ban.path();
+    let path = drop_in.path();
     Pair {
         inject: vec![
             OutageStep::Write {
                 path: path.clone(),
                 text: format!(
                     "# By the Pulp broker test, until it gives the broker back.\n{}",
-                    ban.text
+                    drop_in.text
                 ),
             },
-            OutageStep::Run(ban.reload.clone()),
+            OutageStep::Run(drop_in.reload.clone()),
             kill,
         ],
         undo: vec![
             command(["rm", "-f", &path]),
-            command(["rmdir", &ban.folder]),
-            ban.reload,
+            command(["rmdir", &drop_in.folder]),
+            drop_in.reload,
         ],
         left: vec![command(["test", "-e", &path])],
         ..Pair::default()

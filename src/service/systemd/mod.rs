@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail};
 
 use super::{
-    Alarm, Command, LogLine, Manager, Restart, RestartScript, StartBan, Unit, Verb, full_name,
+    Alarm, Command, KeepDown, LogLine, Manager, Restart, RestartScript, Unit, Verb, full_name,
 };
 use crate::host::process;
 use crate::host::processes::{self, Process};
@@ -34,7 +34,7 @@ pub(crate) const UNIT_DIRS: &[&str] = &[
 ];
 
 /// The last of a unit's drop-ins counts, and they are read in the order of their names; systemd.unit(5).
-const BAN: &str = "zzzz-pulp_broker.conf";
+const DROP_IN: &str = "zzzz-pulp_broker.conf";
 
 /// A path that is never there.
 const NEVER: &str = "/run/pulp_broker/may-start";
@@ -86,10 +86,10 @@ impl Manager for Systemd {
             .to_vec()
     }
 
-    fn start_ban(&self, unit: &str) -> Option<StartBan> {
-        Some(StartBan {
+    fn keep_down(&self, unit: &str) -> Option<KeepDown> {
+        Some(KeepDown {
             folder: format!("/run/systemd/system/{unit}.d"),
-            name: BAN,
+            name: DROP_IN,
             text: format!("[Unit]\nConditionPathExists={NEVER}\n[Service]\nRestart=no\n"),
             reload: ["systemctl", "daemon-reload"].map(str::to_owned).into(),
         })

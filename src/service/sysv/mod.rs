@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use procfs::process::Process as Entry;
 
 use super::{
-    Alarm, Command, LogLine, Manager, Restart, RestartScript, Setup, StartBan, Unit, Verb,
+    Alarm, Command, KeepDown, LogLine, Manager, Restart, RestartScript, Setup, Unit, Verb,
     full_name,
 };
 use crate::host::processes::{self, Process};
@@ -76,7 +76,7 @@ impl Manager for Sysv {
         ["sh", "-c", &kill].map(str::to_owned).to_vec()
     }
 
-    fn start_ban(&self, _: &str) -> Option<StartBan> {
+    fn keep_down(&self, _: &str) -> Option<KeepDown> {
         None
     }
 

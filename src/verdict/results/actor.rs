@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{fitting, text};
+use super::{fitting, list, text};
 use crate::names::{Actor, Role};
 use crate::timeline::{ActorState, BrokerRefusal};
 
@@ -14,29 +14,28 @@ pub(super) fn actor(value: &Value) -> Option<Actor> {
         let listed = text(value);
         return (!listed.is_empty()).then(|| Actor::listed(&listed));
     }
-    let known = |actor: &Actor| !actor.name.is_empty() || actor.worker.is_some();
-    fitting(value).map(completed).filter(known)
-}
-
-fn completed(actor: Actor) -> Actor {
-    let role = match actor.role {
-        Role::Other => Role::of_unit(&actor.name),
-        role => role,
-    };
-    let worker = actor.worker.filter(|worker| !worker.is_empty());
-    Actor {
-        role,
-        worker,
-        ..actor
+    let name = text(&value["name"]);
+    let worker = Some(text(&value["worker"])).filter(|worker| !worker.is_empty());
+    if name.is_empty() && worker.is_none() {
+        return None;
     }
+    let role = match Role::deserialize(&value["role"]) {
+        Ok(role) if role != Role::Other => role,
+        _ => Role::of_unit(&name),
+    };
+    Some(Actor { name, role, worker })
 }
 
-/// What became of it.
+/// What became of it. Of whom it says that they ended, and not how, it says nothing that counts: an exit that is left out would be
+/// a service that never exited.
 pub(super) fn state(value: &Value) -> Option<ActorState> {
     let mut state: ActorState = fitting(value)?;
-    state.actor = completed(state.actor);
+    if state.exits.len() != list(&value["exits"]).len() {
+        return None;
+    }
+    state.actor = actor(value).filter(|actor| !actor.name.is_empty())?;
     state.lag = state.lag.max(0.0);
-    (!state.actor.name.is_empty()).then_some(state)
+    Some(state)
 }
 
 /// A reason of a later version is none.
