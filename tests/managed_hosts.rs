@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 /// What Ansible does on the controller alone, or, `raw`, with the host's shell.
-const NEEDS_NO_PYTHON: [&str; 16] = [
+const NEEDS_NO_PYTHON: [&str; 17] = [
     "add_host",
     "assert",
     "debug",
@@ -30,11 +30,12 @@ const NEEDS_NO_PYTHON: [&str; 16] = [
     "raw",
     "set_fact",
     "set_stats",
+    "validate_argument_spec",
 ];
 
 /// What a task may say beside its module. Whatever else it says counts as a module, so a keyword that is missing here is
 /// told and not missed.
-const KEYWORDS: [&str; 20] = [
+const KEYWORDS: [&str; 21] = [
     "args",
     "become",
     "changed_when",
@@ -47,6 +48,7 @@ const KEYWORDS: [&str; 20] = [
     "ignore_unreachable",
     "loop",
     "loop_control",
+    "module_defaults",
     "name",
     "no_log",
     "register",

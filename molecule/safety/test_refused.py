@@ -111,7 +111,8 @@ class Refused(Claims):
             ({"apply_at": "pulp"}, "pulp_broker_test_apply_at is pulp, so value of pulp_broker_test_method must be one of: partition, reset, got: stop"),
             ({"tls_minimum": 1.1}, "value of pulp_broker_test_tls_minimum must be one of: 1.0, 1.2, got: 1.1"),
             ({"void": "maybe"}, "value of pulp_broker_test_void must be one of: fail, pass, got: maybe"),
-            ({"scenarios": 3}, "value of pulp_broker_test_scenarios must be one or more of: health, connect, reconnect, got: 3"),
+            ({"scenarios": 3}, "value of pulp_broker_test_scenarios must be one or more of: health, connect, reconnect. Got no match for: 3"),
+            ({"connect_hold": "soon"}, "argument 'pulp_broker_test_connect_hold' is of type str and we were unable to convert to int"),
             ({"final_restart": "yes"}, "value of pulp_broker_test_final_restart must be one of: on_failure, always, never, got: yes"),
         ):
             with self.subTest(words):

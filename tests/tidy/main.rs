@@ -399,15 +399,17 @@ fn the_roles_documentation_has_every_variable_with_its_default() {
         let text = fs::read_to_string(path).expect("the role has it");
         serde_saphyr::from_str(&text).expect("it is YAML")
     };
-    let mut defaults = read("defaults/main.yml");
-    let computed = defaults.get_mut("pulp_broker_test_reconnect_hold");
-    *computed.expect("it has a default") = serde_json::Value::Null;
+    let defaults = read("defaults/main.yml");
     let specs = read("meta/argument_specs.yml");
     let options = specs["argument_specs"]["main"]["options"].as_object();
     let documented: BTreeMap<String, serde_json::Value> = options
         .into_iter()
         .flatten()
-        .map(|(name, option)| (name.clone(), option["default"].clone()))
+        .map(|(name, option)| {
+            // What has no default is empty: it is not given.
+            let default = option.get("default").cloned();
+            (name.clone(), default.unwrap_or_else(|| "".into()))
+        })
         .collect();
     assert_eq!(documented, defaults);
 }

@@ -1,4 +1,5 @@
-//! The checks of `ArgumentSpecValidator`, in its order: secrets, defaults, required, types, choices, and unknown options last.
+//! The checks of `ArgumentSpecValidator`, in its order: secrets, defaults, required, types, choices, and unknown options last. What is
+//! blank is not given.
 
 mod coerce;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) fn validate(
     learn: &mut impl FnMut(&str),
 ) -> Result<Valid, String> {
     let unknown = unknown_names(spec, &given);
+    given.retain(|(key, value)| unknown.contains(key) || !is_blank(value));
     set_defaults(spec, &mut given);
     for opt in spec.iter().filter(|opt| opt.no_log) {
         if let Some(value) = get(&given, opt.name).filter(|value| !is_zero(value)) {
@@ -52,6 +54,11 @@ pub(crate) fn validate(
         params,
         module_args: Given::object(given),
     })
+}
+
+/// Variables that a survey or a template leaves empty arrive as an empty text.
+fn is_blank(value: &Given) -> bool {
+    matches!(value, Given::Null) || matches!(value, Given::Str(text) if text.is_empty())
 }
 
 fn unknown_names(spec: &[Opt], given: &[(String, Given)]) -> BTreeSet<String> {
@@ -130,9 +137,6 @@ fn check_types(spec: &[Opt], given: &mut Vec<(String, Given)>) -> Result<(), Str
         let Some(value) = get(given, opt.name) else {
             continue;
         };
-        if *value == Given::Null && !opt.required && opt.default == Default::None {
-            continue;
-        }
         // It is one already, and may be megabytes.
         if matches!((opt.kind, value), (Kind::Dict, Given::Dict(_))) {
             continue;

@@ -119,10 +119,7 @@ fn errors_are_worded_as_ansible_words_them() {
             r#"{"url": "u", "headers": "a=b"}"#,
             "argument 'headers' is of type str and we were unable to convert to dict: dictionary requested, could not parse JSON or key=value",
         ),
-        (
-            r#"{"url": "u", "timeout": null}"#,
-            "argument 'timeout' is of type NoneType and we were unable to convert to int: \"None\" cannot be converted to an int",
-        ),
+        (r#"{"url": ""}"#, "missing required arguments: url"),
     ] {
         assert_eq!(msg(given), expected);
     }
@@ -148,12 +145,16 @@ fn every_option_is_there_and_no_other_key() {
 }
 
 #[test]
-fn null_is_an_empty_string_where_a_string_is_needed() {
-    assert_eq!(params(r#"{"url": null}"#)["url"], "");
-    assert_eq!(
-        msg(r#"{"url": "u", "state": null}"#),
-        "value of state must be one of: up, down, got: "
-    );
+fn what_is_blank_is_not_given() {
+    for blank in ["\"\"", "null"] {
+        let given = format!(
+            r#"{{"url": "u", "state": {blank}, "timeout": {blank}, "ports": {blank}, "headers": {blank}, "pw": {blank}}}"#
+        );
+        assert_eq!(params(&given), params(r#"{"url": "u"}"#), "{given}");
+        assert!(msg(&format!(r#"{{"url": {blank}}}"#)).starts_with("missing required"));
+        let unknown = msg(&format!(r#"{{"url": "u", "bogus": {blank}}}"#));
+        assert!(unknown.starts_with("Unsupported parameters"), "{unknown}");
+    }
 }
 
 #[test]
