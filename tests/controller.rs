@@ -189,8 +189,11 @@ fn a_message_names_the_variable_where_our_role_calls_and_the_option_elsewhere() 
     };
     let option = "parameter `broker_url`";
     let variable = "`pulp_broker_test_broker_url`";
-    let by_role = json!({"name": "Look", "ansible.builtin.include_role": {"name": "pulp_broker_test", "tasks_from": "set_up"}});
-    let by_role = said("role.yml", by_role);
+    let part = |name: &str| json!({"name": "Look", "ansible.builtin.include_role": {"name": "pulp_broker_test", "tasks_from": name}});
+    let by_role = said(
+        "role.yml",
+        json!({"block": [part("begin"), part("set_up")]}),
+    );
     assert!(
         by_role.contains(variable) && !by_role.contains(option),
         "{by_role}"

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use super::typed;
 use crate::ansible::spec::{Default as Preset, Kind, Opt};
 use crate::ansible::{Call, Module, Outcome, secrets};
-use crate::verdict::{Wishes, report};
+use crate::outage::methods::Method;
+use crate::pulp::options::{ACCEPT_TASK_LOSS, TLS_MINIMUM};
+use crate::verdict::{self, Intent, Wishes, report};
 
 /// The module, as the binary lists it.
 pub(crate) const MODULE: Module = Module {
@@ -24,6 +26,27 @@ pub(crate) const MODULE: Module = Module {
             .default(Preset::Str("fail"))
             .choices(&["fail", "pass"]),
         Opt::new("report_path", Kind::Str).default(Preset::Str("")),
+        Opt::new("stage", Kind::Str)
+            .default(Preset::Str("after"))
+            .choices(&["before", "restoring", "after"]),
+        Opt::new("method", Kind::Str)
+            .default(Preset::Str("stop"))
+            .choices(Method::NAMES),
+        Opt::new("apply_at", Kind::Str)
+            .default(Preset::Str("broker"))
+            .choices(&["broker", "pulp"]),
+        Opt::new("connect_hold", Kind::Int).default(Preset::Int(15)),
+        Opt::new("reconnect_hold", Kind::Int).default(Preset::Int(30)),
+        Opt::new("met_timeout", Kind::Int).default(Preset::Int(90)),
+        Opt::new("recovery_timeout", Kind::Int).default(Preset::Int(90)),
+        Opt::new("health_timeout", Kind::Int).default(Preset::Int(300)),
+        Opt::new("final_restart", Kind::Str)
+            .default(Preset::Str("on_failure"))
+            .choices(&["on_failure", "always", "never"]),
+        TLS_MINIMUM,
+        ACCEPT_TASK_LOSS,
+        Opt::new("accept_shared", Kind::Bool).default(Preset::Bool(false)),
+        Opt::list_of("keep", Kind::Str),
     ],
     work,
 };
@@ -33,6 +56,15 @@ struct Params {
     strict: bool,
     void: String,
     report_path: String,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stage {
+    Before,
+    Restoring,
+    After,
 }
 
 fn work(call: &Call) -> Result<Outcome> {
@@ -45,6 +77,18 @@ fn work(call: &Call) -> Result<Outcome> {
     let previous = Some(bulky("previous"))
         .filter(|map| !map.is_empty())
         .map(shown);
+    let intent: Intent = typed(call)?;
+    match params.stage {
+        Stage::Before => {
+            let preflight = verdict::before(&results, &intent);
+            return Ok(Outcome::default().with("preflight", preflight));
+        }
+        Stage::Restoring => {
+            let next = verdict::restoring(&results, &intent.final_restart);
+            return Ok(Outcome::default().with("next", next));
+        }
+        Stage::After => {}
+    }
     let wishes = Wishes {
         strict: params.strict,
         void_passes: params.void == "pass",
@@ -60,7 +104,11 @@ fn work(call: &Call) -> Result<Outcome> {
     .with("line", report.line)
     .with("html", report.html)
     .with("junit", report.junit)
-    .with("json", report.json))
+    .with("json", report.json)
+    .with("lines", report.lines)
+    .with("cause", report.cause)
+    .with("failure", report.failure)
+    .with("restored", report.restored))
 }
 
 /// The same without secrets: no value of a key that is called so, nor its text anywhere else.

@@ -4,9 +4,15 @@
 
 mod cause;
 mod judge;
+mod play;
+mod preflight;
 
 pub(crate) mod report;
 mod results;
+
+pub(crate) use play::restoring;
+pub(crate) use preflight::{Intent, before};
+
 mod sentences;
 #[cfg(test)]
 mod tests;
@@ -252,8 +258,19 @@ impl Judgement<'_> {
                 !wishes.strict || self.of_grade(Grade::Defect).all(Finding::stood_before)
             }
             Value::Failed => false,
-            Value::Void => wishes.void_passes,
+            Value::Void => wishes.void_passes && !self.run.impossible,
         }
+    }
+
+    /// What the play fails with: the verdict, and what is not given back.
+    fn failure(&self, wishes: Wishes) -> String {
+        let verdict = (!self.passes(wishes)).then_some(self.sentence.as_str());
+        let left = (!self.restored).then(|| self.run.left.as_deref().unwrap_or_default());
+        [verdict, left]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     fn json(&self, wishes: Wishes) -> Json {

@@ -11,6 +11,7 @@ mod tests;
 use serde_json::Value as Json;
 
 use super::judge;
+use super::play;
 use super::results::Run;
 use super::{Judgement, Wishes};
 use compare::Comparison;
@@ -26,23 +27,42 @@ pub(crate) struct Report {
     pub(crate) json: String,
     /// The verdict's sentence.
     pub(crate) sentence: String,
+    /// The last lines of the play.
+    pub(crate) lines: Vec<String>,
+    /// Why the scenarios did not come to their end, as the play fails with it.
+    pub(crate) cause: String,
+    /// What the play fails with at its end; empty: it passes.
+    pub(crate) failure: String,
+    /// What each host's user reads of the restoring.
+    pub(crate) restored: Json,
 }
 
 /// Judges the results and tells it in every form. `previous` is the JSON of the run before, `path` where
 /// the report will stand.
 pub(crate) fn make(results: &Json, previous: Option<&Json>, wishes: Wishes, path: &str) -> Report {
-    let run = Run::read(results);
+    let run = play::run(results).unwrap_or_else(|| Run::read(results));
     let judgement = judge::judge(&run);
     let comparison = previous.and_then(|previous| Comparison::with(&judgement, previous));
     let line = judgement.line(path);
     let document = document::of(&judgement, comparison.as_ref(), wishes, &line);
+    let verdict = judgement.json(wishes);
+    let read = |key: &str| verdict[key].as_str().unwrap_or_default().to_owned();
     Report {
-        verdict: judgement.json(wishes),
+        lines: vec![
+            read("as_before"),
+            read("sentence"),
+            read("felt"),
+            line.clone(),
+        ],
+        cause: run.cause.clone(),
+        failure: judgement.failure(wishes),
+        verdict,
         html: page::of(&judgement, comparison.as_ref(), &line),
         junit: junit::of(&judgement, wishes),
         json: format!("{document:#}\n"),
         sentence: judgement.sentence.clone(),
         line,
+        restored: play::restored_lines(results),
     }
 }
 

@@ -12,13 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::names::verdict::Name;
-
 use crate::names::Role;
+use crate::names::verdict::Name;
 pub(crate) use api::{Api, Availability, Stretch};
 pub(crate) use lenient::{fitting, flag, instant, list, number, text, texts};
-use reply::failures;
-pub(crate) use reply::{ModuleReply, OutageReply, ReportedFailure};
+pub(crate) use reply::{ModuleReply, OutageReply, Replied, ReportedFailure, failures};
 pub(crate) use watch::WatchReply;
 
 /// One run on all its hosts.
@@ -36,6 +34,8 @@ pub(crate) struct Run {
     /// What the play recorded first, and on which host; empty: the scenarios came to their end.
     pub(crate) cause: String,
     pub(crate) cause_host: String,
+    /// The user asks for what cannot be.
+    pub(crate) impossible: bool,
     /// Who the cause is about.
     pub(crate) failures: Vec<ReportedFailure>,
     /// Everything that was in the way before anything was touched.
@@ -100,10 +100,9 @@ pub(crate) struct QueueReport {
 const OUTAGES: [&str; 2] = ["connect", "reconnect"];
 
 impl Run {
-    pub(crate) fn read(results: &Value) -> Self {
+    /// What every form of the results says of the run.
+    pub(crate) fn begun(results: &Value) -> Self {
         let run = &results["run"];
-        let scenarios = texts(&run["scenarios"]);
-        let hosts = results["hosts"].as_object();
         Self {
             id: text(&run["id"]),
             began: text(&run["began"]),
@@ -113,7 +112,15 @@ impl Run {
             method: text(&run["method"]),
             apply_at: text(&run["apply_at"]),
             tool: text(&run["tool"]),
-            scenarios,
+            scenarios: texts(&run["scenarios"]),
+            ..Self::default()
+        }
+    }
+
+    /// As a run that was recorded by an earlier version has it.
+    pub(crate) fn read(results: &Value) -> Self {
+        let hosts = results["hosts"].as_object();
+        Self {
             cause: text(&results["cause"]),
             cause_host: text(&results["cause_host"]),
             failures: [
@@ -131,6 +138,7 @@ impl Run {
                 .flatten()
                 .map(|(name, host)| Host::read(name, host))
                 .collect(),
+            ..Self::begun(results)
         }
     }
 
@@ -168,6 +176,22 @@ impl Host {
             Value::Null => &host["facts"],
             deployment => deployment,
         };
+        Self {
+            lost: flag(&host["lost"]) == Some(true),
+            alarms_unknown: text(&host["alarms_unknown"]),
+            not_restored: text(&host["not_restored"]),
+            not_restored_by: not_restored_by(&host["not_restored_by"]),
+            scenes: scenarios
+                .into_iter()
+                .flatten()
+                .map(|(name, scene)| (name.clone(), Scene::read(scene)))
+                .collect(),
+            ..Self::found(name, deployment)
+        }
+    }
+
+    /// What was found on a host before the run.
+    pub(crate) fn found(name: &str, deployment: &Value) -> Self {
         let services = deployment["services"].as_array();
         let consumers = services.map(|services| {
             let running = services
@@ -180,7 +204,6 @@ impl Host {
         });
         Self {
             name: text(&name.into()),
-            lost: flag(&host["lost"]) == Some(true),
             broker_kind: text(&deployment["broker"]["kind"]),
             broker_unit: text(&deployment["broker"]["unit"]),
             database_unit: text(&deployment["database"]["unit"]),
@@ -190,15 +213,8 @@ impl Host {
                 .flatten()
                 .filter_map(|(name, count)| Some((name.clone(), number(count)?)))
                 .collect(),
-            alarms_unknown: text(&host["alarms_unknown"]),
-            not_restored: text(&host["not_restored"]),
-            not_restored_by: not_restored_by(&host["not_restored_by"]),
             consumers,
-            scenes: scenarios
-                .into_iter()
-                .flatten()
-                .map(|(name, scene)| (name.clone(), Scene::read(scene)))
-                .collect(),
+            ..Self::default()
         }
     }
 
@@ -249,7 +265,7 @@ impl Scene {
 
 /// By the step of the restoring that told it. A service that does not run or is not connected by then is
 /// not restored, whatever that is called in an outage.
-fn not_restored_by(steps: &Value) -> Vec<ReportedFailure> {
+pub(crate) fn not_restored_by(steps: &Value) -> Vec<ReportedFailure> {
     let services = ["services", "works"].into_iter().flat_map(|step| {
         failures(&steps[step])
             .into_iter()
@@ -261,7 +277,7 @@ fn not_restored_by(steps: &Value) -> Vec<ReportedFailure> {
     services.chain(failures(&steps["heard"])).collect()
 }
 
-fn queues(queues: &Value) -> Vec<QueueReport> {
+pub(crate) fn queues(queues: &Value) -> Vec<QueueReport> {
     let count = |value: &Value| number(value).or_else(|| number(&value["consumers"]));
     let names: BTreeSet<&String> = ["before", "after"]
         .into_iter()

@@ -38,6 +38,36 @@ pub(crate) struct ModuleReply {
     pub(crate) fired_why_not: String,
 }
 
+/// What a reply says of itself, as Ansible registered it and before anything else is read of it.
+pub(crate) trait Replied {
+    /// Nobody asked: the step was skipped, or it did not come to that.
+    fn is_skipped(&self) -> bool;
+    fn has_failed(&self) -> bool;
+    fn is_unreachable(&self) -> bool;
+    /// Its message, or what is said where there is none.
+    fn message(&self, none: &str) -> String;
+}
+
+impl Replied for Value {
+    fn is_skipped(&self) -> bool {
+        self.as_object().is_none_or(serde_json::Map::is_empty)
+            || flag(&self["skipped"]) == Some(true)
+    }
+
+    fn has_failed(&self) -> bool {
+        flag(&self["failed"]) == Some(true)
+    }
+
+    fn is_unreachable(&self) -> bool {
+        flag(&self["unreachable"]) == Some(true)
+    }
+
+    fn message(&self, none: &str) -> String {
+        let msg = Some(text(&self["msg"])).filter(|msg| !msg.is_empty());
+        msg.unwrap_or_else(|| none.to_owned())
+    }
+}
+
 /// A verdict that a module reached by itself.
 #[derive(Debug, Clone)]
 pub(crate) struct ReportedFailure {
@@ -50,7 +80,7 @@ pub(crate) struct ReportedFailure {
 }
 
 /// The failures of a reply. What has no name is told by the message alone.
-pub(super) fn failures(value: &Value) -> Vec<ReportedFailure> {
+pub(crate) fn failures(value: &Value) -> Vec<ReportedFailure> {
     let failure = |value: &Value| {
         let said = Some(text(&value["text"])).filter(|said| !said.is_empty());
         Some(ReportedFailure {

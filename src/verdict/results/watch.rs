@@ -29,7 +29,7 @@ pub(crate) struct WatchReply {
 }
 
 impl WatchReply {
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         let reply = ModuleReply::read(value)?;
         let timeline = &value["timeline"];
         let broker = &value["broker"];

@@ -3,6 +3,7 @@ the user of the test may read them, and none is ever seen half written. One with
 which is whatever the inventory calls it."""
 
 import hashlib
+import json
 import os
 import re
 import tempfile
@@ -26,11 +27,16 @@ class ActionModule(ActionBase):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
             for file in files:
                 place = os.path.dirname(folder.rstrip("/")) if file.get("one_folder_up") else folder
-                write(os.path.join(place, file_name(str(file["name"]))), str(file["content"]))
+                write(os.path.join(place, file_name(str(file["name"]))), as_text(file["content"]))
         except OSError as cause:
             raise AnsibleActionFail(f"failed to write `{folder}`: {cause}; set pulp_broker_test_report_dir to a folder that can be written") from cause
         told = {"msg": msg, "_ansible_verbose_always": True} if (msg := self._task.args.get("msg")) else {}
         return {**result, "changed": bool(files), "folder": folder, **told}
+
+
+def as_text(content):
+    """Older Ansibles make data of a text that is JSON."""
+    return content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
 
 
 def file_name(name):
