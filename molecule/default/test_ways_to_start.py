@@ -16,6 +16,12 @@ RECONNECT = "reconnect.yml/Hold the broker away"
 HEALTH = "health.yml/Check that Pulp does its job end to end"
 PAGE = "set_up.yml/Tell what is there, what would be done, and everything that is in the way"
 RESULT = "report.yml/Tell the result"
+# What a survey sends where nobody filled anything in.
+EMPTY = (
+    "accept_shared", "accept_task_loss", "api_root", "apply_at", "ask_pulp", "broker_timeout", "broker_unit", "broker_url", "connect_hold", "domain", "drain",
+    "feed", "feed_port", "final_restart", "final_timeout", "health_timeout", "keep", "met_timeout", "method", "pulp", "ready_timeout", "reconnect_hold",
+    "recovery_timeout", "request_timeout", "restore_after", "scenarios", "service_timeout", "strict", "target", "tls_minimum", "username", "void",
+)  # fmt: skip
 
 
 class WaysToStart(Claims):
@@ -24,7 +30,8 @@ class WaysToStart(Claims):
 
     def test_check_mode_shows_the_plan_and_touches_nothing(self):
         before, requests = self.pids(), self.requests()
-        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check"))
+        empty = {f"pulp_broker_test_{name}": "" for name in EMPTY}
+        play = self.demand_pass(self.play(PLAYBOOKS / "broker_test.yml", "--check", variables=empty))
         for task in (CONNECT, RECONNECT):
             self.assertIn("would stop rabbitmq-server.service", play.reply(task, self.lab.name)["msg"])
         page = play.reply(PAGE, self.lab.name)["msg"]
@@ -101,6 +108,17 @@ class WaysToStart(Claims):
             self.assertEqual(play.outcomes(CONNECT), {self.lab.name: "ok"})
             play = self.demand_pass(self.play(site, "--tags", "health", cwd=elsewhere))
             self.assertTrue(play.reply(HEALTH, self.lab.name)["healthy"])
+
+    def test_the_role_checks_health_in_a_play_of_somebodys_own_and_refuses_outages(self):
+        own = {"ANSIBLE_ROLES_PATH": f"{PLAYBOOKS}/roles", "ANSIBLE_ACTION_PLUGINS": f"{PLAYBOOKS}/action_plugins", "ANSIBLE_LIBRARY": f"{PLAYBOOKS}/../library"}
+        with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as elsewhere:
+            site = Path(elsewhere) / "site.yml"
+            site.write_text("- hosts: pulp\n  gather_facts: false\n  roles: [pulp_broker_test]\n", encoding="utf-8")
+            before = self.pids()
+            play = self.play(site, variables={"pulp_broker_test_scenarios": "health"}, environment=own)
+            self.assertTrue(self.demand_pass(play).reply(HEALTH, self.lab.name)["healthy"])
+            self.demand_failure(self.play(site, environment=own), "must be health in a play of your own", "import the playbook broker_test.yml")
+            self.demand_untouched(before)
 
     def test_the_example_of_a_deployment_deploys_and_tests(self):
         # Whoever deploys has Python on the hosts, which this scenario else denies itself.

@@ -10,6 +10,8 @@ use crate::verdict::results::{Replied, ReportedFailure, failures, text};
 #[derive(Debug, Default)]
 pub(in crate::verdict) struct Cause {
     pub(in crate::verdict) text: String,
+    /// The same as the play fails with it, beside a page that shows more.
+    pub(in crate::verdict) said: String,
     pub(in crate::verdict) host: String,
     /// Who it is about.
     pub(in crate::verdict) failures: Vec<ReportedFailure>,
@@ -43,10 +45,12 @@ impl Play<'_> {
             (None, None) => self.lost(),
         };
         let about = first.as_ref().map_or(self.speaker(), |(host, _)| *host);
-        let why = self.of_the_check(without_more(&why));
+        let said = self.of_the_check(why);
+        let why = without_more(&said);
         // What set-up says without a name is that a wish cannot be.
         let is_wish = self.untouched && crate::verdict::cause::findings(&why, &[]).is_empty();
         Cause {
+            said,
             is_wish,
             text: if is_wish {
                 format!("VOID {}: {why}", Name::Unsupported)

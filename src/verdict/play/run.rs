@@ -25,6 +25,7 @@ pub(crate) fn run(results: &Value) -> Option<Run> {
             play.scenarios()
         },
         cause: cause.text,
+        cause_said: cause.said,
         cause_host: cause.host,
         impossible: cause.is_wish,
         failures: [cause.failures, failures(&results["before"]["refusals"])].concat(),

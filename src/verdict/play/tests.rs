@@ -83,6 +83,7 @@ fn a_wish_that_cannot_be_is_told_with_all_that_is_wrong_and_passes_nowhere() {
         (run.cause.as_str(), run.impossible),
         ("VOID unsupported: x must be y; z", true)
     );
+    assert_eq!(run.cause_said, "x must be y; z");
     // A Pulp that is not healthy is none, also where the check does not name it.
     results["replies"]["a"]["health"] = json!({"failed": true, "msg": "failed to use `x`: 401"});
     results["replies"]["a"]["failed"]["result"] =

@@ -54,7 +54,7 @@ pub(crate) fn make(results: &Json, previous: Option<&Json>, wishes: Wishes, path
             read("felt"),
             line.clone(),
         ],
-        cause: run.cause.clone(),
+        cause: run.cause_said.clone(),
         failure: judgement.failure(wishes),
         verdict,
         html: page::of(&judgement, comparison.as_ref(), &line),

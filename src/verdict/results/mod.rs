@@ -33,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) scenarios: Vec<String>,
     /// What the play recorded first, and on which host; empty: the scenarios came to their end.
     pub(crate) cause: String,
+    /// The same as the play fails with it.
+    pub(crate) cause_said: String,
     pub(crate) cause_host: String,
     /// The user asks for what cannot be.
     pub(crate) impossible: bool,
