@@ -33,6 +33,11 @@ pub(crate) struct Wishes {
     pub(crate) void_passes: bool,
 }
 
+/// A run by the replies of its steps, or as an earlier version recorded it.
+fn run_of(results: &Json) -> Run {
+    play::run(results).unwrap_or_else(|| Run::read(results))
+}
+
 /// Whether what was seen of one host is a failure by itself, by the reply to its observation.
 pub(crate) fn fails(watch: &Json) -> bool {
     judge::judge(&of_one_host(watch)).value == Value::Failed

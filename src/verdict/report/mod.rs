@@ -12,8 +12,7 @@ use serde_json::Value as Json;
 
 use super::judge;
 use super::play;
-use super::results::Run;
-use super::{Judgement, Wishes};
+use super::{Judgement, Wishes, run_of};
 use compare::Comparison;
 
 /// Everything that `pulp_report` returns.
@@ -40,7 +39,7 @@ pub(crate) struct Report {
 /// Judges the results and tells it in every form. `previous` is the JSON of the run before, `path` where
 /// the report will stand.
 pub(crate) fn make(results: &Json, previous: Option<&Json>, wishes: Wishes, path: &str) -> Report {
-    let run = play::run(results).unwrap_or_else(|| Run::read(results));
+    let run = run_of(results);
     let judgement = judge::judge(&run);
     let comparison = previous.and_then(|previous| Comparison::with(&judgement, previous));
     let line = judgement.line(path);

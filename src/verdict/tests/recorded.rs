@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::names::verdict::{ALL, Grade};
 use crate::verdict::judge;
-use crate::verdict::results::Run;
+use crate::verdict::run_of;
 
 fn files() -> impl Iterator<Item = PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/verdict/tests/recorded");
@@ -32,7 +32,7 @@ fn a_recorded_run_gets_the_name_that_it_got_live() {
     let mut others = Vec::new();
     for file in files() {
         let told = read(&file);
-        let run = Run::read(&told["results"]);
+        let run = run_of(&told["results"]);
         let judgement = judge::judge(&run);
         let first = judgement.first();
         let seen = (
