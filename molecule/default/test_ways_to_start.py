@@ -113,11 +113,13 @@ class WaysToStart(Claims):
         own = {"ANSIBLE_ROLES_PATH": f"{PLAYBOOKS}/roles", "ANSIBLE_ACTION_PLUGINS": f"{PLAYBOOKS}/action_plugins", "ANSIBLE_LIBRARY": f"{PLAYBOOKS}/../library"}
         with tempfile.TemporaryDirectory(prefix="pulp-broker-test-") as elsewhere:
             site = Path(elsewhere) / "site.yml"
-            site.write_text("- hosts: pulp\n  gather_facts: false\n  roles: [pulp_broker_test]\n", encoding="utf-8")
+            site.write_text("- hosts: pulp\n  gather_facts: false\n  tags: [connect]\n  roles: [pulp_broker_test]\n", encoding="utf-8")
             before = self.pids()
             play = self.play(site, variables={"pulp_broker_test_scenarios": "health"}, environment=own)
             self.assertTrue(self.demand_pass(play).reply(HEALTH, self.lab.name)["healthy"])
-            self.demand_failure(self.play(site, environment=own), "must be health in a play of your own", "import the playbook broker_test.yml")
+            for options, wish in ((), {}), (("--tags", "connect"), {"pulp_broker_test_scenarios": "health"}):
+                play = self.play(site, *options, variables=wish, environment=own)
+                self.demand_failure(play, "must be health in a play of your own", "import the playbook broker_test.yml")
             self.demand_untouched(before)
 
     def test_the_example_of_a_deployment_deploys_and_tests(self):
